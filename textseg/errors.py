@@ -1,0 +1,36 @@
+"""One family of errors a person can act on: each message is one sentence that says what, where and what to do.
+
+The library raises these; the edges (command line, page, HTTP API) turn them into text and never show a traceback.
+"""
+
+
+class TextsegError(Exception):
+    """Base of every error that textseg raises on purpose; its text is fit to be shown to a person."""
+
+
+class PhotoError(TextsegError):
+    """A photo cannot be read: missing, torn, not a picture, or too large."""
+
+
+class VocabularyError(TextsegError):
+    """The words cannot be used: none given, too many, or one too long."""
+
+
+class WeightsError(TextsegError):
+    """A model's weights cannot be had: no network, a wrong path, or a file that does not fit."""
+
+
+class HeadError(TextsegError):
+    """A head file cannot be used: torn, or trained on another backbone."""
+
+
+class UnknownNameError(TextsegError):
+    """A name is not registered; the message lists the names that are."""
+
+
+class PromptError(TextsegError):
+    """A mask prompt cannot be used: outside the photo, an empty box, or contradictory points."""
+
+
+class DatasetError(TextsegError):
+    """A data set on disk cannot be read; the message names file and line."""

@@ -1,0 +1,120 @@
+"""Label maps: an integer per pixel (0 = none, k = k-th word), with palette PNG, RLE and overlay."""
+
+import io
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from textseg.errors import DatasetError
+from textseg.vocabulary import Vocabulary
+
+
+@dataclass
+class LabelMap:
+    """The answer for one photo.
+
+    `ids` is (H, W), uint8 up to 255 classes and uint16 above; `confidence` gives per class id the mean probability of
+    the word over its pixels (softmax over the vocabulary), 0..1.
+    """
+
+    ids: np.ndarray
+    vocabulary: Vocabulary
+    confidence: dict[int, float] = field(default_factory=dict)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels."""
+        return self.ids.shape[1], self.ids.shape[0]
+
+    def areas(self) -> dict[int, float]:
+        """Share of the pixels (0..1) of each class id, 0 included."""
+        counts = np.bincount(self.ids.ravel(), minlength=len(self.vocabulary) + 1)
+        return {k: float(n / self.ids.size) for k, n in enumerate(counts)}
+
+    def classes(self) -> list[dict]:
+        """The facts of each class: id, name, aliases, colour, area, confidence."""
+        areas = self.areas()
+        return [
+            {
+                "id": k,
+                "name": word.name,
+                "aliases": list(word.aliases),
+                "colour": word.colour,
+                "area": round(areas[k], 6),
+                "confidence": round(self.confidence.get(k, 0.0), 4),
+            }
+            for k, word in enumerate(self.vocabulary, start=1)
+        ]
+
+    def to_png(self) -> bytes:
+        """A single-channel PNG: palette in the class colours, or 16-bit grey above 255 classes."""
+        return index_png(self.ids, [word.colour for word in self.vocabulary])
+
+    def overlay(self, photo: Image.Image, opacity: float = 0.5) -> Image.Image:
+        """The photo with each class laid over it in its colour; unlabelled pixels stay as they are."""
+        table = np.zeros((len(self.vocabulary) + 1, 3), np.uint8)
+        for k, word in enumerate(self.vocabulary, start=1):
+            table[k] = rgb(word.colour)
+        base = np.asarray(photo.convert("RGB"))
+        out = base.copy()
+        for top in range(0, len(base), 256):  # in bands, so that a large photo needs no float copy of itself
+            rows = slice(top, top + 256)
+            painted = self.ids[rows] > 0
+            mixed = base[rows] * (1 - opacity) + table[self.ids[rows]] * opacity
+            out[rows] = np.where(painted[..., None], mixed.round().astype(np.uint8), base[rows])
+        return Image.fromarray(out)
+
+
+def rgb(colour: str) -> tuple[int, int, int]:
+    """`#rrggbb` as three numbers 0..255."""
+    red, green, blue = bytes.fromhex(colour[1:])
+    return red, green, blue
+
+
+def index_png(ids: np.ndarray, colours: list[str]) -> bytes:
+    """Encode an (H, W) integer map without loss; `colours[k - 1]` is the colour of id k, 0 is black."""
+    buffer = io.BytesIO()
+    if ids.max(initial=0) > 255 or len(colours) > 255:
+        Image.fromarray(ids.astype(np.uint16)).save(buffer, "PNG")
+    else:
+        image = Image.fromarray(ids.astype(np.uint8), "L")
+        image.putpalette([0, 0, 0] + [channel for colour in colours for channel in rgb(colour)])
+        image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def read_index_png(source: str | PathLike[str] | bytes) -> np.ndarray:
+    """Read an index PNG (palette, 8-bit or 16-bit grey) as an (H, W) array of ids; raises DatasetError."""
+    name = "The label map" if isinstance(source, bytes) else Path(source).name
+    try:
+        image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
+        if image.mode not in ("P", "L", "1", "I;16", "I"):
+            raise DatasetError(f"{name} has {image.mode} colours; a label map is a one-channel PNG of class ids.")
+        ids = np.asarray(image)
+    except DatasetError:
+        raise
+    except (OSError, SyntaxError, ValueError) as error:
+        raise DatasetError(f"{name} cannot be read as a label map ({error}).") from None
+    return ids.astype(np.uint16 if ids.max(initial=0) > 255 else np.uint8)
+
+
+def encode_rle(mask: np.ndarray) -> dict:
+    """COCO RLE of an (H, W) bool mask; `counts` is text, fit for JSON."""
+    from pycocotools import mask as coco
+
+    rle = coco.encode(np.asfortranarray(mask, dtype=np.uint8))
+    return {"size": [int(n) for n in rle["size"]], "counts": rle["counts"].decode("ascii")}
+
+
+def decode_rle(rle: dict) -> np.ndarray:
+    """The (H, W) bool mask of a COCO RLE."""
+    from pycocotools import mask as coco
+
+    counts = rle["counts"]
+    if isinstance(counts, list):
+        height, width = rle["size"]
+        return coco.decode(coco.frPyObjects(rle, height, width)).astype(bool)
+    return coco.decode({"size": rle["size"], "counts": counts.encode("ascii")}).astype(bool)

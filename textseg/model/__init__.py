@@ -1,0 +1,133 @@
+"""A model is a backbone with a head: it encodes photos into scenes and words into vectors of the same space."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from os import PathLike
+
+import torch
+import torch.nn.functional as F
+from PIL import Image
+
+from textseg import images
+from textseg.errors import HeadError
+from textseg.model import backbones, heads
+from textseg.model.backbones import Backbone
+from textseg.model.embedding import embed_words
+from textseg.model.scene import Scene, SceneCache
+from textseg.shipped import asset
+from textseg.vocabulary import Vocabulary
+
+__all__ = ["Model", "Scene", "SceneCache", "load_model"]
+
+
+def load_model(
+    name: str = "lite",
+    head: str | PathLike[str] = "default",
+    device: str | None = None,
+    readout: str | None = None,
+) -> Model:
+    """Load a backbone and its head.
+
+    `head` is a head file, "default" (the one shipped for this backbone, else none) or "none" (the backbone's own
+    untrained alignment). Raises WeightsError or HeadError with one sentence that says what to do.
+    """
+    backbone = backbones.load(name, device, readout)
+    path = None if head == "none" else default_head(name) if head == "default" else head
+    if path is not None:
+        return Model(backbone, heads.load(path, backbone), str(head))
+    alignment = backbone.alignment()
+    if alignment is None:
+        raise HeadError(f"The backbone '{name}' needs a trained head; give one with --head FILE.")
+    return Model(backbone, alignment.eval(), "none")
+
+
+def default_head(name: str) -> PathLike[str] | None:
+    """The head shipped for the backbone called `name`, if there is one."""
+    path = asset(f"heads/{name.replace(':', '-').replace('/', '-')}.safetensors")
+    return path if path.is_file() else None
+
+
+class Model:
+    """A backbone and a head; `encode` once, ask the scene often."""
+
+    def __init__(self, backbone: Backbone, head: torch.nn.Module, head_name: str) -> None:
+        self.backbone, self.head, self.head_name = backbone, head, head_name
+        self.logit_scale: float = getattr(head, "logit_scale", backbone.logit_scale)
+        self._texts: dict[tuple[str, str], torch.Tensor] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        return self.backbone.name
+
+    @torch.inference_mode()
+    def encode(self, photo: Image.Image) -> Scene:
+        """Encode one photo (any PIL image); this is the only place where the image encoder runs."""
+        photo = images.open(photo)
+        sides = getattr(self.head, "short_sides", ()) or (self.backbone.short_side,)
+        with self._lock:
+            encoded = [self._encode_at(photo, side) for side in sides]
+        embedding, features = encoded[len(encoded) // 2]
+        if len(encoded) > 1:  # similarities are linear in the embedding, so averaging it averages them
+            resized = [F.interpolate(z[None], embedding.shape[-2:], mode="bilinear")[0] for z, _ in encoded]
+            embedding = torch.stack(resized).mean(0)
+        return Scene(photo, embedding, features.half(), self)
+
+    def _encode_at(self, photo: Image.Image, short_side: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """(E, h, w) embedding and (D, h', w') features at one working size, averaged over sliding windows."""
+        image = images.fit(photo, short_side, self.backbone.multiple)
+        window = self.backbone.window
+        if window is None or max(image.size) <= window:
+            features = self.backbone.encode([image])
+            return self.head(features)[0], features[0]
+        total: list[torch.Tensor | None] = [None, None]
+        count: list[torch.Tensor | None] = [None, None]
+        for left, top, right, bottom in windows(image.size, window, window // 2, self.backbone.multiple):
+            features = self.backbone.encode([image.crop((left, top, right, bottom))])
+            for i, part in enumerate((self.head(features)[0], features[0])):
+                per_pixel = part.shape[-1] / (right - left)
+                if total[i] is None:
+                    shape = [round(side * per_pixel) for side in (image.height, image.width)]
+                    total[i], count[i] = part.new_zeros(len(part), *shape), part.new_zeros(1, *shape)
+                y, x = round(top * per_pixel), round(left * per_pixel)
+                place = (slice(None), slice(y, y + part.shape[-2]), slice(x, x + part.shape[-1]))
+                total[i][place] += part
+                count[i][place] += 1
+        return total[0] / count[0], total[1] / count[1]
+
+    def embed(self, vocabulary: Vocabulary, templates: str | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+        """((T, E) mapped embeddings of all names and aliases, (T,) index of the word each belongs to); cached."""
+        templates = templates or self.backbone.templates
+        texts = [text for word in vocabulary for text in word.texts]
+        missing = list(dict.fromkeys(text for text in texts if (text, templates) not in self._texts))
+        if missing:
+            with torch.inference_mode():
+                mapped = self.head.text(embed_words(self.backbone.embed, missing, templates).to(self._device))
+            if len(self._texts) > 20_000:
+                self._texts.clear()
+            self._texts.update({(text, templates): row for text, row in zip(missing, mapped, strict=True)})
+        owner = [k for k, word in enumerate(vocabulary) for _ in word.texts]
+        vectors = torch.stack([self._texts[text, templates] for text in texts])
+        return vectors, torch.tensor(owner, device=vectors.device)
+
+    @property
+    def _device(self) -> torch.device:
+        return next((t.device for t in [*self.head.parameters(), *self.head.buffers()]), torch.device("cpu"))
+
+
+def windows(size: tuple[int, int], side: int, step: int, multiple: int) -> Iterator[tuple[int, int, int, int]]:
+    """Boxes (left, top, right, bottom) that cover an image of `size`: `step` apart, the last one shifted inside.
+
+    All positions are multiples of `multiple`, so that windows meet on the patch grid.
+    """
+    step = max(multiple, step // multiple * multiple)
+    starts = []
+    for length in size:
+        last = max(length - side, 0)
+        starts.append([*range(0, last, step), last])
+    width, height = (min(side, length) for length in size)
+    for top in starts[1]:
+        for left in starts[0]:
+            yield left, top, left + width, top + height

@@ -1,0 +1,67 @@
+"""Frozen image encoders with their text encoders, behind one protocol; each module registers one family.
+
+A backbone is named `family` or `family:details`: `lite`, `clip:ViT-B-16/openai`, `dinov2:small`.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import torch
+from PIL import Image
+from torch import nn
+
+from textseg.registry import Registry
+
+
+class Backbone(Protocol):
+    """Photo -> patch features, words -> unit text embeddings, and facts about both."""
+
+    name: str
+    """The full name it was loaded by."""
+    feature_dim: int
+    text_dim: int
+    patch_stride: int
+    """Pixels of the encoded image between neighbouring patches."""
+    multiple: int
+    """Both sides of an encoded image are multiples of this."""
+    short_side: int
+    """The working size: photos are resized to this short side before they are encoded."""
+    window: int | None
+    """Side of the square windows that a larger image is encoded in, None to encode it whole."""
+    templates: str
+    """The prompt templates its words are put in by default."""
+    logit_scale: float
+    """Similarities are multiplied by this before a softmax over words."""
+    licence: str
+    weights_hash: str
+    """Identifies the exact weights; heads and caches are tied to it."""
+
+    def encode(self, photos: Sequence[Image.Image]) -> torch.Tensor:
+        """(B, D, h, w) float32 features of B equally large RGB photos whose sides are multiples of `multiple`."""
+
+    def embed(self, texts: Sequence[str]) -> torch.Tensor:
+        """(K, E) unit text embeddings."""
+
+    def alignment(self) -> nn.Module | None:
+        """The untrained head: what links features and words before anything is trained; None when nothing does."""
+
+
+Loader = Callable[..., Backbone]
+_registry: Registry[Loader] = Registry("backbone", __name__)
+register, names = _registry.register, _registry.names
+
+
+def load(name: str, device: str | None = None, readout: str | None = None) -> Backbone:
+    """Load the backbone called `name` on `device` (default: CUDA, then MPS, then CPU).
+
+    `readout` chooses the dense readout of the backbones that have several. Raises UnknownNameError for a family that
+    is not registered and WeightsError when the weights cannot be had.
+    """
+    family, _, details = name.partition(":")
+    return _registry.get(family)(details, device=device or best_device(), readout=readout)
+
+
+def best_device() -> str:
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"

@@ -1,0 +1,104 @@
+"""Heads: the small trained modules that map patch features into the text space, and their file.
+
+A head file is one `.safetensors`: the head's tensors, and under the metadata key `textseg` one JSON with format
+version, head type, backbone (name and weight hash), text side, objective, full config, data fingerprint, seed, scores,
+date and licence note.
+"""
+
+import json
+from os import PathLike
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import nn
+
+from textseg.errors import HeadError
+from textseg.model.backbones import Backbone
+from textseg.registry import Registry
+
+FORMAT_VERSION = 1
+
+_registry: Registry[type["Head"]] = Registry("head type", __name__)
+register, names = _registry.register, _registry.names
+
+
+class Head(nn.Module):
+    """Maps features into a space where the dot product with a mapped word is their similarity.
+
+    Subclasses take their whole configuration as keyword arguments of `build` and keep it in `config`.
+    """
+
+    type: ClassVar[str]
+    config: dict[str, Any]
+    short_sides: tuple[int, ...] = ()
+    """Short sides at which a photo is encoded, similarities averaged; empty: the backbone's own."""
+
+    @classmethod
+    def build(cls, backbone: Backbone, **config: Any) -> "Head":
+        """A fresh head for `backbone`."""
+        raise NotImplementedError
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """(B, D, h, w) features -> (B, E', h', w') embeddings."""
+        raise NotImplementedError
+
+    def text(self, embeddings: torch.Tensor) -> torch.Tensor:
+        """(K, E) unit text embeddings -> (K, E'), in the space of `forward`."""
+        return embeddings
+
+
+def save(head: Head, path: str | PathLike[str], backbone: Backbone, **facts: Any) -> None:
+    """Write a head file, atomically. `facts`: objective, data, seed, scores, date, licence."""
+    from safetensors.torch import save as serialise
+
+    facts = {
+        "format": FORMAT_VERSION,
+        "type": head.type,
+        "backbone": {"name": backbone.name, "weights": backbone.weights_hash, "feature_dim": backbone.feature_dim},
+        "text": {"dim": backbone.text_dim, "templates": backbone.templates},
+        "config": head.config,
+        **facts,
+    }
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in head.state_dict().items()}
+    path = Path(path)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(serialise(tensors, metadata={"textseg": json.dumps(facts, sort_keys=True)}))
+    partial.replace(path)
+
+
+def read_facts(path: str | PathLike[str]) -> dict[str, Any]:
+    """The JSON of a head file, without its tensors; raises HeadError."""
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(path)
+    if not path.is_file():
+        raise HeadError(f"The head {path} does not exist; give a .safetensors file, 'default' or 'none'.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts = json.loads((file.metadata() or {})["textseg"])
+    except (SafetensorError, KeyError, ValueError, OSError):
+        raise HeadError(f"{path.name} is not a textseg head file, or it is cut short.") from None
+    if facts.get("format", 0) > FORMAT_VERSION:
+        raise HeadError(f"{path.name} was written by a newer textseg (format {facts['format']}); update the program.")
+    return facts
+
+
+def load(path: str | PathLike[str], backbone: Backbone) -> Head:
+    """Load a head for `backbone`; raises HeadError when it was made for another one or does not fit."""
+    from safetensors.torch import load_file
+
+    facts = read_facts(path)
+    trained_on, name = facts["backbone"], Path(path).name
+    if trained_on["name"] != backbone.name:
+        raise HeadError(f"{name} was trained on '{trained_on['name']}' and does not fit '{backbone.name}'.")
+    if trained_on["weights"] != backbone.weights_hash:
+        raise HeadError(f"{name} was trained on other weights of '{backbone.name}' than the ones installed here.")
+    if facts["text"]["dim"] != backbone.text_dim or trained_on["feature_dim"] != backbone.feature_dim:
+        raise HeadError(f"{name} has other dimensions than '{backbone.name}' and cannot be used with it.")
+    head = _registry.get(facts["type"]).build(backbone, **facts["config"])
+    try:
+        head.load_state_dict(load_file(path))
+    except (RuntimeError, ValueError) as error:
+        raise HeadError(f"The tensors of {name} do not fit a head of type '{facts['type']}': {error}.") from None
+    return head.eval().requires_grad_(False)

