@@ -1,0 +1,56 @@
+"""Training objectives over frozen backbones, one file each; the mathematics stands beside the papers' sections."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import nn
+
+from textseg.model.backbones import Backbone
+from textseg.model.heads import Head
+from textseg.registry import Registry
+
+_registry: Registry[type[Objective]] = Registry("objective", __name__)
+register, names, get = _registry.register, _registry.names, _registry.get
+
+
+@dataclass
+class Batch:
+    """B photos and what is known of them. Embeddings are the backbone's unit text embeddings, before `head.text`."""
+
+    features: torch.Tensor
+    """(B, D, h, w) frozen backbone features."""
+    captions: torch.Tensor | None = None
+    """(B, E): one caption of each photo."""
+    caption_ids: torch.Tensor | None = None
+    """(B,) equal numbers mean equal captions."""
+    nouns: torch.Tensor | None = None
+    """(N, E): the captions' nouns in prompt templates."""
+    noun_ids: torch.Tensor | None = None
+    """(N,) equal numbers mean equal nouns, over the whole data set."""
+    noun_owner: torch.Tensor | None = None
+    """(N,) the photo (0..B-1) whose caption holds the noun."""
+    labels: torch.Tensor | None = None
+    """(B, h, w) int64 class of each patch, -1 where unlabelled."""
+    confidence: torch.Tensor | None = None
+    """(B, h, w) weight of each label, 0..1."""
+    classes: torch.Tensor | None = None
+    """(C, E): the texts that `labels` point to."""
+
+
+class Objective(nn.Module):
+    """A loss over a head. Its own parameters (logit scale, masks, mixing layers) are trained and then thrown away."""
+
+    head_type: ClassVar[str]
+    """The registered head it trains unless told otherwise."""
+    needs: ClassVar[Literal["captions", "labels"]]
+    """What its batches hold: captions with nouns, or (pseudo-)labelled patches with their classes."""
+
+    def __init__(self, head: Head, backbone: Backbone, **config: Any) -> None:
+        super().__init__()
+
+    def forward(self, batch: Batch) -> dict[str, torch.Tensor]:
+        """Scalar terms by name; their sum (already weighted) is minimised. Keys starting with "_" are only logged."""
+        raise NotImplementedError
