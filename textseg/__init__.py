@@ -13,7 +13,7 @@ from textseg.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from textseg.labelmap import LabelMap
     from textseg.model import Model, Scene, load_model
-    from textseg.segment import segment
+    from textseg.segmentation import segment
 
 __version__ = "0.1.0"
 __all__ = ["LabelMap", "Model", "Scene", "TextsegError", "Vocabulary", "load_model", "segment"]
@@ -24,7 +24,7 @@ _LAZY = {
     "Model": "textseg.model",
     "Scene": "textseg.model",
     "load_model": "textseg.model",
-    "segment": "textseg.segment",
+    "segment": "textseg.segmentation",
 }
 
 

@@ -17,12 +17,14 @@ class LabelMap:
     """The answer for one photo.
 
     `ids` is (H, W), uint8 up to 255 classes and uint16 above; `confidence` gives per class id the mean probability of
-    the word over its pixels (softmax over the vocabulary), 0..1.
+    the word over its pixels (softmax over the vocabulary), 0..1; `score` (H, W) uint8 is the winner's similarity at
+    each pixel, 255 = 1.0, also where a threshold or a background word made the id 0.
     """
 
     ids: np.ndarray
     vocabulary: Vocabulary
     confidence: dict[int, float] = field(default_factory=dict)
+    score: np.ndarray | None = None
 
     @property
     def size(self) -> tuple[int, int]:

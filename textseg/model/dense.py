@@ -45,14 +45,15 @@ def label(
     size: tuple[int, int],
     thresholds: torch.Tensor | None = None,
     shown: torch.Tensor | None = None,
-) -> np.ndarray:
-    """The winning word of every pixel, (H, W) with 0 = none and k = k-th word.
+) -> tuple[np.ndarray, np.ndarray]:
+    """The winning word of every pixel, (H, W) with 0 = none and k = k-th word, and its similarity as uint8, 255 = 1.0.
 
     `grid` (K, h, w) are similarities; `thresholds` (K,) is the least similarity at which a word may show (-inf: always);
     `shown` (K,) is False for background words, which win pixels but are written as 0. The first word wins a tie.
     """
     words = len(grid)
     ids = np.empty(size, np.uint8 if words <= 255 else np.uint16)
+    score = np.empty(size, np.uint8)
     written = torch.arange(1, words + 1, dtype=torch.int32, device=grid.device)
     if shown is not None:
         written = written * shown
@@ -62,4 +63,5 @@ def label(
         if thresholds is not None:
             block = block * (best >= thresholds[winner])
         ids[rows] = block.cpu().numpy()
-    return ids
+        score[rows] = best.clamp(0, 1).mul(255).round().byte().cpu().numpy()
+    return ids, score

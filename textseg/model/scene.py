@@ -88,13 +88,13 @@ class Scene:
 
     def decide(self, grid: torch.Tensor, vocabulary: Vocabulary, threshold: float | None = None) -> LabelMap:
         """The label map of (K, h, w) similarities on any grid that covers the photo."""
-        ids = dense.label(
+        ids, score = dense.label(
             grid,
             (self.photo.height, self.photo.width),
             thresholds=least_similarity(vocabulary, threshold, grid.device),
             shown=torch.tensor([not word.background for word in vocabulary], device=grid.device),
         )
-        return LabelMap(ids, vocabulary, self.confidence(grid, ids))
+        return LabelMap(ids, vocabulary, self.confidence(grid, ids), score)
 
     def confidence(self, grid: torch.Tensor, ids: np.ndarray) -> dict[int, float]:
         """Per class id in `ids` (H, W): the mean probability (softmax over words) of the class over its pixels."""

@@ -14,6 +14,7 @@ from textseg.errors import UnknownNameError, WeightsError
 from textseg.model.backbones import register
 from textseg.model.heads.conse import ConSE
 from textseg.model.text import TEXT_DIM, MiniLM
+from textseg.shipped import asset
 
 # Blocks of each stage of EfficientNet-Lite2; the weight file numbers blocks through, timm numbers them by stage.
 STAGES = (1, 3, 3, 4, 4, 5, 1)
@@ -61,15 +62,20 @@ class Lite:
         return self._text.embed(texts)
 
     def alignment(self) -> ConSE:
-        """ConSE over the ImageNet classifier, with the class names that timm ships."""
-        from timm.data import ImageNetInfo
+        """ConSE over the ImageNet classifier; its class names were embedded beforehand (trainer.recipes.imagenet_names)."""
+        from safetensors.torch import load_file
 
-        from textseg.model.embedding import embed_words
-
-        info = ImageNetInfo()
-        names = [info.index_to_description(i).split(",")[0] for i in range(1000)]
+        names = load_file(asset("words/imagenet_names.safetensors"))["names"].float()
         classifier = self._net.classifier
-        return ConSE(classifier.weight.detach(), classifier.bias.detach(), embed_words(self.embed, names, self.templates))
+        return ConSE(classifier.weight.detach(), classifier.bias.detach(), names.to(self._device))
+
+
+def imagenet_names() -> list[str]:
+    """The first name of each of the 1000 ImageNet classes, in the classifier's order."""
+    from timm.data import ImageNetInfo
+
+    info = ImageNetInfo()
+    return [info.index_to_description(i).split(",")[0] for i in range(1000)]
 
 
 def renamed(state: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

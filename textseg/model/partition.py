@@ -1,0 +1,102 @@
+"""Partitions of a photo into regions, and similarity pooled over them.
+
+The mean of bilinearly upsampled scores over a region is linear in the small grid, so each region keeps one sparse row
+of grid weights: pooling K words over R regions is a (K, h w) x (h w, R) product and never upsamples anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from PIL import Image
+from scipy import sparse
+
+from textseg import images
+
+WORKING_SIDE = 640
+"""Partitions are found on a copy of the photo whose long side is at most this."""
+
+
+class Partition:
+    """Every pixel belongs to one of R regions. `ids` is (H', W') int32 at a bounded size, 0..R-1 without gaps."""
+
+    def __init__(self, ids: np.ndarray) -> None:
+        self.ids = ids.astype(np.int32)
+        self.count = int(ids.max()) + 1
+        self._weights: dict[tuple[int, int], sparse.csr_matrix] = {}
+
+    @property
+    def nbytes(self) -> int:
+        return self.ids.nbytes + sum(w.data.nbytes + w.indices.nbytes for w in self._weights.values())
+
+    @cached_property
+    def areas(self) -> np.ndarray:
+        """(R,) pixels of each region at the partition's own size."""
+        return np.bincount(self.ids.ravel(), minlength=self.count)
+
+    def pool(self, grid: torch.Tensor) -> torch.Tensor:
+        """(K, h, w) scores -> (K, R): the mean of the upsampled scores over each region."""
+        words, height, width = grid.shape
+        flat = grid.reshape(words, -1).cpu().numpy()
+        return torch.from_numpy((self.weights(height, width) @ flat.T).T.astype(np.float32))
+
+    def weights(self, height: int, width: int) -> sparse.csr_matrix:
+        """(R, height * width) rows that sum to 1: how much each grid cell counts in each region."""
+        if (height, width) not in self._weights:
+            rows, columns = (_bilinear(n, m) for n, m in zip(self.ids.shape, (height, width), strict=True))
+            total = sparse.csr_matrix((self.count, height * width))
+            for y, weight_y in rows:
+                for x, weight_x in columns:
+                    cells = (y[:, None] * width + x[None, :]).ravel()
+                    values = (weight_y[:, None] * weight_x[None, :]).ravel()
+                    total += sparse.csr_matrix((values, (self.ids.ravel(), cells)), shape=total.shape)
+            self._weights[height, width] = sparse.diags(1 / self.areas) @ total
+        return self._weights[height, width]
+
+    def spread(self, values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """(H, W): the value (R,) of the region under each pixel of a photo of `size` (H, W)."""
+        rows, columns = (
+            np.minimum((np.arange(n) + 0.5) * m / n, m - 1).astype(np.intp)
+            for n, m in zip(size, self.ids.shape, strict=True)
+        )
+        return values[self.ids[rows[:, None], columns[None, :]]]
+
+
+@dataclass
+class RegionScores:
+    """Scores by region: `table` (K, R) over the regions of `partition`."""
+
+    partition: Partition
+    table: torch.Tensor
+
+
+def felzenszwalb(photo: Image.Image) -> Partition:
+    """Felzenszwalb & Huttenlocher's graph-based regions (IJCV 2004) at scale 300."""
+    from skimage.segmentation import felzenszwalb as segment
+
+    return Partition(segment(_pixels(photo), scale=300, sigma=0.5, min_size=30))
+
+
+def slic(photo: Image.Image, granularity: float = 0.5) -> Partition:
+    """SLIC superpixels (Achanta et al., TPAMI 2012), from about 20 (granularity 0) to about 2,000 (granularity 1)."""
+    from skimage.segmentation import slic as segment
+
+    pixels = _pixels(photo)
+    count = min(round(20 * 100**granularity), pixels.shape[0] * pixels.shape[1])
+    found = segment(pixels, n_segments=count, compactness=10, start_label=0)
+    return Partition(np.unique(found, return_inverse=True)[1].reshape(found.shape))
+
+
+def _pixels(photo: Image.Image) -> np.ndarray:
+    return np.asarray(images.limit(photo, WORKING_SIDE))
+
+
+def _bilinear(pixels: int, cells: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """For one axis: the two grid cells that each pixel reads (align_corners=False) and their weights."""
+    centre = np.maximum((np.arange(pixels) + 0.5) * cells / pixels - 0.5, 0)
+    above = np.minimum(centre.astype(np.intp), cells - 1)
+    share = centre - above
+    return [(above, 1 - share), (np.minimum(above + 1, cells - 1), share)]
