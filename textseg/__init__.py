@@ -13,10 +13,11 @@ from textseg.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from textseg.labelmap import LabelMap
     from textseg.model import Model, Scene, load_model
+    from textseg.proposals import load_proposer
     from textseg.segmentation import segment
 
 __version__ = "0.1.0"
-__all__ = ["LabelMap", "Model", "Scene", "TextsegError", "Vocabulary", "load_model", "segment"]
+__all__ = ["LabelMap", "Model", "Scene", "TextsegError", "Vocabulary", "load_model", "load_proposer", "segment"]
 
 # torch takes a second to import, so what needs it is imported when it is first asked for.
 _LAZY = {
@@ -24,6 +25,7 @@ _LAZY = {
     "Model": "textseg.model",
     "Scene": "textseg.model",
     "load_model": "textseg.model",
+    "load_proposer": "textseg.proposals",
     "segment": "textseg.segmentation",
 }
 

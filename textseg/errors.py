@@ -34,3 +34,7 @@ class PromptError(TextsegError):
 
 class DatasetError(TextsegError):
     """A data set on disk cannot be read; the message names file and line."""
+
+
+class Cancelled(TextsegError):
+    """A person stopped a long piece of work; nothing half-done is handed out."""

@@ -1,0 +1,184 @@
+"""Class-agnostic masks behind one protocol: everything in a photo, or the mask of a prompt; each module registers one way.
+
+    proposer = load_proposer("regions")            # or "sam:vit_b//sam_vit_b_01ec64.pth"
+    proposals = proposer.open(photo)
+    proposals.everything()                         # masks, best first
+    proposals.prompt(points=[(120, 80, 1), (20, 30, -1)])
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from PIL import Image
+
+from textseg.errors import PromptError
+from textseg.labelmap import decode_rle, encode_rle
+from textseg.registry import Registry
+
+if TYPE_CHECKING:
+    from textseg.model import Scene
+
+Point = tuple[float, float, int]
+"""(x, y, label) in image pixels, origin top left; label 1 lies inside the mask, -1 outside."""
+
+Box = tuple[float, float, float, float]
+"""(left, top, right, bottom) in image pixels; right and bottom lie one past the last pixel."""
+
+Cancel = Callable[[], bool]
+"""Asked between steps; True stops the work. `threading.Event().is_set` is one."""
+
+
+@dataclass(frozen=True)
+class Mask:
+    """One mask, compact: a COCO run-length code with its score, area and box."""
+
+    rle: dict
+    """COCO RLE: `size` [H, W] and `counts` as text, fit for JSON."""
+    score: float
+    """How good the proposer thinks the mask is, 0..1; comparable within one answer."""
+    state: Any = field(default=None, repr=False, compare=False)
+    """What the proposer needs to know when the mask comes back as `previous`."""
+
+    @classmethod
+    def from_array(cls, mask: np.ndarray, score: float, state: Any = None) -> Mask:
+        """The mask of an (H, W) bool array."""
+        return cls(encode_rle(mask), float(score), state)
+
+    def to_array(self) -> np.ndarray:
+        """The mask as (H, W) bool."""
+        return decode_rle(self.rle)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the photo in pixels."""
+        return self.rle["size"][1], self.rle["size"][0]
+
+    @property
+    def area(self) -> int:
+        """Pixels in the mask."""
+        from pycocotools import mask as coco
+
+        return int(coco.area(self._bytes()))
+
+    @property
+    def bbox(self) -> tuple[int, int, int, int]:
+        """(left, top, width, height) of the smallest box around the mask, as in COCO; all 0 for an empty mask."""
+        from pycocotools import mask as coco
+
+        left, top, width, height = (int(n) for n in coco.toBbox(self._bytes()))
+        return left, top, width, height
+
+    def _bytes(self) -> dict:
+        return {"size": self.rle["size"], "counts": self.rle["counts"].encode("ascii")}
+
+
+class Proposals(Protocol):
+    """One photo, opened by one proposer. Nothing that depends on the photo alone is computed twice."""
+
+    size: tuple[int, int]
+    """(width, height) in pixels."""
+
+    def everything(self, cancel: Cancel | None = None) -> list[Mask]:
+        """Masks of whatever is in the photo, best first; they may overlap and leave gaps. Raises Cancelled."""
+
+    def prompt(
+        self, points: Sequence[Point] = (), box: Box | None = None, previous: Mask | None = None
+    ) -> list[Mask]:
+        """Masks of what points, a box and a mask of an earlier answer point at, best first. Raises PromptError."""
+
+    def hierarchy(self, x: float, y: float) -> list[Mask]:
+        """The masks that hold the pixel (x, y), from small to large: what the wheel walks through."""
+
+
+class Proposer(Protocol):
+    """A way of finding masks."""
+
+    name: str
+
+    def open(self, photo: Image.Image, scene: Scene | None = None) -> Proposals:
+        """Get `photo` ready for questions; its `scene`, where there is one, may help."""
+
+
+_registry: Registry[Callable[..., Proposer]] = Registry("proposer", __name__)
+register, names = _registry.register, _registry.names
+
+
+def load_proposer(name: str = "regions", device: str | None = None) -> Proposer:
+    """The proposer called `name`: `regions`, or `sam:vit_b` (or vit_l, vit_h), with `//FILE` for a local checkpoint.
+
+    Raises UnknownNameError, and WeightsError when weights cannot be had.
+    """
+    family, _, details = name.partition(":")
+    return _registry.get(family)(details, device=device)
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A prompt that makes sense: points within the photo and not in contradiction, a box with an area."""
+
+    points: np.ndarray
+    """(N, 2) float x, y."""
+    labels: np.ndarray
+    """(N,) 1 inside, -1 outside."""
+    box: Box | None
+    previous: Mask | None
+
+    @property
+    def inside(self) -> np.ndarray:
+        """(P, 2) points of the mask, as whole pixels x, y."""
+        return self.points[self.labels > 0].astype(np.intp)
+
+    @property
+    def outside(self) -> np.ndarray:
+        """(Q, 2) points that are not of the mask, as whole pixels x, y."""
+        return self.points[self.labels < 0].astype(np.intp)
+
+
+def read_prompt(
+    size: tuple[int, int], points: Sequence[Point] = (), box: Box | None = None, previous: Mask | None = None
+) -> Prompt:
+    """Check a prompt for a photo of `size` (width, height); raises PromptError with one sentence."""
+    width, height = size
+    if not len(points) and box is None and previous is None:
+        raise PromptError("The prompt is empty; give a point, a box or a mask.")
+    seen: dict[tuple[int, int], int] = {}
+    for point in points:
+        try:
+            x, y, label = (float(number) for number in point)
+        except (TypeError, ValueError):
+            raise PromptError(f"The point {point!r} is not (x, y, label) in numbers.") from None
+        if label not in (1, -1):
+            raise PromptError(f"The point at ({x:g}, {y:g}) has the label {label:g}; use 1 for inside, -1 for outside.")
+        if not (0 <= x < width and 0 <= y < height):
+            raise PromptError(f"The point ({x:g}, {y:g}) lies outside the photo of {width} x {height} pixels.")
+        pixel = (int(x), int(y))
+        if seen.setdefault(pixel, int(label)) != label:
+            raise PromptError(f"The pixel ({pixel[0]}, {pixel[1]}) is marked both inside and outside; take one away.")
+    if box is not None:
+        box = _read_box(box, width, height)
+    if previous is not None and previous.size != size:
+        raise PromptError(
+            f"The previous mask is {previous.size[0]} x {previous.size[1]} pixels, the photo {width} x {height}; "
+            "give a mask of this photo."
+        )
+    array = np.array([[float(n) for n in point] for point in points], float).reshape(-1, 3)
+    return Prompt(array[:, :2], array[:, 2].astype(int), box, previous)
+
+
+def _read_box(box: Box, width: int, height: int) -> Box:
+    try:
+        left, top, right, bottom = (float(number) for number in box)
+    except (TypeError, ValueError):
+        raise PromptError(f"The box {box!r} is not (left, top, right, bottom) in numbers.") from None
+    if not all(math.isfinite(side) for side in (left, top, right, bottom)) or right <= left or bottom <= top:
+        raise PromptError(f"The box ({left:g}, {top:g}, {right:g}, {bottom:g}) has no area; give left, top, right, bottom.")
+    if left < 0 or top < 0 or right > width or bottom > height:
+        raise PromptError(
+            f"The box ({left:g}, {top:g}, {right:g}, {bottom:g}) reaches outside the photo of {width} x {height} pixels."
+        )
+    return left, top, right, bottom

@@ -1,0 +1,135 @@
+"""Pseudo-labels: proposals x scene x vocabulary -> label map (AFSS, arXiv 2403.09307, stage 1).
+
+The paper's detection procedure, thresholds and filters are not public; mask-average of dense similarities with a
+confidence and a margin filter, small masks over large ones, is our reading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from textseg.labelmap import LabelMap
+from textseg.model import Scene
+from textseg.proposals import Mask, Proposals, load_proposer
+from textseg.vocabulary import Vocabulary
+
+CONFIDENCE = 0.5
+MARGIN = 0.1
+SAMPLES = 4
+"""A mask is sampled at this many points along each side of a grid cell."""
+
+
+@dataclass(frozen=True)
+class LabelledRegion:
+    """A proposal with the word that describes it best."""
+
+    mask: Mask
+    word: int
+    """The word's id in the label map, from 1."""
+    confidence: float
+    """The word's probability: softmax over the vocabulary of the region's mean similarity."""
+    margin: float
+    """How far the runner-up's probability lies below."""
+
+
+@dataclass(frozen=True)
+class PseudoLabels:
+    """Every proposal of one photo with its word; `paint` keeps the sure ones."""
+
+    regions: list[LabelledRegion]
+    vocabulary: Vocabulary
+    size: tuple[int, int]
+    """(width, height) of the photo."""
+
+    def sure(self, confidence: float = CONFIDENCE, margin: float = MARGIN) -> list[LabelledRegion]:
+        """The regions that pass both filters, large ones first."""
+        passed = [region for region in self.regions if region.confidence >= confidence and region.margin >= margin]
+        return sorted(passed, key=lambda region: -region.mask.area)
+
+    def paint(self, confidence: float = CONFIDENCE, margin: float = MARGIN) -> LabelMap:
+        """The label map of the sure regions, small over large; 0 where no region is sure or a background word won."""
+        return self._painted(confidence, margin)[0]
+
+    def patches(
+        self, grid: tuple[int, int], confidence: float = CONFIDENCE, margin: float = MARGIN, coverage: float = 0.5
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """((h, w) int64 word index from 0, -1 unlabelled; (h, w) confidence 0..1) for training on a feature grid.
+
+        A cell takes the word that covers most of it if that is more than `coverage` of the cell.
+        """
+        labels, surety = self._painted(confidence, margin)
+        height, width = labels.ids.shape
+        cell = (np.arange(height) * grid[0] // height)[:, None] * grid[1] + np.arange(width) * grid[1] // width
+        cells, words = grid[0] * grid[1], len(self.vocabulary) + 1
+        votes = np.bincount((cell * words + labels.ids).ravel(), minlength=cells * words).reshape(cells, words)
+        share = votes / np.maximum(votes.sum(1, keepdims=True), 1)
+        word = share[:, 1:].argmax(1)
+        kept = share[np.arange(cells), word + 1] > coverage
+        mean = np.bincount(cell.ravel(), surety.ravel(), cells) / np.maximum(votes.sum(1), 1)
+        index = np.where(kept, word, -1).reshape(grid)
+        weight = np.where(kept, mean, 0).reshape(grid)
+        return torch.from_numpy(index), torch.from_numpy(weight.astype(np.float32))
+
+    def _painted(self, confidence: float, margin: float) -> tuple[LabelMap, np.ndarray]:
+        width, height = self.size
+        ids = np.zeros((height, width), np.uint8 if len(self.vocabulary) <= 255 else np.uint16)
+        surety = np.zeros((height, width), np.float16)
+        for region in self.sure(confidence, margin):
+            mask = region.mask.to_array()
+            shown = not self.vocabulary[region.word - 1].background
+            ids[mask] = region.word if shown else 0
+            surety[mask] = region.confidence
+        found = np.unique(ids)
+        means = {int(k): float(surety[ids == k].mean(dtype=np.float64)) for k in found[found > 0]}
+        return LabelMap(ids, self.vocabulary, means), surety
+
+
+def label_regions(
+    scene: Scene,
+    vocabulary: Vocabulary,
+    proposals: Proposals | None = None,
+    templates: str | None = None,
+) -> PseudoLabels:
+    """Name every proposal of the scene's photo; without `proposals` those of `regions`."""
+    if proposals is None:
+        proposals = load_proposer("regions").open(scene.photo, scene)
+    masks = proposals.everything()
+    similarity = torch.from_numpy(scene.similarity(vocabulary, templates=templates))
+    scores = pool(masks, similarity)
+    probability = (scores * scene.model.logit_scale).softmax(1)
+    best = probability.topk(min(2, len(vocabulary)), dim=1)
+    surety = best.values[:, 0]
+    margin = surety - best.values[:, 1] if len(vocabulary) > 1 else surety
+    regions = [
+        LabelledRegion(mask, int(word) + 1, float(p), float(gap))
+        for mask, word, p, gap in zip(masks, best.indices[:, 0], surety, margin, strict=True)
+    ]
+    return PseudoLabels(regions, vocabulary, scene.size)
+
+
+def pool(masks: Sequence[Mask], grid: torch.Tensor) -> torch.Tensor:
+    """(M, K) mean of (K, h, w) scores over each of M masks, each grid cell by the share of it that the mask covers."""
+    words, height, width = grid.shape
+    weights = np.zeros((len(masks), height * width), np.float32)
+    for weight, mask in zip(weights, masks, strict=True):
+        weight[:] = _coverage(mask.to_array(), (height, width)).ravel()
+    weights /= np.maximum(weights.sum(1, keepdims=True), 1e-9)
+    return torch.from_numpy(weights) @ grid.flatten(1).T.float()
+
+
+def _coverage(mask: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
+    """(h, w) the share of each grid cell that the mask covers, from SAMPLES x SAMPLES points a cell."""
+    rows, columns = (
+        ((np.arange(cells * SAMPLES) + 0.5) * pixels / (cells * SAMPLES)).astype(np.intp)
+        for cells, pixels in zip(grid, mask.shape, strict=True)
+    )
+    points = mask[rows[:, None], columns[None, :]]
+    share = points.reshape(grid[0], SAMPLES, grid[1], SAMPLES).mean((1, 3))
+    if not share.any() and mask.any():  # smaller than the space between two points
+        y, x = np.argwhere(mask)[0]
+        share[y * grid[0] // mask.shape[0], x * grid[1] // mask.shape[1]] = 1
+    return share
