@@ -1,0 +1,46 @@
+# make app    set up, then serve the page on http://127.0.0.1:7860
+# make test   set up, then run the linters and every test
+# make venv   set up only: .venv with everything in it
+
+# The first Python that is new enough; PYTHON=... chooses another.
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+BIN := .venv/bin
+READY := .venv/ready
+# pip shows its progress on a terminal only.
+QUIET := $(if $(MAKE_TERMOUT),,--quiet)
+
+.PHONY: app test venv lint chromium clean
+.DEFAULT_GOAL := app
+
+app: $(READY)
+	$(BIN)/textseg serve
+
+test: $(READY) chromium lint
+	$(BIN)/pytest -n 2 --dist loadfile
+
+venv: $(READY)
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+$(READY): requirements.txt pyproject.toml setup.py
+	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "textseg needs Python 3.11 or newer and found none; install it, or name it: make PYTHON=/path/to/python3" >&2; \
+		exit 1; }
+	@echo "Setting up .venv; the first time this takes a few minutes and, on Linux, about 7 GB."
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv || { \
+		echo "Python's venv module is missing; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	$(BIN)/python -m pip install $(QUIET) --disable-pip-version-check -e '.[train,formats,dev]'
+	@touch $@
+
+# The browser tests drive Debian's chromium; where it cannot be installed they are skipped and say so.
+chromium:
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && { \
+		echo "Installing chromium for the browser tests."; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; }; } \
+		|| echo "chromium could not be installed: the browser tests will be skipped."
+
+clean:
+	rm -rf .venv build dist *.egg-info
