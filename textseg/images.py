@@ -64,7 +64,7 @@ def open(source: PhotoSource) -> Image.Image:  # noqa: A001 (read as images.open
 
 
 def find(paths: list[Path]) -> list[Path]:
-    """The photos named by `paths`, in order: a file stands for itself, a folder for the photos directly in it, sorted."""
+    """The photos named by `paths`, in order: a file stands for itself, a folder for the photos in it, sorted."""
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
@@ -78,7 +78,10 @@ def fit(photo: Image.Image, short_side: int, multiple: int = 1, max_long_side: i
     """Resize to `short_side`, keep the shape, round both sides to a `multiple`; the long side is bounded."""
     width, height = photo.size
     scale = min(short_side / min(width, height), max_long_side / max(width, height))
-    size = tuple(max(multiple, round(side * scale / multiple) * multiple) for side in (width, height))
+    size = (
+        max(multiple, round(width * scale / multiple) * multiple),
+        max(multiple, round(height * scale / multiple) * multiple),
+    )
     return photo if size == photo.size else photo.resize(size, Image.Resampling.BICUBIC)
 
 

@@ -82,8 +82,9 @@ def index_png(ids: np.ndarray, colours: list[str]) -> bytes:
     if ids.max(initial=0) > 255 or len(colours) > 255:
         Image.fromarray(ids.astype(np.uint16)).save(buffer, "PNG")
     else:
-        image = Image.fromarray(ids.astype(np.uint8), "L")
-        image.putpalette([0, 0, 0] + [channel for colour in colours for channel in rgb(colour)])
+        image = Image.fromarray(ids.astype(np.uint8))
+        # A full palette keeps 8 bits a pixel: Pillow packs tighter by the palette's length and would cut larger ids.
+        image.putpalette(bytes([0, 0, 0, *(c for colour in colours for c in rgb(colour))]).ljust(768, b"\0"))
         image.save(buffer, "PNG")
     return buffer.getvalue()
 

@@ -1,4 +1,4 @@
-"""Named implementations, one file each: a new one is a new module with `@register("name")`, and no other file changes."""
+"""Named implementations, one file each: a new one is a module with `@register("name")`; no other file changes."""
 
 import importlib
 import pkgutil

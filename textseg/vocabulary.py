@@ -8,6 +8,7 @@ from textseg.errors import UnknownNameError, VocabularyError
 
 MAX_WORDS = 1000
 MAX_WORD_LENGTH = 200
+SEPARATORS = ",，、\n"
 
 # Okabe-Ito first (Okabe & Ito 2008, colour-blind safe), then well-separated colours in the manner of glasbey.
 COLOURS = (
@@ -22,7 +23,7 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
     "photo": ("a photo of a {}.",),
     "scene": ("a photo of a {}.", "{}", "there is a {} in the scene."),
 }
-"""Prompt templates by name; `simple` (7) and `imagenet` (80) come from open_clip (Radford et al. 2021) when asked for."""
+"""Prompt templates by name; open_clip adds `simple` (7) and `imagenet` (80), both of Radford et al. 2021."""
 
 _OPEN_CLIP_LISTS = {"simple": "SIMPLE_IMAGENET_TEMPLATES", "imagenet": "OPENAI_IMAGENET_TEMPLATES"}
 
@@ -65,19 +66,28 @@ class Vocabulary(Sequence[Word]):
     words: tuple[Word, ...] = field(default=())
 
     @classmethod
-    def parse(cls, text: str, background: str = "", colours: Mapping[str, str] | None = None) -> "Vocabulary":
+    def parse(
+        cls,
+        text: str,
+        background: str = "",
+        colours: Mapping[str, str] | None = None,
+        separators: str = SEPARATORS,
+    ) -> "Vocabulary":
         """Read words as a person types them.
 
         Words are separated by commas or new lines, aliases by `;`; a leading `-` (or the second argument) makes a
         background word. A word given twice counts once, in its first place. `colours` keeps the colours of names that
-        had one. Raises VocabularyError when no word is left, or one is too long, or there are too many.
+        had one; a list with one word a line has `separators="\\n"`. Raises VocabularyError when no word is left, when
+        one is too long, or when there are too many.
         """
         entries: dict[str, tuple[list[str], bool]] = {}
-        given = [(part, False) for part in _split(text)] + [(part, True) for part in _split(background)]
+        given = [(part, False) for part in re.split(f"[{separators}]", text)]
+        given += [(part, True) for part in re.split(f"[{SEPARATORS}]", background)]
         for part, behind in given:
+            part = part.strip()
             if part.startswith("-"):
                 part, behind = part[1:], True
-            names = [name for name in (_clean(name) for name in part.split(";")) if name]
+            names = [name for name in (_clean(name).lstrip("- ") for name in part.split(";")) if name]
             if not names:
                 continue
             known, was_behind = entries.setdefault(names[0].casefold(), ([], behind))
@@ -104,7 +114,7 @@ class Vocabulary(Sequence[Word]):
             for name in names:
                 if len(name) > MAX_WORD_LENGTH:
                     raise VocabularyError(
-                        f"The word '{name[:20]}…' has {len(name)} characters; a word may have at most {MAX_WORD_LENGTH}."
+                        f"The word '{name[:20]}…' has {len(name)} characters; a word has at most {MAX_WORD_LENGTH}."
                     )
             colour = colours.get(names[0]) or next(free)
             words.append(Word(names[0], tuple(names[1:]), colour, background=behind))
@@ -113,7 +123,7 @@ class Vocabulary(Sequence[Word]):
     def __len__(self) -> int:
         return len(self.words)
 
-    def __getitem__(self, index):  # type: ignore[no-untyped-def]
+    def __getitem__(self, index):
         return self.words[index]
 
     def __iter__(self) -> Iterator[Word]:
@@ -147,10 +157,6 @@ def colour_cycle(count: int) -> list[str]:
             mixed = [round(c + (target - c) * share) for c in bytes.fromhex(colour[1:])]
             colours.append(f"#{bytes(mixed).hex()}")
     return colours[:count]
-
-
-def _split(text: str) -> list[str]:
-    return [part.strip() for part in re.split(r"[,，、\n]", text) if part.strip()]
 
 
 def _clean(name: str) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from os import PathLike
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +16,7 @@ from textseg.model import backbones, heads
 from textseg.model.backbones import Backbone
 from textseg.model.embedding import embed_words
 from textseg.model.scene import Scene, SceneCache
+from textseg.model.windows import Mosaic, windows
 from textseg.shipped import asset
 from textseg.vocabulary import Vocabulary
 
@@ -52,7 +53,7 @@ def default_head(name: str) -> PathLike[str] | None:
 class Model:
     """A backbone and a head; `encode` once, ask the scene often."""
 
-    def __init__(self, backbone: Backbone, head: torch.nn.Module, head_name: str) -> None:
+    def __init__(self, backbone: Backbone, head: Any, head_name: str) -> None:
         self.backbone, self.head, self.head_name = backbone, head, head_name
         self.logit_scale: float = getattr(head, "logit_scale", backbone.logit_scale)
         self._texts: dict[tuple[str, str], torch.Tensor] = {}
@@ -78,24 +79,16 @@ class Model:
     def _encode_at(self, photo: Image.Image, short_side: int) -> tuple[torch.Tensor, torch.Tensor]:
         """(E, h, w) embedding and (D, h', w') features at one working size, averaged over sliding windows."""
         image = images.fit(photo, short_side, self.backbone.multiple)
-        window = self.backbone.window
-        if window is None or max(image.size) <= window:
+        side = self.backbone.window
+        if side is None or max(image.size) <= side:
             features = self.backbone.encode([image])
             return self.head(features)[0], features[0]
-        total: list[torch.Tensor | None] = [None, None]
-        count: list[torch.Tensor | None] = [None, None]
-        for left, top, right, bottom in windows(image.size, window, window // 2, self.backbone.multiple):
-            features = self.backbone.encode([image.crop((left, top, right, bottom))])
-            for i, part in enumerate((self.head(features)[0], features[0])):
-                per_pixel = part.shape[-1] / (right - left)
-                if total[i] is None:
-                    shape = [round(side * per_pixel) for side in (image.height, image.width)]
-                    total[i], count[i] = part.new_zeros(len(part), *shape), part.new_zeros(1, *shape)
-                y, x = round(top * per_pixel), round(left * per_pixel)
-                place = (slice(None), slice(y, y + part.shape[-2]), slice(x, x + part.shape[-1]))
-                total[i][place] += part
-                count[i][place] += 1
-        return total[0] / count[0], total[1] / count[1]
+        whole = Mosaic(image.size), Mosaic(image.size)
+        for box in windows(image.size, side, side // 2, self.backbone.multiple):
+            features = self.backbone.encode([image.crop(box)])
+            whole[0].add(box, self.head(features)[0])
+            whole[1].add(box, features[0])
+        return whole[0].mean(), whole[1].mean()
 
     def embed(self, vocabulary: Vocabulary, templates: str | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         """((T, E) mapped embeddings of all names and aliases, (T,) index of the word each belongs to); cached."""
@@ -116,18 +109,3 @@ class Model:
     def _device(self) -> torch.device:
         return next((t.device for t in [*self.head.parameters(), *self.head.buffers()]), torch.device("cpu"))
 
-
-def windows(size: tuple[int, int], side: int, step: int, multiple: int) -> Iterator[tuple[int, int, int, int]]:
-    """Boxes (left, top, right, bottom) that cover an image of `size`: `step` apart, the last one shifted inside.
-
-    All positions are multiples of `multiple`, so that windows meet on the patch grid.
-    """
-    step = max(multiple, step // multiple * multiple)
-    starts = []
-    for length in size:
-        last = max(length - side, 0)
-        starts.append([*range(0, last, step), last])
-    width, height = (min(side, length) for length in size)
-    for top in starts[1]:
-        for left in starts[0]:
-            yield left, top, left + width, top + height

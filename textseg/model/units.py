@@ -70,7 +70,7 @@ def unit_count(cells: int, granularity: float) -> int:
 
 
 def farthest_points(points: torch.Tensor, count: int) -> torch.Tensor:
-    """Indices of `count` unit vectors (N, D), each the least similar to those before; starts at the most central one."""
+    """Indices of `count` unit vectors of (N, D), each the least similar to those before; the most central one first."""
     chosen = [int((points @ points.mean(0)).argmax())]
     nearest = points @ points[chosen[0]]
     for _ in range(count - 1):

@@ -5,21 +5,26 @@ version, head type, backbone (name and weight hash), text side, objective, full 
 date and licence note.
 """
 
+from __future__ import annotations
+
 import json
 from os import PathLike
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import nn
 
 from textseg.errors import HeadError
-from textseg.model.backbones import Backbone
+from textseg.files import write_atomically
 from textseg.registry import Registry
+
+if TYPE_CHECKING:
+    from textseg.model.backbones import Backbone
 
 FORMAT_VERSION = 1
 
-_registry: Registry[type["Head"]] = Registry("head type", __name__)
+_registry: Registry[type[Head]] = Registry("head type", __name__)
 register, names = _registry.register, _registry.names
 
 
@@ -29,13 +34,13 @@ class Head(nn.Module):
     Subclasses take their whole configuration as keyword arguments of `build` and keep it in `config`.
     """
 
-    type: ClassVar[str]
+    kind: ClassVar[str]
     config: dict[str, Any]
     short_sides: tuple[int, ...] = ()
     """Short sides at which a photo is encoded, similarities averaged; empty: the backbone's own."""
 
     @classmethod
-    def build(cls, backbone: Backbone, **config: Any) -> "Head":
+    def build(cls, backbone: Backbone, **config: Any) -> Head:
         """A fresh head for `backbone`."""
         raise NotImplementedError
 
@@ -54,17 +59,14 @@ def save(head: Head, path: str | PathLike[str], backbone: Backbone, **facts: Any
 
     facts = {
         "format": FORMAT_VERSION,
-        "type": head.type,
+        "type": head.kind,
         "backbone": {"name": backbone.name, "weights": backbone.weights_hash, "feature_dim": backbone.feature_dim},
         "text": {"dim": backbone.text_dim, "templates": backbone.templates},
         "config": head.config,
         **facts,
     }
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in head.state_dict().items()}
-    path = Path(path)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(serialise(tensors, metadata={"textseg": json.dumps(facts, sort_keys=True)}))
-    partial.replace(path)
+    write_atomically(Path(path), serialise(tensors, metadata={"textseg": json.dumps(facts, sort_keys=True)}))
 
 
 def read_facts(path: str | PathLike[str]) -> dict[str, Any]:

@@ -1,0 +1,242 @@
+"""The `textseg` command.
+
+Exit status: 0 done; 1 done in part (each failed photo on standard error as `PHOTO: reason`, the rest written);
+2 nothing done, one sentence on standard error.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from textseg import __version__, images
+from textseg.errors import PhotoError, TextsegError, VocabularyError
+from textseg.files import write_atomically
+from textseg.vocabulary import Vocabulary, template_names
+
+if TYPE_CHECKING:
+    from textseg.model import Model, Scene
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status and never raises on bad input."""
+    # Nothing is asked of any network unless a person names a model that must be fetched.
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    parser = build_parser()
+    try:
+        args = parser.parse_args(arguments)
+        return args.run(args)
+    except TextsegError as error:
+        print(f"textseg: {error}", file=sys.stderr)
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        print(f"textseg: {error.strerror or error}{where}; nothing more was written.", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("textseg: stopped.", file=sys.stderr)
+        return 130
+    return 2
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, but a mistake is answered in one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see '{self.prog} --help'.\n")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = Parser(prog="textseg", description="Type words, see where each word is in your photos.")
+    parser.add_argument("--version", action="version", version=f"textseg {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
+
+    command = commands.add_parser("serve", help="open the pages in a browser")
+    command.add_argument("--host", default="127.0.0.1")
+    command.add_argument("--port", type=int, default=7860)
+    command.add_argument("--project", type=Path, metavar="DIR", help="the project folder to label in")
+    _add_model(command, readout=False)
+    command.set_defaults(run=_serve)
+
+    command = commands.add_parser("segment", help="label photos with words")
+    command.add_argument("photos", nargs="+", type=Path, metavar="PHOTO", help="photos, or folders of photos")
+    command.add_argument("--words", required=True, help='"cat; kitten, sofa, wall", - for standard input, or @FILE')
+    command.add_argument("--out", required=True, type=Path, metavar="DIR")
+    command.add_argument("--background", default="", metavar="WORDS", help="words that win pixels but show as none")
+    command.add_argument("--threshold", type=_share, metavar="T", help="least similarity, 0..1, for a word to show")
+    command.add_argument("--overlay", action="store_true", help="also write <stem>.overlay.png")
+    command.add_argument("--similarity", action="store_true", help="also write one <stem>.<id>.similarity.png a word")
+    _add_answer(command)
+    _add_model(command)
+    command.set_defaults(run=_segment)
+
+    command = commands.add_parser("evaluate", help="measure mIoU on a folder of photos and label maps")
+    _evaluation_arguments(command)
+    _add_answer(command)
+    _add_model(command)
+    command.set_defaults(run=_evaluate)
+
+    command = commands.add_parser("train", help="train a head")
+    _training_arguments(command)
+    command.set_defaults(run=_train)
+
+    command = commands.add_parser("space", help="build or push a Hugging Face Space")
+    command.add_argument("action", choices=["build", "push"])
+    command.add_argument("folder", type=Path, metavar="DIR")
+    command.set_defaults(run=_space)
+
+    command = commands.add_parser("doctor", help="what is installed, and which models can load now")
+    command.add_argument("--json", action="store_true", help="as JSON")
+    command.set_defaults(run=_doctor)
+    return parser
+
+
+def _add_model(command: argparse.ArgumentParser, readout: bool = True) -> None:
+    command.add_argument("--backbone", default="lite", metavar="NAME", help="lite, clip:MODEL/TAG, dinov2:SIZE ...")
+    command.add_argument("--head", default="default", metavar="FILE", help="a head file, 'default' or 'none'")
+    if readout:
+        command.add_argument("--readout", metavar="NAME", help="the dense readout of a clip backbone")
+
+
+def _add_answer(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--by", default="pixel", metavar="NAME", help="pixel, unit, slic or proposal")
+    command.add_argument("--refine", metavar="NAME", help="how to bring labels to image edges, or none")
+    command.add_argument("--templates", choices=template_names(), help="prompt templates around each word")
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number from 0 to 1")
+    return value
+
+
+def _serve(args: argparse.Namespace) -> int:
+    from textseg import web
+
+    web.serve(host=args.host, port=args.port, project=args.project, backbone=args.backbone, head=args.head)
+    return 0
+
+
+def _segment(args: argparse.Namespace) -> int:
+    vocabulary = read_words(args.words, args.background)
+    photos = images.find(args.photos)
+    if not photos:
+        raise PhotoError("There are no photos in the folders given.")
+    args.out.mkdir(parents=True, exist_ok=True)
+
+    from tqdm import tqdm
+
+    from textseg.model import load_model
+
+    model = load_model(args.backbone, args.head, readout=args.readout)
+    failed = 0
+    written: dict[str, Path] = {}
+    for path in tqdm(photos, unit="photo", disable=None):
+        try:
+            if path.stem in written:
+                raise PhotoError(f"{path.stem}.png was already written for {written[path.stem]}; use another --out.")
+            _segment_one(model, path, vocabulary, args)
+            written[path.stem] = path
+        except TextsegError as error:
+            if not isinstance(error, PhotoError):
+                raise  # the words or the choice of method are at fault, not this photo
+            failed += 1
+            tqdm.write(f"{path}: {error}", file=sys.stderr)
+    return 0 if not failed else 1 if written else 2
+
+
+def _segment_one(model: "Model", path: Path, vocabulary: Vocabulary, args: argparse.Namespace) -> None:
+    from textseg.segmentation import segment
+
+    scene = model.encode(images.open(path))
+    labels = segment(scene, vocabulary, args.by, args.refine, args.threshold, args.templates)
+    facts = {
+        "photo": path.name,
+        "size": list(scene.size),
+        "backbone": model.name,
+        "head": model.head_name,
+        "classes": labels.classes(),
+    }
+    out: Path = args.out
+    write_atomically(out / f"{path.stem}.png", labels.to_png())
+    write_atomically(out / f"{path.stem}.json", json.dumps(facts, ensure_ascii=False, indent=1).encode())
+    if args.overlay:
+        write_atomically(out / f"{path.stem}.overlay.png", partial(labels.overlay(scene.photo).save, format="PNG"))
+    if args.similarity:
+        _write_similarities(scene, vocabulary, out / path.stem, args.templates)
+
+
+def _write_similarities(scene: "Scene", vocabulary: Vocabulary, stem: Path, templates: str | None) -> None:
+    import torch
+    from PIL import Image
+
+    from textseg.model import dense
+
+    grid = torch.from_numpy(scene.similarity(vocabulary, templates=templates))
+    for k, one in enumerate(grid, start=1):  # word by word: never K maps at the photo's size
+        map_ = dense.upsample(one[None], (scene.photo.height, scene.photo.width))[0]
+        image = Image.fromarray(map_.clamp(0, 1).mul(255).round().byte().numpy())
+        write_atomically(stem.with_name(f"{stem.name}.{k}.similarity.png"), partial(image.save, format="PNG"))
+
+
+def read_words(words: str, background: str = "") -> Vocabulary:
+    """The vocabulary given on the command line: words, `-` for a list on standard input, `@FILE` for one in a file."""
+    if words == "-":
+        return Vocabulary.parse(sys.stdin.read(), background, separators="\n")
+    if words.startswith("@"):
+        path = Path(words[1:])
+        try:
+            return Vocabulary.parse(path.read_text("utf-8-sig"), background, separators="\n")
+        except (OSError, UnicodeDecodeError):
+            raise VocabularyError(f"The word list {path} cannot be read; it must be a UTF-8 text file.") from None
+    return Vocabulary.parse(words, background)
+
+
+def _evaluation_arguments(command: argparse.ArgumentParser) -> None:
+    from trainer import evaluate
+
+    evaluate.add_arguments(command)
+
+
+def _evaluate(args: argparse.Namespace) -> int:
+    from trainer import evaluate
+
+    return evaluate.run(args)
+
+
+def _training_arguments(command: argparse.ArgumentParser) -> None:
+    from trainer import fit
+
+    fit.add_arguments(command)
+
+
+def _train(args: argparse.Namespace) -> int:
+    from trainer import fit
+
+    return fit.run(args)
+
+
+def _space(args: argparse.Namespace) -> int:
+    from textseg import space
+
+    print(space.build(args.folder) if args.action == "build" else space.push(args.folder))
+    return 0
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from textseg import doctor
+
+    report = doctor.report()
+    print(json.dumps(report, indent=1) if args.json else doctor.describe(report))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

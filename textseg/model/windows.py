@@ -1,0 +1,48 @@
+"""Sliding windows over images larger than a backbone's own size: where they lie, and how their maps are averaged."""
+
+from collections.abc import Iterator
+
+import torch
+
+Box = tuple[int, int, int, int]
+"""(left, top, right, bottom) in pixels of the encoded image."""
+
+
+def windows(size: tuple[int, int], side: int, step: int, multiple: int) -> Iterator[Box]:
+    """Boxes that cover an image of `size` (width, height): `step` apart, the last one shifted inside.
+
+    Steps are multiples of `multiple`, so that windows meet on the patch grid (SCLIP's protocol, METHODS in docs).
+    """
+    step = max(multiple, step // multiple * multiple)
+    starts = [[*range(0, max(length - side, 0), step), max(length - side, 0)] for length in size]
+    width, height = (min(side, length) for length in size)
+    for top in starts[1]:
+        for left in starts[0]:
+            yield left, top, left + width, top + height
+
+
+class Mosaic:
+    """Maps of windows laid on one grid; where they overlap they are averaged.
+
+    What is averaged is the embedding: similarities are linear in it, so this averages cosines, not probabilities.
+    """
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self.size = size
+        self._sum = self._count = torch.empty(0)
+
+    def add(self, box: Box, part: torch.Tensor) -> None:
+        """Lay the (C, h, w) map of the window `box`."""
+        left, top, right, _ = box
+        cells = part.shape[-1] / (right - left)  # grid cells a pixel
+        if not self._sum.numel():
+            height, width = round(self.size[1] * cells), round(self.size[0] * cells)
+            self._sum, self._count = part.new_zeros(len(part), height, width), part.new_zeros(1, height, width)
+        y, x = round(top * cells), round(left * cells)
+        place = (slice(None), slice(y, y + part.shape[-2]), slice(x, x + part.shape[-1]))
+        self._sum[place] += part
+        self._count[place] += 1
+
+    def mean(self) -> torch.Tensor:
+        """(C, H, W) the average of the windows at every cell."""
+        return self._sum / self._count
