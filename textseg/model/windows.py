@@ -33,16 +33,32 @@ class Mosaic:
 
     def add(self, box: Box, part: torch.Tensor) -> None:
         """Lay the (C, h, w) map of the window `box`."""
-        left, top, right, _ = box
-        cells = part.shape[-1] / (right - left)  # grid cells a pixel
+        left, top, right, bottom = box
+        height, width = part.shape[-2:]
+
+        def row(pixels: int) -> int:
+            return cells(pixels, height, bottom - top)
+
+        def column(pixels: int) -> int:
+            return cells(pixels, width, right - left)
+
         if not self._sum.numel():
-            height, width = round(self.size[1] * cells), round(self.size[0] * cells)
-            self._sum, self._count = part.new_zeros(len(part), height, width), part.new_zeros(1, height, width)
-        y, x = round(top * cells), round(left * cells)
-        place = (slice(None), slice(y, y + part.shape[-2]), slice(x, x + part.shape[-1]))
+            shape = row(self.size[1]), column(self.size[0])
+            self._sum, self._count = part.new_zeros(len(part), *shape), part.new_zeros(1, *shape)
+        y, x = row(top), column(left)
+        place = (slice(None), slice(y, y + height), slice(x, x + width))
         self._sum[place] += part
         self._count[place] += 1
 
     def mean(self) -> torch.Tensor:
         """(C, H, W) the average of the windows at every cell."""
         return self._sum / self._count
+
+
+def cells(pixels: int, grid: int, span: int) -> int:
+    """`pixels` in whole cells of a grid of `grid` cells every `span` pixels, halves upwards.
+
+    In integers, and with one rule for halves, so that the last window ends where the map does: a second backbone's
+    grid need not divide the window's steps.
+    """
+    return (2 * pixels * grid + span) // (2 * span)

@@ -4,6 +4,7 @@ A backbone is named `family` or `family:details`: `lite`, `clip:ViT-B-16/openai`
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 import torch
@@ -33,8 +34,10 @@ class Backbone(Protocol):
     logit_scale: float
     """Similarities are multiplied by this before a softmax over words."""
     licence: str
-    weights_hash: str
-    """Identifies the exact weights; heads and caches are tied to it."""
+
+    @property
+    def weights_hash(self) -> str:
+        """Identifies the exact weights (and readout); heads and caches are tied to it."""
 
     def encode(self, photos: Sequence[Image.Image]) -> torch.Tensor:
         """(B, D, h, w) float32 features of B equally large RGB photos whose sides are multiples of `multiple`."""
@@ -48,7 +51,7 @@ class Backbone(Protocol):
 
 Loader = Callable[..., Backbone]
 _registry: Registry[Loader] = Registry("backbone", __name__)
-register, names = _registry.register, _registry.names
+register, names, get = _registry.register, _registry.names, _registry.get
 
 
 def load(name: str, device: str | None = None, readout: str | None = None) -> Backbone:
@@ -65,3 +68,11 @@ def best_device() -> str:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def half_where_safe(device: str) -> AbstractContextManager:
+    """Mixed precision on CUDA (bfloat16, or float16 where the card has no bfloat16); float32 everywhere else."""
+    if not device.startswith("cuda"):
+        return nullcontext()
+    bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.autocast("cuda", dtype=torch.bfloat16 if bfloat16 else torch.float16)

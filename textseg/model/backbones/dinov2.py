@@ -1,0 +1,109 @@
+"""`dinov2:<size>` and `dinov3:<size>`: self-supervised image encoders through timm, with a text side of choice.
+
+`dinov2:small`, `dinov2:small//<local file>`; the words go through MiniLM unless another backbone's text side is named,
+as in `dinov2:small+clip:ViT-B-16/openai`. Nothing links the two sides before a head is trained.
+"""
+
+from collections.abc import Sequence
+from functools import cached_property, partial
+
+import numpy as np
+import torch
+from PIL import Image
+
+from textseg.errors import WeightsError
+from textseg.model import backbones, weights
+from textseg.model.backbones import register
+from textseg.model.text import TEXT_DIM, MiniLM
+
+MODELS = {
+    "dinov2": {
+        "small": "vit_small_patch14_reg4_dinov2.lvd142m",
+        "base": "vit_base_patch14_reg4_dinov2.lvd142m",
+        "large": "vit_large_patch14_reg4_dinov2.lvd142m",
+        "giant": "vit_giant_patch14_reg4_dinov2.lvd142m",
+    },
+    "dinov3": {
+        "small": "vit_small_patch16_dinov3.lvd1689m",
+        "base": "vit_base_patch16_dinov3.lvd1689m",
+        "large": "vit_large_patch16_dinov3.lvd1689m",
+        "huge": "vit_huge_plus_patch16_dinov3.lvd1689m",
+        "giant": "vit_7b_patch16_dinov3.lvd1689m",
+    },
+}
+"""DINOv2 with registers (arXiv 2304.07193, 2309.16588) and DINOv3 (arXiv 2508.10104): no patch is used as storage."""
+
+HUB_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+
+
+class Dino:
+    """Patch features after the last layer norm.
+
+    The short side is that of the TCL protocol, 448; the photo is encoded whole, which these encoders are trained for.
+    """
+
+    short_side = 448
+    window: int | None = None
+    logit_scale = 30.0
+
+    def __init__(
+        self, details: str = "", device: str = "cpu", readout: str | None = None, family: str = "dinov2"
+    ) -> None:
+        self.name = f"{family}:{details}"
+        if readout:
+            raise WeightsError(f"The backbone '{self.name}' has no readouts to choose from, but '{readout}' was given.")
+        image_side, _, text_side = details.partition("+")
+        size, _, file = image_side.partition("//")
+        if size not in MODELS[family]:
+            raise WeightsError(
+                f"There is no size '{size}' of {family}; write {family}:SIZE with one of {', '.join(MODELS[family])}."
+            )
+        import timm
+        from timm.data import resolve_model_data_config
+
+        architecture = MODELS[family][size]
+        path = weights.local(file, self.name) if file else weights.fetch(f"timm/{architecture}", HUB_WEIGHTS, self.name)
+        with weights.loading(path, self.name):
+            self._net = timm.create_model(
+                architecture,
+                pretrained=True,
+                pretrained_cfg_overlay={"state_dict": weights.read(path)},
+                dynamic_img_size=True,
+                num_classes=0,
+            )
+        self._net.eval().requires_grad_(False).to(device)
+        self._device, self._path = device, path
+        self._text = backbones.load(text_side, device) if text_side else None
+        self.embed = self._text.embed if self._text else MiniLM().embed
+
+        self.feature_dim: int = self._net.num_features
+        self.text_dim = self._text.text_dim if self._text else TEXT_DIM
+        self.templates = self._text.templates if self._text else "scene"
+        self.patch_stride = self.multiple = self._net.patch_embed.patch_size[0]
+        self.licence: str = self._net.pretrained_cfg.get("license", "unknown")
+        data = resolve_model_data_config(self._net)
+        self._mean, self._std = (torch.tensor(data[key], device=device)[:, None, None] for key in ("mean", "std"))
+
+    @cached_property
+    def weights_hash(self) -> str:
+        return weights.fingerprint(self._path, *([self._text.weights_hash] if self._text else []))
+
+    @torch.inference_mode()
+    def encode(self, photos: Sequence[Image.Image]) -> torch.Tensor:
+        pixels = torch.from_numpy(np.stack([np.asarray(photo) for photo in photos])).to(self._device)
+        batch = (pixels.permute(0, 3, 1, 2).float().div_(255) - self._mean) / self._std
+        with backbones.half_where_safe(self._device):
+            tokens = self._net.forward_features(batch)
+        # Class and register tokens come first and have no place on the grid.
+        patches = tokens[:, self._net.num_prefix_tokens :]
+        height, width = (side // self.patch_stride for side in batch.shape[2:])
+        assert patches.shape[1] == height * width, (patches.shape, height, width)
+        return patches.float().transpose(1, 2).unflatten(2, (height, width))
+
+    def alignment(self) -> None:
+        """None: these encoders never saw a word, so a trained head is needed."""
+        return None
+
+
+for _family in MODELS:
+    register(_family)(partial(Dino, family=_family))

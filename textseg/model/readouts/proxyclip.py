@@ -1,0 +1,30 @@
+"""ProxyCLIP: CLIP's values gathered by another encoder's coherence (Lan et al., ECCV 2024, arXiv 2408.04883)."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+
+from textseg.model.readouts import register, shared_attention, through
+from textseg.model.vit import Block, Grid
+
+BETA, GAMMA = 1.2, 3.0
+
+
+@register("proxyclip", second="dinov2:base")
+def proxyclip(blocks: Sequence[Block], x: torch.Tensor, grid: Grid, proxy: torch.Tensor) -> torch.Tensor:
+    """Z = O(softmax(M) v'), M = gamma (E E^T - beta mean(E E^T)), entries below 0 out; neither residual nor FFN.
+
+    E are the unit features of `proxy` (B, D', h', w'); v' are the patches' values, resized bilinearly to (h', w'),
+    the grid of the result.
+    """
+    x = through(blocks[:-1], x)
+    _, _, value = blocks[-1].project(x)
+    unit = F.normalize(proxy.flatten(2), dim=1)
+    similarity = unit.transpose(1, 2) @ unit
+    scores = GAMMA * (similarity - BETA * similarity.mean((1, 2), keepdim=True))
+    weights = shared_attention(scores)
+    image = value[:, :, 1:].transpose(2, 3).unflatten(3, grid).flatten(0, 1)
+    resized = F.interpolate(image, size=proxy.shape[2:], mode="bilinear", align_corners=False)
+    value = resized.flatten(2).transpose(1, 2).unflatten(0, value.shape[:2])
+    return blocks[-1].merge(weights[:, None] @ value).transpose(1, 2).unflatten(2, proxy.shape[2:])

@@ -1,0 +1,105 @@
+"""Weights of the larger backbones: found on disk, fetched once from the hub, read without executing code."""
+
+import hashlib
+import os
+import socket
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from pickle import UnpicklingError
+from urllib.parse import urlsplit
+
+import torch
+
+from textseg.errors import WeightsError
+
+WHAT_TO_DO = "give a local file, or use the backbone 'lite', which works offline"
+
+
+def local(file: str, wanted: str) -> Path:
+    """The weight file a person named, checked; `wanted` is the backbone it is for. Raises WeightsError."""
+    path = Path(file).expanduser()
+    if not path.is_file():
+        hint = f"; an absolute path starts with a third slash (///{file})" if Path(f"/{file}").is_file() else ""
+        raise WeightsError(f"The weights of '{wanted}' are not at {path} (looked in {Path.cwd()}){hint}.")
+    return path
+
+
+def fetch(repo: str, files: Sequence[str], wanted: str) -> Path:
+    """The first of `files` that the hub's `repo` has: from the local cache, else downloaded (progress on a terminal).
+
+    Without a network it fails at once instead of retrying. Raises WeightsError.
+    """
+    from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
+    from huggingface_hub.errors import RemoteEntryNotFoundError
+
+    for file in files:
+        cached = try_to_load_from_cache(repo, file)
+        if isinstance(cached, str):
+            return Path(cached)
+    missing = f"The weights of '{wanted}' ({repo}) are not on this machine"
+    if constants.HF_HUB_OFFLINE:
+        raise WeightsError(f"{missing} and HF_HUB_OFFLINE forbids the download; unset it, {WHAT_TO_DO}.")
+    if not _reachable(constants.ENDPOINT):
+        raise WeightsError(f"{missing} and {constants.ENDPOINT} cannot be reached; connect once, {WHAT_TO_DO}.")
+    for file in files:
+        try:
+            return Path(hf_hub_download(repo, file))
+        except RemoteEntryNotFoundError:
+            continue
+        except (OSError, ValueError) as error:
+            raise WeightsError(
+                f"{missing} and the download of {file} failed ({reason(error)}); {WHAT_TO_DO}."
+            ) from None
+    raise WeightsError(f"{missing} and the repository has no {' or '.join(files)}; {WHAT_TO_DO}.")
+
+
+@contextmanager
+def loading(path: Path, wanted: str) -> Iterator[None]:
+    """Turns whatever goes wrong while `path` is read into `wanted` into a WeightsError of one sentence."""
+    try:
+        yield
+    except WeightsError:
+        raise
+    except UnpicklingError:
+        raise WeightsError(
+            f"{path.name} holds other things than tensors, which could run code, or is no weight file at all, and is "
+            "refused; save it as .safetensors or as a plain state dict."
+        ) from None
+    except Exception as error:  # the libraries answer a file that does not fit with any exception
+        raise WeightsError(f"{path.name} does not fit '{wanted}' or is damaged ({reason(error)}).") from None
+
+
+def read(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a .safetensors file or of a state dict; use inside `loading`."""
+    if path.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        return load_file(path)
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def fingerprint(path: Path, *facts: str) -> str:
+    """Short hash of a weight file, and of what else decides the features that are computed with it."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+    digest.update("\n".join(facts).encode())
+    return digest.hexdigest()[:16]
+
+
+def reason(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].strip(" :.")[:160] if lines else type(error).__name__
+
+
+def _reachable(endpoint: str, seconds: float = 4) -> bool:
+    """Whether a connection to the hub can be opened; behind a proxy the download itself has to find out."""
+    if urllib.request.getproxies() or os.environ.get("ALL_PROXY"):
+        return True
+    url = urlsplit(endpoint)
+    try:
+        with socket.create_connection((url.hostname or "", url.port or 443), timeout=seconds):
+            return True
+    except OSError:
+        return False
