@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 
 _registry: Registry[type[Head]] = Registry("head type", __name__)
-register, names = _registry.register, _registry.names
+register, names, get = _registry.register, _registry.names, _registry.get
 
 
 class Head(nn.Module):
@@ -92,10 +92,11 @@ def load(path: str | PathLike[str], backbone: Backbone) -> Head:
 
     facts = read_facts(path)
     trained_on, name = facts["backbone"], Path(path).name
-    if trained_on["name"] != backbone.name:
+    # What follows the question mark is a patch stride: a head may be used at a finer one than it was trained at.
+    if trained_on["name"].partition("?")[0] != backbone.name.partition("?")[0]:
         raise HeadError(f"{name} was trained on '{trained_on['name']}' and does not fit '{backbone.name}'.")
     if trained_on["weights"] != backbone.weights_hash:
-        raise HeadError(f"{name} was trained on other weights of '{backbone.name}' than the ones installed here.")
+        raise HeadError(f"{name} was trained on other weights or another readout of '{backbone.name}' than those in use.")
     if facts["text"]["dim"] != backbone.text_dim or trained_on["feature_dim"] != backbone.feature_dim:
         raise HeadError(f"{name} has other dimensions than '{backbone.name}' and cannot be used with it.")
     head = _registry.get(facts["type"]).build(backbone, **facts["config"])
