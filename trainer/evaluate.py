@@ -1,0 +1,301 @@
+"""`textseg evaluate`: how well words find their pixels in a labelled photo set.
+
+True positives, predicted and labelled area are summed per class over the whole set, at each photo's own resolution, on
+the pixels that are scored; IoU = TP / (predicted + labelled - TP), and mIoU is the mean over the classes that occur in
+the ground truth. (IoU of single photos is never averaged; a class that occurs nowhere in the ground truth has no IoU.)
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+import textseg
+from textseg import images
+from textseg.errors import DatasetError, PhotoError
+from textseg.files import write_atomically
+from textseg.vocabulary import Vocabulary, Word
+from trainer import datasets, protocols
+from trainer.datasets import UNSCORED, Dataset
+from trainer.protocols import Protocol
+
+if TYPE_CHECKING:
+    from textseg.model import Model, Scene
+
+Predict = Callable[[Image.Image, Sequence[int]], np.ndarray]
+"""(photo, indices of the classes that compete) -> (H, W) class indices; `len(classes)` means none of the words."""
+
+
+class Confusion:
+    """Pixels by (class in the ground truth, class predicted), summed over photos; the last column is "none"."""
+
+    def __init__(self, classes: int) -> None:
+        self.pixels = np.zeros((classes, classes + 1), np.int64)
+        self.photos = np.zeros(classes, np.int64)
+        """In how many photos each class occurs."""
+
+    def add(self, truth: np.ndarray, predicted: np.ndarray) -> None:
+        """Count one photo: (H, W) class indices, UNSCORED in `truth` where a pixel is not scored."""
+        scored = truth != UNSCORED
+        rows, columns = self.pixels.shape
+        cells = truth[scored].astype(np.int64) * columns + predicted[scored]
+        counts = np.bincount(cells, minlength=rows * columns).reshape(rows, columns)
+        self.pixels += counts
+        self.photos += counts.any(1)
+
+    def counted(self, min_photos: int = 1) -> np.ndarray:
+        """(K,) whether each class occurs in the ground truth of at least `min_photos` photos."""
+        return self.photos >= max(1, min_photos)
+
+    def iou(self) -> np.ndarray:
+        """(K,) IoU in per cent; NaN for a class that neither occurs nor is predicted."""
+        correct = self.pixels.diagonal()
+        union = self.pixels.sum(1) + self.pixels[:, :-1].sum(0) - correct
+        return 100 * np.divide(correct, union, out=np.full(len(correct), np.nan), where=union > 0)
+
+    def miou(self, min_photos: int = 1) -> float:
+        """Mean IoU in per cent over the counted classes; NaN when there are none."""
+        counted = self.counted(min_photos)
+        return float(self.iou()[counted].mean()) if counted.any() else float("nan")
+
+    def pixel_accuracy(self) -> float:
+        """Per cent of the scored pixels that are right."""
+        total = self.pixels.sum()
+        return float(100 * self.pixels.trace() / total) if total else float("nan")
+
+
+@dataclass
+class Result:
+    """What one evaluation found; `failed` are the photos that could not be scored, with the reasons."""
+
+    confusion: Confusion
+    photos: int = 0
+    seconds: float = 0.0
+    failed: list[tuple[Path, str]] = field(default_factory=list)
+
+
+def evaluate(dataset: Dataset, predict: Predict, words: str = "all", limit: int | None = None) -> Result:
+    """Score `predict` on `dataset`, photo by photo.
+
+    With `words` "present" only the classes in a photo's own ground truth compete there. A photo that cannot be read, or
+    whose label does not fit, is noted and left out. Raises DatasetError when no photo at all could be scored.
+    """
+    from tqdm import tqdm
+
+    result = Result(Confusion(len(dataset.classes)))
+    everything = range(len(dataset.classes))
+    start = time.monotonic()
+    for photo_file, label_file in tqdm(dataset.pairs[:limit], unit="photo", disable=None):
+        try:
+            photo = images.open(photo_file)
+            truth = dataset.truth(label_file, photo.size)
+            present = np.unique(truth[truth != UNSCORED]).tolist()
+            if present:
+                result.confusion.add(truth, predict(photo, present if words == "present" else everything))
+            result.photos += 1
+        except (PhotoError, DatasetError) as error:
+            result.failed.append((photo_file, str(error)))
+    result.seconds = time.monotonic() - start
+    if not result.photos:
+        raise DatasetError(f"None of the {len(result.failed)} photos could be scored; the first: {result.failed[0][1]}")
+    return result
+
+
+class Labeller:
+    """Predicts by asking a model for the classes' words.
+
+    `background` words compete as well; pixels they win are none of the words. Where the set scores a background class,
+    "none" counts as that class, everywhere else it is wrong.
+    """
+
+    def __init__(
+        self,
+        model: "Model",
+        dataset: Dataset,
+        protocol: Protocol,
+        background: str = "",
+        by: str = "pixel",
+    ) -> None:
+        self.model, self.dataset, self.protocol, self.by = model, dataset, protocol, by
+        words = Vocabulary.from_names(entry.word for entry in dataset.classes)
+        self._words = [_asked(entry.name, word, protocol) for entry, word in zip(dataset.classes, words, strict=True)]
+        behind = Vocabulary.parse(background) if background.strip() else ()
+        self._behind = tuple(replace(word, background=True) for word in behind)
+        self._none = len(words) if dataset.background is None else dataset.background
+        if protocol.short_side:
+            model.backbone.short_side, model.backbone.window = protocol.short_side, protocol.window
+            model.head.short_sides = ()
+
+    def __call__(self, photo: Image.Image, competing: Sequence[int]) -> np.ndarray:
+        asked = [k for k in competing if self._words[k]]
+        if not asked:
+            return np.full(photo.size[::-1], self._none, np.int32)
+        scene = self.model.encode(photo)
+        predicted, kept = self._ask(scene, asked), asked
+        if self.protocol.min_area:
+            kept = self._large(predicted, asked) or asked
+            if kept != asked:
+                predicted = self._ask(scene, kept)
+        if self.protocol.min_probability:
+            below = improbable(scene, self._vocabulary(asked), self._vocabulary(kept), self.protocol)
+            predicted[below] = self._none
+        return predicted
+
+    def _vocabulary(self, asked: Sequence[int]) -> Vocabulary:
+        return Vocabulary(tuple(word for k in asked if (word := self._words[k])) + self._behind)
+
+    def _ask(self, scene: "Scene", asked: Sequence[int]) -> np.ndarray:
+        how = self.protocol
+        labels = textseg.segment(
+            scene,
+            self._vocabulary(asked),
+            by=self.by,
+            refine=how.refine,
+            threshold=how.threshold,
+            templates=how.templates,
+        )
+        return np.array([self._none, *asked], np.int32)[labels.ids]
+
+    def _large(self, predicted: np.ndarray, asked: Sequence[int]) -> list[int]:
+        """The classes of `asked` without those on too little of the foreground; background stays."""
+        pixels = np.bincount(predicted.ravel(), minlength=len(self._words) + 1)
+        pixels[self._none] = 0
+        least = (self.protocol.min_area or 0) * pixels.sum()
+        return [k for k in asked if k == self._none or pixels[k] > least]
+
+
+def _asked(name: str, plain: Word, protocol: Protocol) -> Word | None:
+    texts = protocol.words.get(name, plain.texts)
+    return replace(plain, name=texts[0], aliases=tuple(texts[1:])) if texts else None
+
+
+def improbable(scene: "Scene", asked: Vocabulary, kept: Vocabulary, protocol: Protocol) -> np.ndarray:
+    """(H, W) bool: the best probability of a name of `kept` is below `min_probability`.
+
+    Probabilities are the softmax over all names and aliases of `asked`, of scores upsampled to the photo.
+    """
+    import torch
+
+    from textseg.model import dense
+
+    texts, owner = scene.model.embed(asked, protocol.templates)
+    scale = protocol.scale or scene.model.logit_scale
+    scores = torch.einsum("ehw,te->thw", scene.embedding, texts) * scale
+    counts = torch.tensor([word in kept for word in asked], device=owner.device)[owner]
+    below = np.empty((scene.photo.height, scene.photo.width), bool)
+    for rows, block in dense.upsampled_rows(scores, below.shape):
+        probability = (block[counts].amax(0) - block.logsumexp(0)).exp()
+        below[rows] = (probability < (protocol.min_probability or 0)).cpu().numpy()
+    return below
+
+
+def summary(result: Result, dataset: Dataset, min_photos: int = 1) -> dict[str, Any]:
+    """What `--json` holds; all scores in per cent, `per_class` by name for the classes that count."""
+    iou, counted = result.confusion.iou(), result.confusion.counted(min_photos)
+    return {
+        "miou": _number(result.confusion.miou(min_photos)),
+        "pixel_accuracy": _number(result.confusion.pixel_accuracy()),
+        "per_class": {entry.name: _number(iou[k]) for k, entry in enumerate(dataset.classes) if counted[k]},
+        "photos": result.photos,
+        "seconds": round(result.seconds, 2),
+    }
+
+
+def table(result: Result, dataset: Dataset, min_photos: int = 1) -> str:
+    """The same for a person: one line a class, then the totals."""
+    iou, counted = result.confusion.iou(), result.confusion.counted(min_photos)
+    shown = [(entry.name, result.confusion.photos[k], iou[k]) for k, entry in enumerate(dataset.classes) if counted[k]]
+    width = max([len(name) for name, _, _ in shown] + [len("pixel accuracy")])
+    lines = [f"{'class':{width}}  photos    IoU"]
+    lines += [f"{name:{width}}  {photos:6d}  {value:5.1f}" for name, photos, value in shown]
+    lines += [
+        "",
+        f"{'mIoU':{width}}  {len(shown):6d} classes  {result.confusion.miou(min_photos):5.1f} %",
+        f"{'pixel accuracy':{width}}  {result.photos:6d} photos   {result.confusion.pixel_accuracy():5.1f} %",
+        f"{'time':{width}}  {result.seconds:6.1f} s",
+    ]
+    return "\n".join(lines)
+
+
+def draw_confusion(result: Result, dataset: Dataset, min_photos: int = 1) -> bytes:
+    """A PNG: for each class of the ground truth (a row), the share of its pixels that went to each word (columns)."""
+    import io
+
+    from matplotlib.figure import Figure
+
+    counted = np.flatnonzero(result.confusion.counted(min_photos))
+    pixels = result.confusion.pixels[counted]
+    share = 100 * pixels / pixels.sum(1, keepdims=True)
+    others = 100 - share[:, counted].sum(1, keepdims=True)
+    names = [dataset.classes[k].name for k in counted]
+    side = 3.5 + 0.17 * len(names)
+    figure = Figure(figsize=(side + 1, side), layout="constrained")
+    axes = figure.add_subplot()
+    picture = axes.imshow(np.hstack([share[:, counted], others]), cmap="viridis", vmin=0, vmax=100, aspect="auto")
+    axes.set_xticks(range(len(names) + 1), [*names, "other or none"], rotation=90, fontsize=8)
+    axes.set_yticks(range(len(names)), names, fontsize=8)
+    axes.set_xlabel("word that won")
+    axes.set_ylabel("ground truth")
+    axes.set_title(f"mIoU {result.confusion.miou(min_photos):.1f} % over {len(names)} classes, {result.photos} photos")
+    figure.colorbar(picture, ax=axes, label="% of the class's pixels", shrink=0.6)
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=120)
+    return file.getvalue()
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `textseg evaluate`; those that name a model and how it answers are the command line's own."""
+    parser.add_argument("dataset", type=Path, metavar="DATASET", help="a folder of images/, labels/ and classes.txt")
+    parser.add_argument("--words", choices=["all", "present"], default="all", help="which words compete in a photo")
+    parser.add_argument("--json", metavar="FILE", help="write the scores as JSON; - for standard output")
+    parser.add_argument("--limit", type=_count, metavar="N", help="only the first N photos")
+    parser.add_argument("--min-photos", type=_count, default=1, metavar="N", help="leave out classes in fewer photos")
+    parser.add_argument("--layout", default="folder", metavar="NAME", help=f"one of {', '.join(datasets.names())}")
+    parser.add_argument("--protocol", metavar="NAME", help=f"a published line: {' or '.join(protocols.names())}")
+    parser.add_argument("--background", default="", metavar="WORDS", help="more words that win pixels as 'none'")
+    parser.add_argument("--threshold", type=float, metavar="T", help="least similarity of a word; below it, none")
+    parser.add_argument("--min-probability", type=float, metavar="P", help="least softmax share of a word; below, none")
+    parser.add_argument("--confusion", type=Path, metavar="FILE", help="draw which words took whose pixels (PNG)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """`textseg evaluate`: 0 when all photos were scored, 1 when some failed; raises TextsegError when none could be."""
+    for file in (args.json, args.confusion):
+        if file and not Path(file).parent.is_dir():
+            raise DatasetError(f"{file} cannot be written: its folder does not exist.")
+    dataset = datasets.open(args.dataset, args.layout)
+    protocol = protocols.get(args.protocol, dataset, args.refine) if args.protocol else Protocol(refine=args.refine)
+    given = {name: getattr(args, name) for name in ("templates", "threshold", "min_probability")}
+    protocol = replace(protocol, **{name: value for name, value in given.items() if value is not None})
+    model = textseg.load_model(args.backbone, args.head, readout=args.readout)
+    labeller = Labeller(model, dataset, protocol, args.background, args.by)
+    result = evaluate(dataset, labeller, args.words, args.limit)
+    for photo, reason in result.failed:
+        print(f"{photo}: {reason}", file=sys.stderr)
+    scores = json.dumps(summary(result, dataset, args.min_photos), ensure_ascii=False, indent=1)
+    if args.json == "-":
+        print(scores)
+    else:
+        print(table(result, dataset, args.min_photos))
+        if args.json:
+            write_atomically(Path(args.json), f"{scores}\n".encode())
+    if args.confusion:
+        write_atomically(args.confusion, draw_confusion(result, dataset, args.min_photos))
+    return 1 if result.failed else 0
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number from 1 up")
+    return int(text)
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else round(float(value), 4)

@@ -1,0 +1,98 @@
+"""The two published ways to run the field's benchmarks: at which size, with which words, and what is background.
+
+`tcl` is the line of GroupViT and TCL (Cha et al., CVPR 2023), `sclip` that of SCLIP (Wang et al., ECCV 2024) and the
+training-free methods after it. Numbers of different lines do not compare: state the line with every number.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from textseg.registry import Registry
+from trainer.datasets import Dataset, named
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What a published line fixes; None leaves the model's own choice."""
+
+    short_side: int | None = None
+    window: int | None = None
+    """Side of the square windows, in pixels of the resized photo; they overlap by half."""
+    templates: str | None = None
+    refine: str | None = None
+    words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By class name: the word and its aliases asked instead of the plain word; empty: the class is not asked."""
+    threshold: float | None = None
+    """Pixels whose best similarity is below this are none of the words."""
+    min_probability: float | None = None
+    """Pixels whose best probability, after a softmax of `scale` x similarity over all names, is below this are none."""
+    scale: float | None = None
+    min_area: float | None = None
+    """Words that cover less than this share of a photo's foreground lose their pixels to the next best."""
+
+
+_registry: Registry[Callable[[Dataset, str | None], Protocol]] = Registry("protocol", __name__)
+register, names = _registry.register, _registry.names
+
+
+def get(name: str, dataset: Dataset, refine: str | None = None) -> Protocol:
+    """The protocol called `name` as it applies to `dataset` when labels are refined by `refine`."""
+    return _registry.get(name)(dataset, refine)
+
+
+@register("tcl")
+def tcl(dataset: Dataset, refine: str | None) -> Protocol:
+    """Short side 448, windows of 448; plain class names, 7 templates; background is what no word is sure of.
+
+    TCL compares sigmoid masks with a constant, 0.5 or with PAMR 0.4. Cosines pass through sigmoid(10 (s - 0.25)) first,
+    as in TCL's branch of frozen CLIP, so the constant is a least cosine; taking that for other readouts is our reading.
+    """
+    line = Protocol(short_side=448, window=448, templates="simple", refine=refine or "none")
+    if dataset.background is None:
+        return line
+    score = 0.4 if refine == "pamr" else 0.5
+    least = 0.25 + math.log(score / (1 - score)) / 10
+    return replace(line, words={dataset.classes[dataset.background].name: ()}, threshold=least)
+
+
+_PERSON = ("person", *(f"person in {worn}" for worn in ("shirt", "jeans", "dress", "sweater", "skirt", "jacket")))
+_BEHIND = tuple(
+    named("""
+    sky, wall, tree, wood, grass, road, sea, river, mountain, sands, desk, bed, building, cloud, lamp, door, window,
+    wardrobe, ceiling, shelf, curtain, stair, floor, hill, rail, fence
+    """)
+)
+_VOC_WORDS = {
+    "boat": ("ship",),
+    "diningtable": ("table",),
+    "person": _PERSON,
+    "tvmonitor": ("television monitor", "tv monitor", "monitor", "television", "screen"),
+}
+_SCLIP_WORDS: dict[str, Mapping[str, tuple[str, ...]]] = {
+    "voc20": _VOC_WORDS,
+    "voc21": {**_VOC_WORDS, "background": _BEHIND},
+    "coco_object": {"person": (*_PERSON, "body"), "background": _BEHIND},
+}
+_SCLIP_SHORT_SIDE = {"coco_stuff171": 448, "cityscapes19": 560}
+_SCLIP_SCALE = {"voc21": 65.0, "context60": 50.0, "coco_object": 50.0}
+
+
+@register("sclip")
+def sclip(dataset: Dataset, refine: str | None) -> Protocol:
+    """Short side 336 (COCO-Stuff 448, Cityscapes 560), windows of 224; 80 templates, aliases and background words.
+
+    Where background is scored, pixels whose best word has a probability below 0.1 are background; on VOC21 words on
+    less than a tenth of the foreground are dropped first. Class names that SCLIP's lists run together ("pottedplant")
+    are asked with their spaces restored.
+    """
+    return Protocol(
+        short_side=_SCLIP_SHORT_SIDE.get(dataset.layout, 336),
+        window=224,
+        templates="imagenet",
+        refine=refine or "none",
+        words=_SCLIP_WORDS.get(dataset.layout, {}),
+        scale=_SCLIP_SCALE.get(dataset.layout, 40.0),
+        min_probability=None if dataset.background is None else 0.1,
+        min_area=0.1 if dataset.layout == "voc21" else None,
+    )
