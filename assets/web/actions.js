@@ -1,0 +1,55 @@
+/** One table of named actions with their keys, for buttons, keyboard and the list of keys alike. */
+
+import { h } from "./dom.js";
+
+/**
+ * @typedef {Object} Action
+ * @property {string} label what it does, as the list of keys says it
+ * @property {string[]} keys values of KeyboardEvent.key
+ * @property {function(KeyboardEvent): void} run
+ * @property {function(): void} [release] for keys that are held
+ */
+
+export class Actions {
+  /** @param {Object<string, Action>} table by name */
+  constructor(table) {
+    this.table = table;
+    this.byKey = new Map();
+    for (const [name, action] of Object.entries(table)) {
+      for (const key of action.keys) {
+        if (this.byKey.has(key)) throw new Error(`the key ${key} has two actions: ${this.byKey.get(key)} and ${name}`);
+        this.byKey.set(key, name);
+      }
+    }
+    document.addEventListener("keydown", (event) => this.press(event));
+    document.addEventListener("keyup", (event) => this.named(event)?.release?.());
+  }
+
+  named(event) {
+    return this.table[this.byKey.get(event.key.length === 1 ? event.key.toLowerCase() : event.key)];
+  }
+
+  press(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+    const action = this.named(event);
+    if (!action || (typing(event.target) && event.key !== "Escape")) return;
+    if (action.release && event.repeat) return event.preventDefault();
+    event.preventDefault();
+    action.run(event);
+  }
+
+  /** The list of keys, as rows of a table. */
+  rows() {
+    return Object.values(this.table).map(({ label, keys }) =>
+      h("tr", {}, h("td", {}, ...keys.slice(0, 2).flatMap((key) => [h("kbd", {}, NAMES[key] ?? key.toUpperCase()), " "])), h("td", {}, label)),
+    );
+  }
+}
+
+const NAMES = { Escape: "Esc", " ": "Space", ArrowLeft: "←", ArrowRight: "→" };
+
+/** Keys belong to the field a person types in. */
+function typing(target) {
+  const field = target.closest?.("input, textarea, select, [contenteditable]");
+  return Boolean(field) && !["checkbox", "radio", "range", "button"].includes(field.type);
+}

@@ -1,0 +1,537 @@
+/** Explore: see what words find in a photo. */
+
+import { Actions } from "./actions.js";
+import { Canvas } from "./canvas.js";
+import { debounce, h, icon, parts } from "./dom.js";
+import { SCALE_CSS } from "./heat.js";
+import { listenForPhotos } from "./intake.js";
+import { decide, measure } from "./labels.js";
+import { HeatLayer, LabelLayer, PhotoLayer, PinLayer, UnitLayer } from "./layers.js";
+import { readAnswer, readPartition } from "./payload.js";
+import { bytesOf } from "./png.js";
+import { hear, tell } from "./shared.js";
+import { ContactSheet } from "./sheet.js";
+import { LookTool } from "./tools.js";
+import { ClassList, percent, withWord } from "./words.js";
+
+const TYPING_PAUSE = 300; // milliseconds without a key before words are asked
+const PATIENCE = 300; // milliseconds a wait may last before the page says what is going on
+const VIEWS = ["labels", "heat", "units", "photo"];
+const NO_ANSWER = "The server does not answer; see that it still runs, then try again.";
+
+/** The page's markup is in place: bring it to life. */
+export function mount(root, server, given) {
+  return new Explore(root, server, given);
+}
+
+class Explore {
+  constructor(root, server, given) {
+    Object.assign(this, { server, given });
+    this.part = parts(root);
+    /** @type {import("./payload.js").Answer|null} */
+    this.answer = null;
+    this.photo = null; // what the server said about it
+    this.source = null; // how to send it again: {sample} or {file}
+    this.levels = new Map();
+    this.hidden = new Set();
+    this.colours = {};
+    this.selected = -1;
+    this.view = "labels";
+    this.ownScale = false;
+    this.turn = 0; // of questions: an answer to an older one is dropped
+    this.layers = { photo: new PhotoLayer(), labels: new LabelLayer(), heat: new HeatLayer(), units: new UnitLayer(), pin: new PinLayer() };
+    this.canvas = new Canvas(this.part.board, "The photo with its labels");
+    this.canvas.tool = new LookTool({ onhover: (point) => this.hover(point), onpin: (point) => this.pin(point) });
+    this.canvas.onview = (viewport) => {
+      this.part.zoom.textContent = `${Math.round(viewport.scale * 100)} %`;
+    };
+    this.classes = new ClassList(this.part.classes, {
+      onselect: (k) => this.select(this.view === "heat" && this.selected === k ? -1 : k),
+      onhide: (name) => this.hide(name),
+      onlevel: (name, level) => this.setLevel(name, level),
+    });
+    this.sheet = new ContactSheet(this.part.sheet, (k) => this.select(k));
+    this.askSoon = debounce(() => this.ask(), TYPING_PAUSE);
+    this.loadUnitsSoon = debounce(() => this.loadUnits(), 120);
+    this.listen();
+    this.showSamples();
+    this.setView("labels");
+    hear("status", (status) => this.hearStatus(status));
+    this.openSample(given.samples[0]);
+  }
+
+  // --- controls ---------------------------------------------------------------------------------------------------
+
+  listen() {
+    const { part } = this;
+    listenForPhotos(part, (file) => this.openFile(file), (text) => this.problem(text));
+    part.words.addEventListener("input", this.askSoon);
+    part.words.addEventListener("change", this.askSoon.now);
+    part.views.addEventListener("click", (event) => {
+      const view = event.target.closest("[data-view]")?.dataset.view;
+      if (view) this.setView(view);
+    });
+    part.opacity.addEventListener("input", () => this.setOpacity(part.opacity.valueAsNumber / 100));
+    part.outlines.addEventListener("click", () => this.toggleOutlines());
+    part["zoom-in"].addEventListener("click", () => this.canvas.zoom(1.5));
+    part["zoom-out"].addEventListener("click", () => this.canvas.zoom(1 / 1.5));
+    part.fit.addEventListener("click", () => this.canvas.fit());
+    part.keys.addEventListener("click", () => this.showKeys());
+    for (const name of ["by", "refine", "templates"]) {
+      part[name].addEventListener("change", () => this.ask());
+    }
+    for (const [name, options] of [["refine", this.given.refinements], ["templates", this.given.templates]]) {
+      part[name].append(...options.map(([value, text]) => h("option", { value }, text)));
+    }
+    part.kind.addEventListener("change", () => this.loadUnits());
+    part.grain.addEventListener("input", this.loadUnitsSoon);
+    part.explore.querySelectorAll("[data-download]").forEach((button) => {
+      button.addEventListener("click", () => this.download(button));
+    });
+    this.actions = new Actions({
+      words: { label: "Type words", keys: ["/"], run: () => part.words.focus() },
+      view: { label: "Next layer", keys: ["v"], run: () => this.setView(VIEWS[(VIEWS.indexOf(this.view) + 1) % VIEWS.length]) },
+      peek: { label: "Hold: the photo alone", keys: ["h"], run: () => this.setLayers("photo"), release: () => this.setLayers(this.view) },
+      outlines: { label: "Outlines", keys: ["o"], run: () => this.toggleOutlines() },
+      fainter: { label: "Overlay fainter", keys: [","], run: () => this.setOpacity(this.opacity - 0.1) },
+      stronger: { label: "Overlay stronger", keys: ["."], run: () => this.setOpacity(this.opacity + 0.1) },
+      zoomIn: { label: "Zoom in (or turn the wheel)", keys: ["+", "="], run: () => this.canvas.zoom(1.5) },
+      zoomOut: { label: "Zoom out", keys: ["-"], run: () => this.canvas.zoom(1 / 1.5) },
+      fit: { label: "Fit the photo", keys: ["0"], run: () => this.canvas.fit() },
+      ...Object.fromEntries(
+        Array.from({ length: 9 }, (_, k) => [`word${k + 1}`, { label: `Heat map of word ${k + 1}`, keys: [String(k + 1)], run: () => this.select(k) }]),
+      ),
+      keys: { label: "This list", keys: ["?"], run: () => this.showKeys() },
+      back: { label: "Let go of the pin, the heat map", keys: ["Escape"], run: () => this.back() },
+    });
+  }
+
+  showSamples() {
+    this.part.samples.replaceChildren(
+      ...this.given.samples.map((sample) =>
+        h("button", { type: "button", class: "sample", "aria-label": `Sample photo: ${sample.name}`, title: sample.name, onclick: () => this.openSample(sample) },
+          h("img", { src: sample.picture, alt: "", width: 56, height: 56 }))),
+    );
+  }
+
+  showKeys() {
+    const dialog = this.part["keys-dialog"];
+    dialog.replaceChildren(
+      h("div", { class: "dialog-head" }, h("h2", {}, "Keys"),
+        h("button", { class: "plain", type: "button", "aria-label": "Close", onclick: () => dialog.close() }, icon("close"))),
+      h("table", {}, ...this.actions.rows()),
+    );
+    dialog.showModal();
+  }
+
+  back() {
+    this.part.tip.hidden = true;
+    if (this.layers.pin.point) this.unpin();
+    else if (this.view === "heat") this.setView("labels");
+  }
+
+  setView(view) {
+    this.view = view;
+    if (view === "heat" && this.selected < 0 && this.answer) this.selected = this.bestWord();
+    this.part.views.querySelectorAll("[data-view]").forEach((button) => {
+      button.setAttribute("aria-pressed", String(button.dataset.view === view));
+    });
+    const layer = this.layers[view];
+    this.part["opacity-field"].hidden = view === "photo";
+    this.part.opacity.value = Math.round((layer.opacity ?? 0) * 100);
+    this.part.outlines.hidden = view === "photo" || view === "heat";
+    this.part.outlines.setAttribute("aria-pressed", String(Boolean(layer.outlines)));
+    this.part["unit-tools"].hidden = view !== "units";
+    if (view === "heat") this.drawHeat();
+    if (view === "units" && !this.layers.units.bitmap) this.loadUnits();
+    this.part.scale.hidden = view !== "heat" || !this.answer;
+    this.markSelected();
+    this.setLayers(view);
+  }
+
+  /** Draw the layers of `view`, without making it the view (a peek). */
+  setLayers(view) {
+    this.canvas.layers = view === "photo" ? [this.layers.photo, this.layers.pin] : [this.layers.photo, this.layers[view], this.layers.pin];
+    this.canvas.redraw();
+  }
+
+  get opacity() {
+    return this.layers[this.view].opacity ?? 1;
+  }
+
+  setOpacity(value) {
+    if (this.view === "photo") return;
+    this.layers[this.view].opacity = Math.min(1, Math.max(0, value));
+    this.part.opacity.value = Math.round(this.layers[this.view].opacity * 100);
+    this.canvas.redraw();
+  }
+
+  toggleOutlines() {
+    const layer = this.layers[this.view];
+    if (!("outlines" in layer)) return;
+    layer.outlines = !layer.outlines;
+    this.part.outlines.setAttribute("aria-pressed", String(layer.outlines));
+    this.canvas.redraw();
+  }
+
+  // --- a photo ----------------------------------------------------------------------------------------------------
+
+  openSample(sample) {
+    this.open({ sample: sample.name }, sample.words);
+  }
+
+  openFile(file) {
+    const limit = this.given.max_file_mb;
+    if (file.size > limit * 2 ** 20) return this.problem(`${file.name} has ${Math.round(file.size / 2 ** 20)} MB; a photo may have at most ${limit} MB.`);
+    if (file.size === 0) return this.problem(`${file.name} is empty (0 bytes).`);
+    this.open({ file }, null);
+  }
+
+  /** Send a photo and show it; then ask. `words` replaces the words in hand unless it is null. */
+  async open(source, words) {
+    const turn = ++this.turn;
+    const quiet = this.busy(source.file ? `Sending ${source.file.name}` : "Opening the photo", turn);
+    const opened = await this.send(source);
+    quiet();
+    if (turn !== this.turn) return;
+    if (!opened.ok) return this.problem(opened.error);
+    const picture = await createImageBitmap(new Blob([bytesOf(opened.jpeg)], { type: "image/jpeg" }));
+    if (turn !== this.turn) return;
+    this.problem("");
+    Object.assign(this, { photo: opened, source, answer: null, selected: -1 });
+    this.encoded = opened.seconds === null && Boolean(source.sample);
+    this.layers.photo.set(picture);
+    this.layers.labels.clear();
+    this.layers.heat.clear();
+    this.layers.units.clear();
+    this.unpin();
+    this.canvas.setImage(...opened.size);
+    this.part.board.style.setProperty("--shape", `${opened.size[0]} / ${opened.size[1]}`);
+    tell("photo", { name: opened.name, size: opened.size });
+    this.part.samples.querySelectorAll(".sample").forEach((button, i) => {
+      button.setAttribute("aria-pressed", String(this.given.samples[i].name === source.sample));
+    });
+    if (words !== null) {
+      this.part.words.value = words;
+      this.levels.clear();
+      this.hidden.clear();
+    }
+    this.part.suggestions.replaceChildren();
+    this.setView(this.view);
+    await this.ask();
+  }
+
+  /** One message that carries a photo. */
+  async send({ sample, file }) {
+    const message = sample ? { sample } : { binary: true, data: { file } };
+    return (await this.server.open(message)) ?? { ok: false, error: NO_ANSWER };
+  }
+
+  /** Call a server function about the photo in hand; a photo that the server let go is sent again first. */
+  async call(name, message) {
+    const reply = (await this.server[name]({ photo: this.photo.photo, ...message })) ?? { ok: false, error: NO_ANSWER };
+    if (!reply.gone) return reply;
+    const again = await this.send(this.source);
+    if (!again.ok) return again;
+    this.photo.photo = again.photo;
+    return (await this.server[name]({ photo: again.photo, ...message })) ?? { ok: false, error: NO_ANSWER };
+  }
+
+  // --- a question -------------------------------------------------------------------------------------------------
+
+  get options() {
+    const { by, refine, templates, grain } = this.part;
+    return { by: by.value, refine: refine.value, templates: templates.value, granularity: grain.valueAsNumber / grain.max, colours: this.colours };
+  }
+
+  async ask() {
+    if (!this.photo) return;
+    const turn = ++this.turn, words = this.part.words.value;
+    const quiet = this.busy(() => this.waitingFor(), turn);
+    const reply = await this.call("answer", { words, options: this.options });
+    if (turn !== this.turn) return quiet();
+    if (!reply.ok) {
+      quiet();
+      return this.problem(reply.error);
+    }
+    const answer = await readAnswer(reply);
+    quiet();
+    if (turn !== this.turn) return;
+    this.problem("");
+    this.encoded = true;
+    this.show(answer);
+    this.suggest(words, turn);
+  }
+
+  /** What a person waits for right now. */
+  waitingFor() {
+    const { status, photo } = this;
+    if (status?.state === "loading") return `Loading the model ${status.name}: it is read from disk once`;
+    if (this.encoded) return "Finding the words";
+    return photo.seconds ? `Encoding the photo (about ${Math.max(1, Math.round(photo.seconds))} s)` : "Encoding the photo";
+  }
+
+  /** @param {import("./payload.js").Answer} answer */
+  show(answer) {
+    const kept = this.selected >= 0 ? this.answer?.words[this.selected]?.name : null;
+    this.answer = answer;
+    this.keepColours(answer.words);
+    this.probabilities = answer.grid.probabilities(answer.scale);
+    this.selected = kept ? answer.words.findIndex((word) => word.name === kept) : -1;
+    const most = Math.min(255, Math.ceil(Math.max(answer.grid.high, 0.05) * 255));
+    this.classes.show(answer.words, this.levels, this.hidden, most);
+    this.sheet.show(answer, this.photo.size, this.range());
+    const { encode, answer: took } = answer.seconds;
+    this.part.timing.textContent = (encode > 0.01 ? `Encoded in ${encode.toFixed(2)} s, answered in ` : "Already encoded; answered in ") + `${took.toFixed(2)} s.`;
+    this.part["method-line"].textContent = this.part.by.selectedOptions[0].text;
+    this.drawLabels();
+    this.setView(this.view);
+    if (this.layers.pin.point) this.explain();
+  }
+
+  /** A name keeps its colour as long as it lives; a colour that went to another name is let go. */
+  keepColours(words) {
+    const taken = new Map(words.map((word) => [word.colour, word.name]));
+    const others = Object.entries(this.colours).filter(([, colour]) => !taken.has(colour)).slice(-200);
+    this.colours = Object.fromEntries([...others, ...words.map((word) => [word.name, word.colour])]);
+  }
+
+  async suggest(words, turn) {
+    const reply = await this.call("suggest", { words });
+    if (turn !== this.turn || !reply.ok) return;
+    if (!reply.ready) {
+      this.part.suggestions.replaceChildren(h("span", { class: "hint" }, `Suggestions follow (${Math.round((100 * reply.done) / reply.all)} % of the nouns are read)`));
+      return setTimeout(() => turn === this.turn && this.suggest(words, turn), 1500);
+    }
+    this.part.suggestions.replaceChildren(
+      ...reply.words.map((word) =>
+        h("button", { type: "button", class: "suggestion", "aria-label": `Add ${word}`, onclick: () => this.add(word) }, icon("plus"), word)),
+    );
+  }
+
+  add(word) {
+    this.part.words.value = withWord(this.part.words.value, word);
+    this.askSoon.now();
+  }
+
+  // --- what is seen -----------------------------------------------------------------------------------------------
+
+  drawLabels() {
+    const { answer } = this, { labels, words } = answer;
+    const ids = decide(answer, words.map((word) => this.levels.get(word.name) ?? 0));
+    this.ids = ids;
+    const colours = ["", ...words.map((word) => (this.hidden.has(word.name) ? "" : word.colour))];
+    this.layers.labels.set(ids, labels.width, labels.height, colours);
+    const measured = measure(answer, ids, this.probabilities);
+    this.classes.measure(measured);
+    const none = measured.area[0];
+    this.part.none.textContent = none === 1 ? "No word reaches its threshold here." : none > 0.0005 ? `${percent(none)} of the photo is none of them.` : "";
+    this.canvas.redraw();
+  }
+
+  setLevel(name, level) {
+    this.levels.set(name, level);
+    if (this.view !== "labels") this.setView("labels");
+    this.pending ||= requestAnimationFrame(() => {
+      this.pending = 0;
+      this.drawLabels();
+    });
+  }
+
+  hide(name) {
+    this.hidden.has(name) ? this.hidden.delete(name) : this.hidden.add(name);
+    this.classes.hide(this.hidden);
+    this.drawLabels();
+  }
+
+  /** Show the heat map of word k; -1 goes back to the labels. */
+  select(k) {
+    if (!this.answer || k >= this.answer.words.length) return;
+    this.selected = k;
+    this.setView(k < 0 ? "labels" : "heat");
+  }
+
+  markSelected() {
+    const shown = this.view === "heat" ? this.selected : -1;
+    this.classes.select(shown);
+    this.sheet.select(shown);
+  }
+
+  bestWord() {
+    const tops = this.answer.words.map((_, k) => this.answer.grid.range(k)[1]);
+    return tops.indexOf(Math.max(...tops));
+  }
+
+  /** Similarities at the two ends of the heat scale. */
+  range(k = -1) {
+    const { grid } = this.answer;
+    return k >= 0 && this.ownScale ? grid.range(k) : [grid.low, grid.high];
+  }
+
+  drawHeat() {
+    if (!this.answer || this.selected < 0) return this.layers.heat.clear();
+    const k = this.selected, word = this.answer.words[k], [low, high] = this.range(k);
+    this.layers.heat.set(this.answer.grid, k, ...this.photo.shown, low, high);
+    const choose = (own) => () => {
+      this.ownScale = own;
+      this.drawHeat();
+    };
+    this.part.scale.replaceChildren(
+      h("span", { class: "swatch", style: { "--class": word.colour } }),
+      h("b", { class: "label" }, word.name),
+      h("span", { class: "number" }, low.toFixed(2)),
+      h("span", { class: "bar", style: { background: SCALE_CSS } }),
+      h("span", { class: "number" }, high.toFixed(2)),
+      h("span", { class: "segments small", role: "group", "aria-label": "Scale" },
+        h("button", { type: "button", "aria-pressed": String(!this.ownScale), onclick: choose(false) }, "all words"),
+        h("button", { type: "button", "aria-pressed": String(this.ownScale), onclick: choose(true) }, "this word")),
+    );
+    this.canvas.redraw();
+  }
+
+  async loadUnits() {
+    if (!this.photo || !this.layers.photo.picture) return;
+    const turn = (this.unitTurn = (this.unitTurn ?? 0) + 1), { photo } = this;
+    const { kind, grain } = this.part;
+    this.part["grain-field"].hidden = kind.value === "region";
+    const quiet = this.busy(() => (this.encoded ? "Parting the photo" : this.waitingFor()), null);
+    const reply = await this.call("partition", { kind: kind.value, granularity: grain.valueAsNumber / grain.max });
+    quiet();
+    if (turn !== this.unitTurn || photo !== this.photo) return;
+    if (!reply.ok) return this.problem(reply.error);
+    const partition = await readPartition(reply);
+    if (turn !== this.unitTurn) return;
+    this.layers.units.set(partition, this.layers.photo.picture);
+    this.part["unit-count"].textContent = `${partition.count} parts`;
+    this.canvas.redraw();
+  }
+
+  // --- a point ----------------------------------------------------------------------------------------------------
+
+  /** Words by falling score at an image position, at most five. */
+  topAt([x, y]) {
+    const scores = this.answer.grid.at(x / this.photo.size[0], y / this.photo.size[1]);
+    return Array.from(scores, (score, k) => ({ word: this.answer.words[k], score }))
+      .sort((a, b) => b.score - a.score)
+      .slice(0, 5);
+  }
+
+  bars(top) {
+    const { low, high } = this.answer.grid;
+    const share = (score) => `${Math.max(2, (100 * (score - low)) / (high - low || 1))}%`;
+    return h("ol", { class: "bars" }, ...top.map(({ word, score }) =>
+      h("li", { style: { "--class": word.colour } },
+        h("span", { class: "swatch" }), h("span", { class: "label" }, word.name),
+        h("span", { class: "bar" }, h("i", { style: { width: share(score) } })),
+        h("span", { class: "number" }, score.toFixed(2)))));
+  }
+
+  hover(point) {
+    const { tip, board } = this.part;
+    tip.hidden = !point || !this.answer || point.pointer === "touch";
+    if (tip.hidden) return;
+    tip.replaceChildren(this.bars(this.topAt(point.image)));
+    const [x, y] = point.screen, { width, height } = tip.getBoundingClientRect();
+    tip.style.left = `${x + 20 + width > board.clientWidth ? Math.max(0, x - width - 16) : x + 20}px`;
+    tip.style.top = `${Math.max(8, Math.min(y + 16, board.clientHeight - height - 8))}px`;
+  }
+
+  pin(point) {
+    if (!this.answer) return;
+    this.layers.pin.set(point.image);
+    this.canvas.redraw();
+    this.explain();
+  }
+
+  unpin() {
+    this.layers.pin.set(null);
+    this.part.why.hidden = true;
+    this.canvas.redraw();
+  }
+
+  /** Why here: the words, the label and the nearest nouns at the pin. */
+  async explain() {
+    const point = this.layers.pin.point, { why } = this.part, { labels, words } = this.answer;
+    const [x, y] = [point[0] / this.photo.size[0], point[1] / this.photo.size[1]];
+    const id = this.ids[Math.floor(y * labels.height) * labels.width + Math.floor(x * labels.width)];
+    const near = h("p", { class: "hint" });
+    why.hidden = false;
+    why.replaceChildren(
+      h("div", { class: "row" }, icon("pin"), h("span", { class: "heading" }, "Why here"),
+        h("span", { class: "number muted" }, `${Math.floor(point[0])}, ${Math.floor(point[1])}`), h("span", { class: "spacer" }),
+        h("button", { type: "button", class: "plain", "aria-label": "Let go of the pin", onclick: () => this.unpin() }, icon("close"))),
+      this.bars(this.topAt(point)),
+      h("p", { class: "hint" }, "Label here: ", h("b", {}, id ? words[id - 1].name : "none")),
+      near,
+    );
+    const reply = await this.call("near", { x, y });
+    if (reply.ok && reply.words.length) near.replaceChildren("Nearest of all nouns: ", h("b", {}, reply.words.map(([word]) => word).join(", ")));
+  }
+
+  // --- words to the person ----------------------------------------------------------------------------------------
+
+  hearStatus(status) {
+    this.status = status;
+    this.retell?.();
+  }
+
+  /** One sentence about what went wrong; "" takes it away. */
+  problem(text) {
+    this.part.problem.hidden = !text;
+    this.part.problem.replaceChildren(...(text ? [icon("warning"), h("span", {}, text)] : []));
+  }
+
+  /**
+   * Say what is going on, if it lasts; returns what ends it.
+   * @param {string|function(): string} text
+   * @param {number|null} turn the question that a person may give up, null when there is none
+   */
+  busy(text, turn) {
+    const { busy } = this.part, began = performance.now(), mine = {};
+    const tell = () => {
+      if (this.waiting !== mine) return;
+      const seconds = Math.floor((performance.now() - began) / 1000);
+      const giveUp = turn !== null && seconds >= 2 && this.answer;
+      busy.hidden = false;
+      busy.replaceChildren(
+        h("span", { class: "spinner" }), h("span", {}, typeof text === "string" ? text : text()),
+        seconds >= 2 ? h("span", { class: "number muted" }, `${seconds} s`) : null ?? "",
+        giveUp ? h("button", { type: "button", class: "link", onclick: () => this.giveUp(turn) }, "Stop waiting") : "",
+      );
+    };
+    this.waiting = mine;
+    const first = setTimeout(() => {
+      tell();
+      mine.ticking = setInterval(tell, 500);
+    }, PATIENCE);
+    return () => {
+      clearTimeout(first);
+      clearInterval(mine.ticking);
+      if (this.waiting === mine) busy.hidden = true;
+    };
+  }
+
+  giveUp(turn) {
+    if (turn === this.turn) this.turn++;
+    this.waiting = null;
+    this.part.busy.hidden = true;
+  }
+
+  // --- downloads --------------------------------------------------------------------------------------------------
+
+  async download(button) {
+    if (!this.answer) return;
+    button.disabled = true;
+    const quiet = this.busy("Making the file", null);
+    const levels = Object.fromEntries(this.answer.words.map((word) => [word.name, this.levels.get(word.name) ?? 0]));
+    const file = await this.call("download", {
+      words: this.part.words.value, options: this.options, levels, what: button.dataset.download, opacity: this.layers.labels.opacity,
+    });
+    quiet();
+    button.disabled = false;
+    if (!file.ok) return this.problem(file.error);
+    const address = URL.createObjectURL(new Blob([bytesOf(file.data)], { type: file.mime }));
+    h("a", { href: address, download: file.name }).click();
+    setTimeout(() => URL.revokeObjectURL(address), 10_000);
+  }
+}

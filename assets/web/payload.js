@@ -1,0 +1,64 @@
+/** What the server sends, unpacked. The format is described in textseg/web/canvas.py. */
+
+import { Grid } from "./grid.js";
+import { readPng } from "./png.js";
+
+/**
+ * @typedef {Object} Word
+ * @property {string} name
+ * @property {string[]} aliases
+ * @property {string} colour `#rrggbb`
+ * @property {boolean} background wins pixels but is shown as none
+ *
+ * @typedef {Object} LabelRaster class id (0 none) and score byte (255 = 1.0) of each pixel, without thresholds
+ * @property {number} width
+ * @property {number} height
+ * @property {Uint8Array|Uint16Array} ids
+ * @property {Uint8Array} score
+ *
+ * @typedef {Object} Answer
+ * @property {Word[]} words class id = position + 1
+ * @property {Grid} grid
+ * @property {LabelRaster} labels
+ * @property {number} scale logit scale of the softmax over words
+ * @property {{encode: number, answer: number}} seconds
+ *
+ * @typedef {Object} Partition
+ * @property {number} count
+ * @property {number} width
+ * @property {number} height
+ * @property {Uint8Array|Uint16Array} ids numbered from 0
+ */
+
+/** @returns {Promise<Answer>} */
+export async function readAnswer(message) {
+  const [grid, labels] = await Promise.all([readPng(message.grid.png), readPng(message.labels.png)]);
+  return {
+    words: message.words,
+    grid: new Grid(message.words.length, message.grid, grid.bytes),
+    labels: { ...readIds(labels, message.labels.planes), score: plane(labels, labels.channels - 1) },
+    scale: message.scale,
+    seconds: message.seconds,
+  };
+}
+
+/** @returns {Promise<Partition>} */
+export async function readPartition(message) {
+  return { count: message.count, ...readIds(await readPng(message.png), message.planes) };
+}
+
+function readIds(raster, planes) {
+  const { width, height } = raster;
+  const low = plane(raster, 0);
+  if (!planes.includes("high")) return { width, height, ids: low };
+  const high = plane(raster, 1);
+  return { width, height, ids: Uint16Array.from(low, (byte, i) => byte | (high[i] << 8)) };
+}
+
+function plane(raster, channel) {
+  const { bytes, channels, width, height } = raster;
+  if (channels === 1) return bytes;
+  const out = new Uint8Array(width * height);
+  for (let i = 0, from = channel; i < out.length; i++, from += channels) out[i] = bytes[from];
+  return out;
+}

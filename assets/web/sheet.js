@@ -1,0 +1,51 @@
+/** The contact sheet: every word's heat map, small, on one common scale. */
+
+import { h } from "./dom.js";
+import { heatImage } from "./heat.js";
+
+const SIDE = 96;
+
+export class ContactSheet {
+  /** @param {function(number): void} onselect is given the word's position */
+  constructor(host, onselect) {
+    Object.assign(this, { host, onselect, cards: [] });
+    // With hundreds of words only the cards that come into sight are drawn.
+    this.seen = new IntersectionObserver(
+      (entries) => entries.filter((entry) => entry.isIntersecting).forEach((entry) => this.draw(entry.target)),
+      { root: null, rootMargin: "200px" },
+    );
+  }
+
+  /**
+   * @param {import("./payload.js").Answer} answer
+   * @param {[number, number]} size the photo's
+   * @param {[number, number]} range similarities at the ends of the scale
+   */
+  show({ words, grid }, size, range) {
+    this.seen.disconnect();
+    const scale = SIDE / size[1], width = Math.round(Math.min(Math.max(size[0] * scale, 40), 2.2 * SIDE));
+    Object.assign(this, { grid, range, width });
+    this.cards = words.map((word, k) => {
+      const canvas = h("canvas", { width, height: SIDE, "data-word": k });
+      const most = grid.range(k)[1];
+      this.seen.observe(canvas);
+      return h("button", {
+        type: "button", class: "card", "aria-pressed": "false", title: word.name,
+        "aria-label": `Heat map of ${word.name}, at most ${most.toFixed(2)}`, onclick: () => this.onselect(k),
+      }, canvas, h("span", { class: "caption" },
+        h("span", { class: "swatch", style: { "--class": word.colour } }),
+        h("span", { class: "label" }, word.name), h("span", { class: "number muted" }, most.toFixed(2))));
+    });
+    this.host.replaceChildren(...this.cards);
+  }
+
+  draw(canvas) {
+    this.seen.unobserve(canvas);
+    const image = heatImage(this.grid, Number(canvas.dataset.word), this.width, SIDE, ...this.range);
+    canvas.getContext("2d").putImageData(image, 0, 0);
+  }
+
+  select(k) {
+    this.cards.forEach((card, at) => card.setAttribute("aria-pressed", String(at === k)));
+  }
+}

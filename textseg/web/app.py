@@ -1,0 +1,93 @@
+"""The app: Gradio's Blocks with one header and one component a page, and how it is served."""
+
+import mimetypes
+import os
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from textseg import __version__
+from textseg.errors import TextsegError
+from textseg.shipped import asset
+from textseg.web.endpoint import add_segment
+from textseg.web.engine import Engine
+from textseg.web.explore import MAX_FILE_MB, Explore
+from textseg.web.nouns import Nouns
+from textseg.web.page import page, url
+from textseg.web.samples import SAMPLES
+
+STYLES = ("base.css", "shell.css", "canvas.css", "explore.css")
+DAY = 24 * 3600
+
+
+def build(
+    backbone: str = "lite", head: str | PathLike[str] = "default", project: Path | None = None
+) -> gr.Blocks:
+    """The app as Gradio Blocks. The model loads in the background; the page opens at once and says how far it is."""
+    # Browsers refuse a module script of another type, and some systems' tables have another one.
+    mimetypes.add_type("text/javascript", ".js")
+    gr.set_static_paths([asset("web").resolve()])
+    engine, nouns = Engine(backbone, head), Nouns()
+    explore = Explore(engine, nouns)
+    with gr.Blocks(title="textseg", analytics_enabled=False, fill_width=True, delete_cache=(3600, DAY)) as blocks:
+        page("shell", [explore.status], {"version": __version__})
+        explore.component()
+        add_segment(engine)
+
+    def prepare(model: Any) -> None:
+        engine.scene(SAMPLES[0].photo())  # so that the first visit is answered at once
+        nouns.embed(model)
+
+    engine.start(then=prepare)
+    return blocks
+
+
+def page_head() -> str:
+    """Styles and modules, named in the page's head so that they load beside Gradio's own."""
+    sheets = "".join(f'<link rel="stylesheet" href="{url(name)}">' for name in STYLES)
+    modules = "".join(
+        f'<link rel="modulepreload" href="{url(path.name)}">' for path in sorted(asset("web").glob("*.js"))
+    )
+    return sheets + modules
+
+
+def serve(
+    host: str = "127.0.0.1",
+    port: int = 7860,
+    project: Path | None = None,
+    backbone: str = "lite",
+    head: str | PathLike[str] = "default",
+    block: bool = True,
+) -> gr.Blocks:
+    """Serve the pages until interrupted (or, without `block`, until the returned Blocks are closed).
+
+    Raises TextsegError when the port is taken.
+    """
+    blocks = build(backbone, head, project)
+    try:
+        blocks.launch(server_name=host, server_port=port, prevent_thread_lock=True, quiet=True, **launch_options())
+    except OSError:
+        raise TextsegError(f"Port {port} of {host} is taken or may not be used; choose another with --port.") from None
+    print(f"textseg is on http://{host}:{port}", flush=True)
+    if block:
+        blocks.block_thread()
+    return blocks
+
+
+def launch_options() -> dict[str, Any]:
+    """What the app always runs with: nothing recorded, nothing shared, no links to elsewhere."""
+    return {
+        "share": False,
+        "footer_links": [],
+        "run_history": False,
+        "enable_monitoring": False,
+        "strict_cors": True,
+        "ssr_mode": False,
+        "max_file_size": f"{MAX_FILE_MB}mb",
+        "favicon_path": asset("web/icon.png"),
+        "head": page_head(),
+        "theme": gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
+        "blocked_paths": [os.fspath(asset("heads"))],
+    }

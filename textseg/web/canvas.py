@@ -1,0 +1,135 @@
+"""What travels to the canvas, and how. `assets/web/payload.js` is the other half of this module.
+
+**Rasters are PNGs in base64.** The page reads them with a decoder of its own (`assets/web/png.js`), never through a
+`<canvas>`: browsers that guard against fingerprinting disturb what a canvas gives back, and one wrong bit is another
+class. One-channel PNGs hold a byte a pixel; `planes` says what the channels of the others are.
+
+**A photo** (`photo`) travels once, when it is opened:
+
+    {"photo": token, "name": "cat.jpg", "size": [W, H], "shown": [w, h], "jpeg": base64, "seconds": null | 0.6}
+
+`size` is the photo after EXIF orientation, `shown` the copy for the page (long side at most `SHOWN_SIDE`), `seconds` an
+estimate of what encoding it will take, null when it is encoded or nothing is known.
+
+**An answer** (`answer`) travels once a vocabulary (or method of labelling), about 1 KB a word:
+
+    {"words":  [{"name", "aliases", "colour", "background"}, ...],         class id = position + 1
+     "grid":   {"rows": h, "columns": w, "low": a, "high": b, "png": ...}, K planes of h x w below each other:
+                                                                           similarity = a + (b - a) * byte / 255
+     "labels": {"size": [w, h], "planes": "id,score" | "low,high,score", "png": ...},
+     "scale":  30.0,                                                       logit scale of the softmax over words
+     "seconds": {"encode": 0.0, "answer": 0.08}}
+
+`labels` is the label map without any threshold, read at the shown size by nearest neighbour: class id (0 = none; above
+255 classes in two bytes) and the winner's similarity, 255 = 1.0. A threshold at level n hides a class where the score
+byte is below n. `threshold_of(n)` is the similarity that gives the same pixels in `LabelMap`, so what the page shows
+and what it downloads agree. Areas, confidence, heat maps, hover and colours follow in the browser from these two
+rasters.
+
+**Units** (`partition`): {"count": n, "size": [w, h], "planes": "id" | "low,high", "png": ...}.
+"""
+
+import base64
+import io
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from textseg import images
+from textseg.labelmap import LabelMap
+from textseg.model import Scene
+from textseg.vocabulary import Vocabulary
+
+SHOWN_SIDE = 1600
+"""Long side of the photo and the label map that the page shows."""
+
+
+def shown_size(size: tuple[int, int]) -> tuple[int, int]:
+    """(width, height) at which a photo of `size` is shown."""
+    scale = min(1.0, SHOWN_SIDE / max(size))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def threshold_of(level: int) -> float:
+    """The least similarity whose score byte is `level`: a byte is round(255 * similarity)."""
+    return (level - 0.5) / 255 if level > 0 else 0.0
+
+
+def jpeg(photo: Image.Image) -> str:
+    """The photo at the shown size, base64."""
+    small = images.limit(photo, SHOWN_SIDE)
+    buffer = io.BytesIO()
+    small.save(buffer, "JPEG", quality=88, optimize=True)
+    return base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def answer(scene: Scene, vocabulary: Vocabulary, labels: LabelMap, templates: str | None = None) -> dict[str, Any]:
+    """The `words`, `grid`, `labels` and `scale` of one answer. `labels` must be made without thresholds."""
+    return {
+        "words": [
+            {
+                "name": word.name,
+                "aliases": list(word.aliases),
+                "colour": word.colour,
+                "background": word.background,
+            }
+            for word in vocabulary
+        ],
+        "grid": _grid(scene.similarity(vocabulary, templates=templates)),
+        "labels": _labels(labels),
+        "scale": scene.model.logit_scale,
+    }
+
+
+def partition(ids: np.ndarray) -> dict[str, Any]:
+    """An (H, W) map of units or regions, numbered from 0."""
+    count = int(ids.max()) + 1
+    low = (ids & 255).astype(np.uint8)
+    planes = [low] if count <= 256 else [low, (ids >> 8).astype(np.uint8)]
+    return {
+        "count": count,
+        "size": [ids.shape[1], ids.shape[0]],
+        "planes": "id" if len(planes) == 1 else "low,high",
+        "png": _png(np.dstack(planes)),
+    }
+
+
+def _grid(similarity: np.ndarray) -> dict[str, Any]:
+    words, rows, columns = similarity.shape
+    low, high = float(similarity.min()), float(similarity.max())
+    span = high - low or 1.0
+    levels = np.rint((similarity - low) * (255 / span)).astype(np.uint8)
+    return {
+        "rows": rows,
+        "columns": columns,
+        "low": round(low, 6),
+        "high": round(low + span, 6),
+        "png": _png(levels.reshape(words * rows, columns, 1)),
+    }
+
+
+def _labels(labels: LabelMap) -> dict[str, Any]:
+    width, height = shown_size(labels.size)
+    rows = ((np.arange(height) + 0.5) * labels.size[1] / height).astype(np.intp)[:, None]
+    columns = ((np.arange(width) + 0.5) * labels.size[0] / width).astype(np.intp)[None, :]
+    ids = labels.ids[rows, columns]
+    score = labels.score[rows, columns] if labels.score is not None else np.full_like(ids, 255, np.uint8)
+    wide = len(labels.vocabulary) > 255
+    planes = [(ids & 255).astype(np.uint8), (ids >> 8).astype(np.uint8), score] if wide else [ids, score]
+    return {
+        "size": [width, height],
+        "planes": "low,high,score" if wide else "id,score",
+        "png": _png(np.dstack(planes)),
+    }
+
+
+def _png(planes: np.ndarray) -> str:
+    """(H, W, C) bytes as a PNG of C = 1 to 3 channels, base64."""
+    buffer = io.BytesIO()
+    Image.fromarray(planes[..., 0] if planes.shape[2] == 1 else _channels(planes)).save(buffer, "PNG", compress_level=7)
+    return base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def _channels(planes: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(planes.astype(np.uint8))

@@ -1,0 +1,68 @@
+"""`/segment`: the same answer for programs, as a named Gradio endpoint."""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from textseg.errors import PhotoError, TextsegError
+from textseg.web.engine import Engine
+from textseg.web.explore import facts
+from textseg.web.photos import Photo
+from textseg.web.question import OptionError, Question
+
+OPTIONS = frozenset({"background", "templates", "by", "refine", "readout", "threshold", "granularity"})
+
+
+def add_segment(engine: Engine) -> None:
+    """Add the endpoint `/segment(photo, words, options) -> (label PNG, facts)` to the Blocks being built."""
+
+    def segment(photo: str | None, words: str | None, options: Any) -> tuple[str, dict[str, Any]]:
+        """Label one photo.
+
+        `options` may hold background, templates, by, refine, readout, threshold, granularity. A mistake is answered
+        in one sentence.
+        """
+        try:
+            if not photo:
+                raise PhotoError("Send a photo.")
+            path = Path(photo)
+            if path.stat().st_size == 0:
+                raise PhotoError(f"{path.name} is empty (0 bytes).")
+            question = Question.read(words or "", _options(options), OPTIONS)
+            scene = engine.scene(Photo(path.name, path.read_bytes()), question.readout)
+            labels = question.ask(scene)
+        except TextsegError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+        folder = Path(tempfile.mkdtemp(dir=path.parent))
+        png = folder / f"{path.stem}.png"
+        png.write_bytes(labels.to_png())
+        return str(png), facts(path.name, scene.model, labels)
+
+    with gr.Row(visible=False):
+        inputs = [gr.File(label="photo"), gr.Textbox(label="words"), gr.JSON(label="options", value={})]
+        outputs = [gr.File(label="label PNG"), gr.JSON(label="facts")]
+    gr.on(
+        triggers=[inputs[1].submit],
+        fn=segment,
+        inputs=inputs,
+        outputs=outputs,
+        api_name="segment",
+        concurrency_limit=2,
+        show_progress="hidden",
+    )
+
+
+def _options(options: Any) -> dict[str, Any]:
+    if options in (None, ""):
+        return {}
+    if isinstance(options, str):
+        try:
+            options = json.loads(options)
+        except ValueError:
+            raise OptionError("The options are not JSON; send an object such as {\"by\": \"unit\"}.") from None
+    if not isinstance(options, dict):
+        raise OptionError("The options must be an object such as {\"by\": \"unit\"}.")
+    return options

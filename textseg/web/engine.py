@@ -1,0 +1,147 @@
+"""The model behind the pages: loaded in the background, with `lite` to fall back to, and the scenes it has encoded."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from os import PathLike
+from typing import Any
+
+from textseg.errors import TextsegError
+from textseg.model import Model, Scene, SceneCache, load_model
+from textseg.web.photos import Photo
+
+log = logging.getLogger(__name__)
+
+FALLBACK = "lite"
+MAX_WAITING = 16
+"""Photos that may wait for the encoder; more are refused, so that a crowd cannot take every thread."""
+
+
+class Engine:
+    """Loads one model, says how far it is, and encodes each photo once."""
+
+    def __init__(self, backbone: str = FALLBACK, head: str | PathLike[str] = "default") -> None:
+        self.backbone, self.head = backbone, head
+        self.scenes = SceneCache()
+        self.notice: str | None = None
+        self._model: Model | None = None
+        self._failure: TextsegError | None = None
+        self._settled = threading.Event()
+        self._started = time.monotonic()
+        self._load_seconds = 0.0
+        self._encode_seconds: float | None = None
+        self._encoding = threading.Lock()
+        self._waiting = 0
+        self._readouts: dict[str, Model] = {}
+
+    def start(self, then: Callable[[Model], object]) -> None:
+        """Load the model in a thread of its own, then call `then(model)` in it."""
+        threading.Thread(target=self._load, args=(then,), name="load-model", daemon=True).start()
+
+    def model(self, readout: str | None = None) -> Model:
+        """The model, once it is loaded; raises the reason when none could be. `readout` asks for another one."""
+        self._settled.wait()
+        if self._model is None:
+            raise self._failure or TextsegError("The model could not be loaded; restart the program.")
+        if readout is None:
+            return self._model
+        with self._encoding:
+            if readout not in self._readouts:
+                self._readouts[readout] = load_model(self._model.name, self.head, readout=readout)
+            return self._readouts[readout]
+
+    def scene(self, photo: Photo, readout: str | None = None) -> Scene:
+        """The scene of `photo`, encoded now unless an earlier question did; raises PhotoError."""
+        model = self.model(readout)
+        key = (photo.key, model.name, model.head_name, readout)
+        scene = self.scenes.get(key)
+        if scene is not None:
+            return scene
+        if self._waiting >= MAX_WAITING:
+            raise TextsegError("Many photos are waiting for the encoder; try again in a minute.")
+        self._waiting += 1
+        try:
+            with self._encoding:
+                scene = self.scenes.get(key)
+                if scene is None:
+                    image = photo.open()
+                    began = time.monotonic()
+                    scene = model.encode(image)
+                    took = time.monotonic() - began
+                    before = self._encode_seconds
+                    self._encode_seconds = took if before is None else 0.7 * before + 0.3 * took
+                    self.scenes.put(key, scene)
+                return scene
+        finally:
+            self._waiting -= 1
+
+    def has_scene(self, photo: Photo) -> bool:
+        """Whether a question about `photo` can be answered without the encoder."""
+        model = self._model
+        return model is not None and self.scenes.get((photo.key, model.name, model.head_name, None)) is not None
+
+    def status(self) -> dict[str, Any]:
+        """What the model chip and its panel say."""
+        model = self._model
+        state = "failed" if self._failure and model is None else "loading"
+        if model is not None:
+            state = "fallback" if self.notice else "ready"
+        status: dict[str, Any] = {
+            "state": state,
+            "asked": self.backbone,
+            "name": model.name if model else self.backbone,
+            "notice": self.notice or (str(self._failure) if self._failure else None),
+            "seconds": round(time.monotonic() - self._started, 1) if state == "loading" else self._load_seconds,
+            "encode_seconds": self._encode_seconds and round(self._encode_seconds, 2),
+            "waiting": self._waiting,
+        }
+        if model is not None:
+            backbone = model.backbone
+            status |= {
+                "head": model.head_name,
+                "readout": getattr(backbone, "readout", None),
+                "licence": backbone.licence,
+                "templates": backbone.templates,
+                "short_side": backbone.short_side,
+                "patch_stride": backbone.patch_stride,
+                "device": str(model._device),
+                "memory_mb": memory_mb(),
+                "scenes": len(self.scenes),
+                "scenes_mb": round(self.scenes.nbytes / 2**20),
+            }
+        return status
+
+    def _load(self, then: Callable[[Model], object]) -> None:
+        try:
+            try:
+                self._model = load_model(self.backbone, self.head)
+            except TextsegError as error:
+                if self.backbone == FALLBACK and self.head in ("default", "none"):
+                    raise
+                self.notice = str(error)
+                self._model = load_model(FALLBACK, "default")
+        except TextsegError as error:
+            self._failure = error
+        except Exception:
+            log.exception("the model could not be loaded")
+            self._failure = TextsegError("The model could not be loaded; the server's log says why.")
+        self._load_seconds = round(time.monotonic() - self._started, 1)
+        self._settled.set()
+        if self._model is not None:
+            try:
+                then(self._model)
+            except Exception:  # what follows is a convenience: the model itself is fine
+                log.exception("the preparation after loading failed")
+
+
+def memory_mb() -> int | None:
+    """Megabytes of memory this process holds at most so far, None where the system does not tell."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    import sys
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (2**20 if sys.platform == "darwin" else 2**10))

@@ -1,0 +1,183 @@
+"""Explore: see what words find in a photo."""
+
+import base64
+import io
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+from gradio.data_classes import DataWithFiles
+
+from textseg import images, refine
+from textseg.errors import PhotoError
+from textseg.labelmap import LabelMap
+from textseg.model import partition
+from textseg.web import canvas
+from textseg.web.engine import Engine
+from textseg.web.nouns import Nouns
+from textseg.web.page import page
+from textseg.web.photos import Photo, Photos
+from textseg.web.question import OptionError, Question
+from textseg.web.samples import SAMPLES, Sample
+from textseg.vocabulary import template_names
+
+MAX_FILE_MB = 64
+ASKED = frozenset({"by", "refine", "templates", "granularity", "colours"})
+PARTITIONS = ("unit", "slic", "region")
+
+
+class Explore:
+    """The server side of the page. Its functions take one message (a dict from a stranger) and give one dict."""
+
+    def __init__(self, engine: Engine, nouns: Nouns) -> None:
+        self.engine, self.nouns, self.photos = engine, nouns, Photos()
+
+    def component(self) -> gr.HTML:
+        """The page as a Gradio component."""
+        given = {
+            "samples": [sample.shown() for sample in SAMPLES],
+            "suffixes": sorted(images.SUFFIXES),
+            "max_file_mb": MAX_FILE_MB,
+            "refinements": [["", "Best for the method"], *([name, name] for name in refine.names())],
+            "templates": [["", "The model's own"], *([name, name] for name in template_names())],
+        }
+        functions = [self.open, self.answer, self.partition, self.suggest, self.near, self.download, self.status]
+        return page("explore", functions, given)
+
+    def open(self, message: Any) -> dict[str, Any]:
+        """Take a photo in: `{"sample": name}`, or a multipart message with one file."""
+        if isinstance(message, DataWithFiles):
+            if len(message.files) != 1:
+                raise PhotoError("Send one photo at a time.")
+            name, data = message.files[0]
+            photo = Photo(Path(name or "photo").name[:120], data)
+            if not data:
+                raise PhotoError(f"{photo.name} is empty (0 bytes).")
+        else:
+            photo = _sample(_fields(message).get("sample")).photo()
+        opened = photo.open()
+        return {
+            "photo": self.photos.add(photo),
+            "name": photo.name,
+            "size": list(opened.size),
+            "shown": list(canvas.shown_size(opened.size)),
+            "jpeg": canvas.jpeg(opened),
+            "seconds": None if self.engine.has_scene(photo) else self.engine.status()["encode_seconds"],
+        }
+
+    def answer(self, message: Any) -> dict[str, Any]:
+        """`{"photo", "words", "options"}` -> an answer; its format is in `textseg.web.canvas`."""
+        photo, question = self._asked(message, ASKED)
+        vocabulary = question.vocabulary  # words that cannot be used are refused before anything is encoded
+        began = time.monotonic()
+        scene = self.engine.scene(photo)
+        encoded = time.monotonic()
+        labels = question.ask(scene)
+        answer = canvas.answer(scene, vocabulary, labels, question.templates)
+        seconds = {"encode": round(encoded - began, 3), "answer": round(time.monotonic() - encoded, 3)}
+        return answer | {"seconds": seconds}
+
+    def partition(self, message: Any) -> dict[str, Any]:
+        """`{"photo", "kind", "granularity"}` -> the photo's units, superpixels or regions."""
+        fields = _fields(message)
+        kind = fields.get("kind", "unit")
+        if kind not in PARTITIONS:
+            raise OptionError(f"A photo is parted by {', '.join(PARTITIONS)}.")
+        question = Question.read("", {"granularity": fields.get("granularity", 0.5)}, frozenset({"granularity"}))
+        scene = self.engine.scene(self._photo(fields))
+        granularity = question.granularity
+        if kind == "unit":
+            width, height = images.limit(scene.photo, partition.WORKING_SIDE).size
+            ids = scene.units(granularity).map((height, width))
+        elif kind == "slic":
+            ids = scene.once(("slic", granularity), lambda: partition.slic(scene.photo, granularity)).ids
+        else:
+            ids = scene.once("felzenszwalb", lambda: partition.felzenszwalb(scene.photo)).ids
+        return canvas.partition(np.unique(ids, return_inverse=True)[1].reshape(ids.shape))
+
+    def suggest(self, message: Any) -> dict[str, Any]:
+        """`{"photo", "words"}` -> nouns worth asking; `ready` is false while the list is still being embedded."""
+        photo, question = self._asked(message, frozenset())
+        if not self.nouns.ready:
+            return {"ready": False, "done": self.nouns.done, "all": len(self.nouns.words)}
+        return {"ready": True, "words": self.nouns.suggest(self.engine.scene(photo), question.vocabulary)}
+
+    def near(self, message: Any) -> dict[str, Any]:
+        """`{"photo", "x", "y"}` (0..1 across and down) -> the nearest nouns there."""
+        fields = _fields(message)
+        x, y = fields.get("x"), fields.get("y")
+        if not all(isinstance(v, (int, float)) and 0 <= v <= 1 for v in (x, y)):
+            raise OptionError("A point needs x and y from 0 to 1.")
+        near = self.nouns.near(self.engine.scene(self._photo(fields)), float(x), float(y))  # type: ignore[arg-type]
+        return {"words": [[word, round(score, 4)] for word, score in near]}
+
+    def download(self, message: Any) -> dict[str, Any]:
+        """`{"photo", "words", "options", "levels", "what", "opacity"}` -> a file: label PNG, overlay PNG or facts.
+
+        `levels` gives by class name the least score byte at which the class shows.
+        """
+        fields = dict(_fields(message))
+        levels = fields.get("levels") or {}
+        if not isinstance(levels, dict) or not all(isinstance(n, int) and 0 <= n <= 255 for n in levels.values()):
+            raise OptionError("A threshold must be a whole number from 0 to 255.")
+        thresholds = {name: canvas.threshold_of(level) for name, level in levels.items()}
+        fields["options"] = {**(fields.get("options") or {}), "thresholds": thresholds}
+        photo, question = self._asked(fields, ASKED | {"thresholds"})
+        scene = self.engine.scene(photo)
+        labels = question.ask(scene)
+        stem = Path(photo.name).stem or "photo"
+        what = fields.get("what")
+        if what == "labels":
+            return _file(f"{stem}.png", "image/png", labels.to_png())
+        if what == "overlay":
+            opacity = Question.read("", {"threshold": fields.get("opacity", 0.5)}, frozenset({"threshold"})).threshold
+            buffer = io.BytesIO()
+            labels.overlay(scene.photo, 0.5 if opacity is None else opacity).save(buffer, "PNG")
+            return _file(f"{stem}.overlay.png", "image/png", buffer.getvalue())
+        if what == "facts":
+            text = json.dumps(facts(photo.name, scene.model, labels), ensure_ascii=False, indent=1)
+            return _file(f"{stem}.json", "application/json", text.encode())
+        raise OptionError("Download labels, overlay or facts.")
+
+    def status(self, message: Any) -> dict[str, Any]:
+        """How far the model is, and what it costs here."""
+        return {**self.engine.status(), "nouns": [self.nouns.done, len(self.nouns.words)]}
+
+    def _photo(self, fields: dict[str, Any]) -> Photo:
+        return self.photos.get(str(fields.get("photo")))
+
+    def _asked(self, message: Any, allowed: frozenset[str]) -> tuple[Photo, Question]:
+        fields = _fields(message)
+        question = Question.read(fields.get("words"), _fields(fields.get("options") or {}), allowed)
+        return self._photo(fields), question
+
+
+def facts(name: str, model: Any, labels: LabelMap) -> dict[str, Any]:
+    """What is said about one labelled photo, as `textseg segment` writes it beside the label PNG."""
+    return {
+        "photo": name,
+        "size": list(labels.size),
+        "backbone": model.name,
+        "head": model.head_name,
+        "classes": labels.classes(),
+    }
+
+
+def _fields(message: Any) -> dict[str, Any]:
+    if not isinstance(message, dict):
+        raise OptionError("The page sent something that is not understood; reload it.")
+    return message
+
+
+def _sample(name: Any) -> Sample:
+    for sample in SAMPLES:
+        if sample.name == name:
+            return sample
+    raise PhotoError(f"There is no sample photo called '{str(name)[:40]}'.")
+
+
+def _file(name: str, mime: str, content: bytes) -> dict[str, Any]:
+    return {"name": name, "mime": mime, "data": base64.b64encode(content).decode("ascii")}

@@ -1,0 +1,97 @@
+"""Everyday nouns against one photo: words worth asking, and the nearest concepts at a point."""
+
+import hashlib
+import logging
+import os
+import threading
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from textseg.files import write_atomically
+from textseg.model import Model, Scene
+from textseg.model.embedding import embed_words
+from textseg.shipped import asset
+from textseg.vocabulary import Vocabulary
+
+log = logging.getLogger(__name__)
+
+CHUNK = 16
+"""Nouns embedded at a time, so that a person's own words never wait long for the text encoder."""
+
+
+class Nouns:
+    """The shipped list of nouns, embedded once in the background and kept in the person's cache folder."""
+
+    def __init__(self) -> None:
+        self.words = asset("words/nouns.txt").read_text("utf-8").split("\n")
+        self.words = [word.strip() for word in self.words if word.strip()]
+        self.done = 0
+        self._mapped: torch.Tensor | None = None
+        self._ready = threading.Event()
+
+    @property
+    def ready(self) -> bool:
+        return self._ready.is_set()
+
+    def embed(self, model: Model) -> None:
+        """Embed all nouns with the text side of `model`."""
+        path = cache_file(model, self.words)
+        try:
+            embedded = torch.from_numpy(np.load(path))
+        except (OSError, ValueError, EOFError):
+            embedded = self._embed_slowly(model)
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_atomically(path, lambda file: np.save(file, embedded.numpy()))
+            except OSError:
+                log.info("the embedded nouns could not be kept in %s", path.parent)
+        with torch.inference_mode():
+            self._mapped = model.head.text(embedded.to(model._device)).float()
+        self.done = len(self.words)
+        self._ready.set()
+
+    def suggest(self, scene: Scene, vocabulary: Vocabulary, n: int = 12) -> list[str]:
+        """The nouns that score best somewhere in the photo and are not asked yet, best first.
+
+        A noun counts where it beats all other nouns by a 3 x 3 mean, so that twelve names of one thing, or one lucky
+        cell, do not fill the list.
+        """
+        if self._mapped is None:
+            return []
+        grid = torch.einsum("ehw,ke->khw", scene.embedding.float(), self._mapped)
+        grid = F.avg_pool2d(grid[None], 3, stride=1, padding=1, count_include_pad=False)[0]
+        best, winner = grid.flatten(1).max(0)
+        value = torch.zeros(len(self.words))
+        value.scatter_add_(0, winner.cpu(), best.cpu().clamp(min=0) ** 2)
+        asked = {text.casefold() for word in vocabulary for text in word.texts}
+        order = [int(i) for i in value.argsort(descending=True) if value[i] > 0]
+        return [self.words[i] for i in order if self.words[i].casefold() not in asked][:n]
+
+    def near(self, scene: Scene, x: float, y: float, n: int = 5) -> list[tuple[str, float]]:
+        """The `n` nouns most similar to the photo at (x, y), each 0..1 across and down."""
+        if self._mapped is None:
+            return []
+        at = torch.tensor([[[[2 * x - 1, 2 * y - 1]]]], dtype=torch.float32, device=self._mapped.device)
+        z = F.grid_sample(scene.embedding.float()[None], at, padding_mode="border", align_corners=False).flatten()
+        best = (self._mapped @ z).topk(n)
+        return [(self.words[int(i)], float(s)) for s, i in zip(best.values, best.indices, strict=True)]
+
+    def _embed_slowly(self, model: Model) -> torch.Tensor:
+        rows = []
+        for start in range(0, len(self.words), CHUNK):
+            chunk = self.words[start : start + CHUNK]
+            with torch.inference_mode():
+                rows.append(embed_words(model.backbone.embed, chunk, model.backbone.templates).cpu())
+            self.done = start + len(chunk)
+        return torch.cat(rows)
+
+
+def cache_file(model: Model, words: list[str]) -> Path:
+    """Where the embedded nouns of this model's text side are kept."""
+    backbone = model.backbone
+    facts = "\n".join([backbone.name, backbone.weights_hash, backbone.templates, *words])
+    folder = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(folder) / "textseg" / f"nouns-{hashlib.sha256(facts.encode()).hexdigest()[:16]}.npy"

@@ -1,0 +1,62 @@
+"""The photos that open pages have in hand, in memory only, each under a token that nobody can guess."""
+
+import hashlib
+import secrets
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from PIL import Image
+
+from textseg import images
+from textseg.errors import TextsegError
+
+
+class PhotoGoneError(TextsegError):
+    """The server no longer holds this photo; the page sends it again by itself."""
+
+    def __init__(self) -> None:
+        super().__init__("The server no longer holds this photo; open it again.")
+
+
+@dataclass(frozen=True)
+class Photo:
+    """The bytes of one photo as they came. `key` is their hash: equal photos share one scene, never one token."""
+
+    name: str
+    data: bytes = field(repr=False)
+
+    @property
+    def key(self) -> str:
+        return hashlib.sha256(self.data).hexdigest()
+
+    def open(self) -> Image.Image:
+        """The upright RGB photo; raises PhotoError."""
+        return images.open(self.data)
+
+
+class Photos:
+    """Photos by token, least recently used first out, bounded by bytes. Nothing is written to disk."""
+
+    def __init__(self, max_bytes: int = 512 * 2**20) -> None:
+        self.max_bytes = max_bytes
+        self._photos: OrderedDict[str, Photo] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def add(self, photo: Photo) -> str:
+        """Keep `photo`; returns its token."""
+        token = secrets.token_urlsafe(24)
+        with self._lock:
+            self._photos[token] = photo
+            while len(self._photos) > 1 and sum(len(p.data) for p in self._photos.values()) > self.max_bytes:
+                self._photos.popitem(last=False)
+        return token
+
+    def get(self, token: str) -> Photo:
+        """The photo of `token`; raises PhotoGoneError."""
+        with self._lock:
+            photo = self._photos.get(token)
+            if photo is None:
+                raise PhotoGoneError
+            self._photos.move_to_end(token)
+            return photo

@@ -1,0 +1,109 @@
+"""A question as it comes from a page or the API: words and how to answer them, checked."""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from textseg.errors import TextsegError
+from textseg.labelmap import LabelMap
+from textseg.model import Scene
+from textseg.segmentation import segment
+from textseg.vocabulary import Vocabulary
+
+MAX_TEXT = 100_000
+
+
+class OptionError(TextsegError):
+    """An option is unknown or has a value that cannot be used."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of one photo. Strangers fill it: every field is checked by `read`."""
+
+    words: str
+    background: str = ""
+    by: str = "pixel"
+    refine: str | None = None
+    templates: str | None = None
+    threshold: float | None = None
+    granularity: float = 0.5
+    readout: str | None = None
+    colours: Mapping[str, str] = field(default_factory=dict)
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    """By class name; beats `threshold`."""
+
+    @classmethod
+    def read(cls, words: Any, options: Mapping[str, Any], allowed: frozenset[str]) -> "Question":
+        """Check what came; `allowed` names the options that may be given. Raises OptionError with one sentence."""
+        unknown = sorted(set(options) - allowed)
+        if unknown:
+            known = ", ".join(sorted(allowed))
+            raise OptionError(f"There is no option '{str(unknown[0])[:40]}'; the options are {known}.")
+        values: dict[str, Any] = {"words": _text(words, "words")}
+        for name, value in options.items():
+            if value is None:
+                continue
+            if name in ("threshold", "granularity"):
+                values[name] = _share(value, name)
+            elif name in ("colours", "thresholds"):
+                values[name] = _READ[name](value)
+            else:
+                values[name] = _text(value, name)
+        return cls(**values)
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The words, with colours and thresholds; raises VocabularyError."""
+        vocabulary = Vocabulary.parse(self.words, self.background, dict(self.colours))
+        return vocabulary.with_thresholds(self.thresholds) if self.thresholds else vocabulary
+
+    def ask(self, scene: Scene) -> LabelMap:
+        """The answer for one scene; raises UnknownNameError, VocabularyError."""
+        return segment(
+            scene,
+            self.vocabulary,
+            by=self.by,
+            refine=self.refine or None,
+            threshold=self.threshold,
+            templates=self.templates or None,
+            granularity=self.granularity,
+        )
+
+
+def _text(value: Any, name: str) -> str:
+    if not isinstance(value, str):
+        raise OptionError(f"'{name}' must be text, not {type(value).__name__}.")
+    if len(value) > MAX_TEXT:
+        raise OptionError(f"'{name}' has {len(value)} characters; it may have at most {MAX_TEXT}.")
+    return value
+
+
+def _share(value: Any, name: str) -> float:
+    ok = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and 0 <= value <= 1
+    if not ok:
+        raise OptionError(f"'{name}' must be a number from 0 to 1, not {str(value)[:40]}.")
+    return float(value)
+
+
+def _colours(value: Any) -> dict[str, str]:
+    _mapping(value, "colours")
+    for colour in value.values():
+        if not (isinstance(colour, str) and re.fullmatch(r"#[0-9a-f]{6}", colour)):
+            raise OptionError("A colour must be written as #rrggbb.")
+    return dict(value)
+
+
+def _thresholds(value: Any) -> dict[str, float]:
+    _mapping(value, "thresholds")
+    return {name: _share(threshold, "thresholds") for name, threshold in value.items()}
+
+
+def _mapping(value: Any, name: str) -> None:
+    if not isinstance(value, Mapping) or len(value) > 10_000 or not all(isinstance(key, str) for key in value):
+        raise OptionError(f"'{name}' must be an object with class names as keys.")
+
+
+_READ = {"colours": _colours, "thresholds": _thresholds}

@@ -1,0 +1,47 @@
+"""The sample photos: scikit-image's own, with words that suit them. `assets/samples/CREDITS.md` gives their sources."""
+
+import base64
+import io
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from textseg import images
+from textseg.web.photos import Photo
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One photo inside scikit-image's wheel (nothing is downloaded)."""
+
+    name: str
+    file: str
+    words: str
+
+    def photo(self) -> Photo:
+        return Photo(self.file, _read(self.file))
+
+    def shown(self) -> dict[str, str]:
+        """What the page's list of samples needs: name, words, and a small picture as a data URL."""
+        small = images.limit(self.photo().open(), 144)
+        buffer = io.BytesIO()
+        small.save(buffer, "JPEG", quality=80)
+        data = base64.b64encode(buffer.getvalue()).decode("ascii")
+        return {"name": self.name, "words": self.words, "picture": f"data:image/jpeg;base64,{data}"}
+
+
+SAMPLES = (
+    Sample("cat", "chelsea.png", "cat; kitten; tabby, eye, nose, blanket"),
+    Sample("coffee", "coffee.png", "cup; coffee cup, plate; saucer, spoon, table; wooden table"),
+    Sample("astronaut", "astronaut.png", "person; face; woman, space suit, flag, space shuttle, helmet"),
+    Sample("rocket", "rocket.jpg", "rocket; missile, sky, tower; mast, lamp"),
+    Sample("motorcycle", "motorcycle_left.png", "motorcycle; motorbike, wheel, shelf, floor, wall"),
+)
+
+
+@cache
+def _read(file: str) -> bytes:
+    spec = find_spec("skimage")
+    assert spec is not None and spec.origin is not None  # scikit-image is one of the program's requirements
+    return (Path(spec.origin).parent / "data" / file).read_bytes()
