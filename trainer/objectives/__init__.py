@@ -41,7 +41,10 @@ class Batch:
 
 
 class Objective(nn.Module):
-    """A loss over a head. Its own parameters (logit scale, masks, mixing layers) are trained and then thrown away."""
+    """A loss over a head, which is a part of it: its parameters are the head's and its own.
+
+    Its own (logit scale, masks, mixing layers) are trained with the head's and then thrown away.
+    """
 
     head_type: ClassVar[str]
     """The registered head it trains unless told otherwise."""
@@ -50,6 +53,7 @@ class Objective(nn.Module):
 
     def __init__(self, head: Head, backbone: Backbone, **config: Any) -> None:
         super().__init__()
+        self.head = head
 
     def forward(self, batch: Batch) -> dict[str, torch.Tensor]:
         """Scalar terms by name; their sum (already weighted) is minimised. Keys starting with "_" are only logged."""

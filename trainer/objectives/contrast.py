@@ -1,0 +1,79 @@
+"""What the caption objectives share: the texts of a batch, and the contrast of all photos with all of them."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from textseg.errors import DatasetError
+from textseg.model.heads import Head
+from trainer.objectives import Batch
+
+
+def texts_of(batch: Batch, head: Head, nouns: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
+    """The batch's texts (C, E), as the head maps them, and which of them each photo has, (B, C) bool.
+
+    First the captions, then (with `nouns`) the captions' nouns. Equal texts are merged into one that several photos
+    have: "a photo of a dog" occurs many times in a batch and must not be its own negative. Prompts of one noun in
+    several templates are merged into their normalised mean.
+    """
+    photos = torch.arange(len(batch.features), device=batch.features.device)
+    found = []
+    if batch.captions is not None:
+        ids = photos if batch.caption_ids is None else batch.caption_ids
+        found.append(_merged(batch.captions, ids, photos, len(photos)))
+    if nouns and batch.nouns is not None and batch.noun_ids is not None and batch.noun_owner is not None:
+        found.append(_merged(batch.nouns, batch.noun_ids, batch.noun_owner, len(photos)))
+    if not found:
+        raise DatasetError("The photos have no captions, which this objective learns from; give data with captions.")
+    vectors, owned = zip(*found, strict=True)
+    return head.text(torch.cat(vectors)), torch.cat(owned, dim=1)
+
+
+def info_nce(logits: torch.Tensor, positive: torch.Tensor) -> torch.Tensor:
+    """Symmetric InfoNCE of logits (B, C) with several positives: the mean over all positive pairs (b, c) of
+
+        1/2 [ -log e^l_bc / (e^l_bc + sum_{c' not of b} e^l_bc')
+              -log e^l_bc / (e^l_bc + sum_{b' without c} e^l_b'c) ]
+
+    Other positives are no competitors. With one text a photo, all different, this is CLIP's loss.
+    """
+    logits = logits.float()
+    negative = logits.masked_fill(positive, -1e9)
+    to_texts = F.softplus(negative.logsumexp(1, keepdim=True) - logits)
+    to_photos = F.softplus(negative.logsumexp(0, keepdim=True) - logits)
+    return (to_texts + to_photos)[positive].mean() / 2
+
+
+class LogitScale(nn.Module):
+    """s = exp(theta), starting at 1/0.07 and never above 100, as in CLIP; learned, and thrown away after training."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.theta = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
+
+    def forward(self) -> torch.Tensor:
+        return self.theta.exp().clamp(max=100)
+
+
+def mean_cosine(z: torch.Tensor) -> torch.Tensor:
+    """Mean cosine over all pairs of unit vectors (..., E): near 1 when embeddings have collapsed. For the log."""
+    return z.detach().flatten(0, -2).float().mean(0).square().sum()
+
+
+def _merged(
+    vectors: torch.Tensor, ids: torch.Tensor, owner: torch.Tensor, photos: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(C, E) one unit vector for each different id, in order of first appearance, and (photos, C) whose it is."""
+    unique, place = ids.unique(return_inverse=True)
+    first = torch.full_like(unique, len(ids)).scatter_reduce(
+        0, place, torch.arange(len(ids), device=ids.device).to(unique.dtype), "amin"
+    )
+    place = first.argsort().argsort()[place]
+    sums = vectors.new_zeros(len(unique), vectors.shape[1]).index_add(0, place, vectors)
+    positive = torch.zeros(photos, len(unique), dtype=torch.bool, device=ids.device)
+    positive[owner, place] = True
+    return F.normalize(sums, dim=1), positive

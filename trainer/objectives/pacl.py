@@ -1,0 +1,92 @@
+"""PACL: Patch Aligned Contrastive Learning (Mukhoti et al., CVPR 2023, arXiv 2212.04994).
+
+With patch tokens v_bt = e_v(F)_bt of photo b, n_bt = v_bt / |v_bt|, and unit texts t_c:
+
+    (P1)  S[b,c,t] = n_bt . t_c
+    (P2)  a[b,c,t] = softmax_t(kappa S[b,c,t])               a separate attention for each (photo, text) pair
+    (P3)  vhat_bc  = sum_t a[b,c,t] v_bt
+    (P4)  phi(b,c) = vhat_bc . t_c / |vhat_bc|
+    (P5)  L = symmetric InfoNCE of s phi over all pairs
+
+(P1) to (P4) are the paper's figure. Our reading: kappa (`attn_scale`; the figure shows none, and at 1 the softmax is
+nearly flat), the learned logit scale s, and equal texts counted once. The captions' nouns in prompt templates are extra
+texts of their photo, as in the paper.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch.utils.checkpoint import checkpoint
+
+from textseg.model.backbones import Backbone
+from textseg.model.heads import Head
+from textseg.model.heads.pacl import PACLHead
+from trainer.objectives import Batch, Objective, register
+from trainer.objectives.contrast import LogitScale, info_nce, mean_cosine, texts_of
+
+CHUNK = 2**24
+"""Most elements of (photos, texts, patches) held at one time: 64 MB in float32."""
+
+
+@register("pacl")
+class PACL(Objective):
+    head_type = "pacl"
+    needs = "captions"
+
+    def __init__(self, head: Head, backbone: Backbone, *, attn_scale: float = 10.0, nouns: bool = True) -> None:
+        """`attn_scale` is kappa of (P2): flat attention pools the mean, a very sharp one a single patch."""
+        super().__init__(head, backbone)
+        self.attn_scale, self.nouns = attn_scale, nouns
+        self.scale = LogitScale()
+
+    def forward(self, batch: Batch) -> dict[str, torch.Tensor]:
+        texts, positive = texts_of(batch, self.head, self.nouns)
+        # The embedder's raw outputs are pooled, as in the figure; another head has unit ones only.
+        head = self.head.tokens if isinstance(self.head, PACLHead) else self.head
+        v = head(batch.features).flatten(2).mT
+        phi = compatibility(v, texts, self.attn_scale)
+        return {
+            "contrast": info_nce(self.scale() * phi, positive),
+            "_logit_scale": self.scale().detach(),
+            "_first_is_own": positive.gather(1, phi.argmax(1, keepdim=True)).float().mean(),
+            "_mean_cosine": mean_cosine(F.normalize(v, dim=-1)),
+        }
+
+
+def compatibility(v: torch.Tensor, texts: torch.Tensor, attn_scale: float, chunk: int = CHUNK) -> torch.Tensor:
+    """phi (B, C) of (P4) for tokens (B, T, D) and unit texts (C, D), exactly, and never with B x C x T x D numbers.
+
+    Photos are independent of each other, so they are taken in groups of at most `chunk` elements of the attention; with
+    more than one group the attention is computed again in the backward pass instead of being kept.
+    """
+
+    group = max(1, chunk // (len(texts) * v.shape[1]))
+    if group >= len(v):
+        return _compatibility(v, texts, attn_scale)
+    parts = [checkpoint(_compatibility, part, texts, attn_scale, use_reentrant=False) for part in v.split(group)]
+    return torch.cat(parts)
+
+
+def _compatibility(v: torch.Tensor, texts: torch.Tensor, attn_scale: float) -> torch.Tensor:
+    length = v.norm(dim=-1).clamp(min=1e-12)
+    similarity = texts @ (v / length[..., None]).mT  # (P1), (B, C, T)
+    attention = (attn_scale * similarity).softmax(-1)  # (P2)
+    return pooled_cosine(v, attention, similarity * length[:, None])  # (P3), (P4)
+
+
+def pooled_cosine(v: torch.Tensor, weights: torch.Tensor, dots: torch.Tensor) -> torch.Tensor:
+    """cos(sum_t w[b,c,t] v_bt, t_c) as (B, C), from tokens (B, T, D), weights (B, C, T) and dots[b,c,t] = v_bt . t_c.
+
+    The numerator is sum_t w (v_t . t_c). The norm is |w V|^2 = w G w^T with each photo's Gram matrix G = V V^T while
+    T < D; from there on pooling itself is cheaper. All in float32 at least: rounding could make w G w^T negative.
+    """
+    with torch.autocast(v.device.type, enabled=False):
+        dtype = torch.promote_types(v.dtype, torch.float32)
+        v, weights, dots = v.to(dtype), weights.to(dtype), dots.to(dtype)
+        numerator = (weights * dots).sum(-1)
+        if v.shape[1] < v.shape[2]:
+            squared = (weights @ (v @ v.mT) * weights).sum(-1)
+        else:
+            squared = (weights @ v).square().sum(-1)
+        return numerator * squared.clamp(min=1e-12).rsqrt()
