@@ -18,10 +18,10 @@ def test_streamed_arg_max_equals_upsampling_everything(words, grid_size, size, s
 
 
 def test_rows_come_in_bounded_blocks(monkeypatch):
-    monkeypatch.setattr(dense, "BLOCK_BYTES", 3 * 4 * 5 * 40 * 7)  # seven rows of five words
-    blocks = list(dense.upsampled_rows(torch.randn(5, 6, 6), (50, 40)))
-    assert max(scores.shape[1] for _, scores in blocks) == 7
-    assert sum(scores.shape[1] for _, scores in blocks) == 50
+    monkeypatch.setattr(dense, "BLOCK_BYTES", 4 * 5 * 40 * 7)  # at least seven rows of at most five words
+    blocks = [rows for rows, _, _ in dense.winners(torch.ones(5, 2, 6), (50, 40))]
+    assert max(rows.stop - rows.start for rows in blocks) == 7
+    assert sorted(y for rows in blocks for y in range(rows.start, rows.stop)) == list(range(50))
 
 
 def test_many_words_need_two_bytes_an_id():

@@ -10,34 +10,16 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-BLOCK_BYTES = 48 * 2**20
+BLOCK_BYTES = 4 * 2**20
 """Upper bound of the float scores held at one time while a photo is labelled."""
+
+ROUNDING = 1e-5
+"""More than the rounding of one blend of similarities, which lie within -2..2."""
 
 
 def upsample(grid: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     """Bilinear upsampling of (K, h, w) scores to (K, *size)."""
     return F.interpolate(grid[None], size=size, mode="bilinear", align_corners=False)[0]
-
-
-def upsampled_rows(grid: torch.Tensor, size: tuple[int, int]) -> Iterator[tuple[slice, torch.Tensor]]:
-    """Yield (rows, scores) with scores (K, rows, W): the rows of `upsample(grid, size)`, never more than a block.
-
-    Bilinear upsampling is separable: the columns are done by torch, on the few grid rows that a block needs, and the
-    rows here. The result equals `upsample` to float rounding.
-    """
-    words, grid_height, _ = grid.shape
-    height, width = size
-    centre = ((torch.arange(height, device=grid.device) + 0.5) * (grid_height / height) - 0.5).clamp(min=0)
-    above = centre.floor().long().clamp(max=grid_height - 1)
-    below = (above + 1).clamp(max=grid_height - 1)
-    weight = (centre - above).to(grid.dtype)[:, None]
-    block = max(1, BLOCK_BYTES // (3 * grid.element_size() * words * width))
-    for top in range(0, height, block):
-        rows = slice(top, min(top + block, height))
-        first, last = int(above[rows][0]), int(below[rows][-1])
-        near = grid[:, first : last + 1]
-        near = F.interpolate(near[None], size=(near.shape[1], width), mode="bilinear", align_corners=False)[0]
-        yield rows, torch.lerp(near[:, above[rows] - first], near[:, below[rows] - first], weight[rows])
 
 
 def label(
@@ -57,11 +39,39 @@ def label(
     written = torch.arange(1, words + 1, dtype=torch.int32, device=grid.device)
     if shown is not None:
         written = written * shown
-    for rows, scores in upsampled_rows(grid, size):
-        best, winner = scores.max(dim=0)
+    for rows, best, winner in winners(grid, size):
         block = written[winner]
         if thresholds is not None:
             block = block * (best >= thresholds[winner])
         ids[rows] = block.cpu().numpy()
         score[rows] = best.clamp(0, 1).mul(255).round().byte().cpu().numpy()
     return ids, score
+
+
+def winners(grid: torch.Tensor, size: tuple[int, int]) -> Iterator[tuple[slice, torch.Tensor, torch.Tensor]]:
+    """Yield (rows, best, winner): maximum and arg-max over K of `upsample(grid, size)`, a block of rows at a time.
+
+    Bilinear upsampling is separable. torch does the columns of two neighbouring grid rows; the pixel rows between them
+    are a linear blend, so at every column a word stays between its two ends. A word whose higher end lies below the
+    highest of all lower ends wins nowhere there and is left out: on photos a few words of many remain.
+    """
+    grid_height = grid.shape[1]
+    height, width = size
+    centre = ((torch.arange(height) + 0.5) * (grid_height / height) - 0.5).clamp(min=0)
+    above = centre.floor().long().clamp(max=grid_height - 1)
+    share = (centre - above).to(grid)[:, None]
+    bounds = [0, *(above.diff().nonzero().flatten() + 1).tolist(), height]
+    for first, last in zip(bounds[:-1], bounds[1:], strict=True):
+        y = int(above[first])
+        ends = F.interpolate(
+            grid[None, :, y : y + 2], size=(min(2, grid_height - y), width), mode="bilinear", align_corners=False
+        )[0]
+        upper, lower = ends[:, 0], ends[:, -1]
+        least = torch.minimum(upper, lower).amax(0) - ROUNDING
+        running = (torch.maximum(upper, lower) >= least).any(1).nonzero().flatten()
+        upper, lower = upper[running, None], lower[running, None]
+        step = max(1, BLOCK_BYTES // (grid.element_size() * len(running) * width))
+        for top in range(first, last, step):
+            rows = slice(top, min(top + step, last))
+            best, winner = torch.lerp(upper, lower, share[rows]).max(dim=0)
+            yield rows, best, running[winner]
