@@ -1,4 +1,4 @@
-"""Everything is in pyproject.toml; this only lays the top-level `assets` into the wheel (docs/adr/001-assets.md)."""
+"""Everything is in pyproject.toml; this only lays `assets` into the wheel (docs/adr/001-assets.md)."""
 
 import shutil
 from pathlib import Path
@@ -8,7 +8,7 @@ from setuptools.command.build_py import build_py
 
 
 class BuildWithAssets(build_py):
-    """Copies `assets` to `textseg/assets`, where textseg.shipped finds them; an editable install reads the checkout."""
+    """Copies `assets` to `textseg/assets`; an editable install reads them from the checkout."""
 
     def run(self) -> None:
         super().run()

@@ -38,3 +38,11 @@ class DatasetError(TextsegError):
 
 class Cancelled(TextsegError):
     """A person stopped a long piece of work; nothing half-done is handed out."""
+
+
+class TrainingError(TextsegError):
+    """A training cannot start or go on: a recipe that makes no sense, a loss that is no number."""
+
+
+class SpaceError(TextsegError):
+    """A Space cannot be built or pushed; the message names the field, the folder or what the hub said."""

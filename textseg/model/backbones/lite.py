@@ -12,7 +12,7 @@ from PIL import Image
 
 from textseg.errors import UnknownNameError, WeightsError
 from textseg.model.backbones import register
-from textseg.model.heads.conse import ConSE
+from textseg.model.conse import ConSE
 from textseg.model.text import TEXT_DIM, MiniLM
 from textseg.shipped import asset
 

@@ -1,0 +1,42 @@
+"""What every test stands on: no network, no telemetry, one thread a worker, and one model for all."""
+
+import os
+
+# Set before torch, gradio or huggingface_hub are imported, and inherited by the commands that tests start.
+os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from PIL import Image
+
+if TYPE_CHECKING:
+    from textseg.model import Model
+
+
+@pytest.fixture(scope="session")
+def lite() -> "Model":
+    """The embedded backbone with its untrained alignment: the same answers whatever head is shipped."""
+    from textseg.model import load_model
+
+    return load_model("lite", head="none")
+
+
+@pytest.fixture(scope="session")
+def sample() -> Callable[[str], Image.Image]:
+    """Photos that scikit-image ships: `sample("chelsea")` (a cat), "astronaut", "coffee", "rocket"."""
+    from skimage import data
+
+    return lambda name: Image.fromarray(getattr(data, name)()).convert("RGB")
+
+
+@pytest.fixture(scope="session")
+def cat_photo(sample: Callable[[str], Image.Image], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A JPEG file of a cat, 451 x 300."""
+    path = tmp_path_factory.mktemp("photos") / "cat.jpg"
+    sample("chelsea").save(path, quality=95)
+    return path
