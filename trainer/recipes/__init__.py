@@ -1,0 +1,128 @@
+"""Recipes: how a head is trained, in YAML. One for each objective lies here; a person's own holds what differs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from textseg.errors import TrainingError
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides what a training does, beside its objective, data and backbone."""
+
+    sizes: list[list[int]] = field(default_factory=list)
+    """(width, height) that photos are squeezed to, one of them a step; several stretch the photos, which makes up for
+    proportions lost or few. Empty: a square of the backbone's working size."""
+    epochs: float = 5.0
+    steps: int = 0
+    """If not 0, this many steps instead of `epochs`."""
+    batch: int = 128
+    """Photos a step, over all processes together."""
+    lr: float = 1e-3
+    weight_decay: float = 0.05
+    """Of matrices and kernels; biases, norms and scalars decay not."""
+    warmup: float = 0.05
+    """Share of the steps over which the learning rate rises; it then falls by a cosine to `lr * floor`."""
+    floor: float = 0.0
+    clip: float = 1.0
+    """Upper bound of the gradient's norm."""
+    precision: str = "auto"
+    """no, bf16 or fp16; auto: what `accelerate launch` says, else bf16 where the GPU has it."""
+    seed: int = 0
+    checkpoint_every: int = 100
+    """Steps between checkpoints."""
+    max_nouns: int = 0
+    """If not 0, at most this many of a photo's nouns a step, drawn anew each time."""
+    templates: str = ""
+    """Prompt templates of nouns and words; empty: the backbone's own."""
+    words: list[str] = field(default_factory=list)
+    """Vocabulary of the pseudo-labels; empty: the captions' most frequent nouns, or the shipped list's."""
+    max_words: int = 200
+    words_a_photo: int = 20
+    proposer: str = "regions"
+    teacher: str = "default"
+    """Head of the model that makes pseudo-labels: a file, "default" or "none"."""
+    confidence: float = 0.5
+    margin: float = 0.1
+    licence: str = "Trained on the photos named under data; their terms apply."
+    objective: dict[str, Any] = field(default_factory=dict)
+    """Settings of the objective itself."""
+    head: dict[str, Any] = field(default_factory=dict)
+    """Settings of the head; `type` names another one than the objective's own."""
+
+    def __post_init__(self) -> None:
+        for name, least in (("batch", 1), ("epochs", 0), ("steps", 0), ("lr", 0), ("clip", 0), ("checkpoint_every", 1)):
+            if getattr(self, name) < least:
+                raise TrainingError(f"The recipe's '{name}' is {getattr(self, name)}; it must be at least {least}.")
+        if not 0 <= self.warmup < 1:
+            raise TrainingError(f"The recipe's 'warmup' is {self.warmup}; it is a share of the steps, from 0 up to 1.")
+        if self.precision not in ("auto", "no", "bf16", "fp16"):
+            raise TrainingError(f"The recipe's 'precision' is '{self.precision}'; choose auto, no, bf16 or fp16.")
+        if any(len(size) != 2 or min(size) < 1 for size in self.sizes):
+            raise TrainingError("The recipe's 'sizes' is a list of [width, height] in pixels, such as [[320, 320]].")
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def load(objective: str, recipe: str | Path | Mapping[str, Any] | None = None, changes: Sequence[str] = ()) -> Recipe:
+    """The recipe that lies here for `objective`, changed by a file or a mapping, then by `KEY=VALUE` texts.
+
+    A key may reach into a section: `objective.attn_scale=10`. Raises TrainingError for a key or value that is none.
+    """
+    settings: dict[str, Any] = {}
+    shipped = HERE / f"{objective}.yaml"
+    if shipped.is_file():
+        _merge(settings, _parse(shipped.read_text(encoding="utf-8"), shipped.name), shipped.name)
+    if isinstance(recipe, Mapping):
+        _merge(settings, recipe, "the recipe")
+    elif recipe is not None:
+        path = Path(recipe)
+        if not path.is_file():
+            raise TrainingError(f"The recipe {path} does not exist; give a YAML file.")
+        _merge(settings, _parse(path.read_text(encoding="utf-8"), path.name), path.name)
+    for change in changes:
+        key, equals, value = change.partition("=")
+        if not equals:
+            raise TrainingError(f"'{change}' is no change of a recipe; write KEY=VALUE, such as lr=0.0005.")
+        nested: Any = _parse(value, change)
+        for part in reversed(key.strip().split(".")):
+            nested = {part: nested}
+        _merge(settings, nested, f"'{change}'")
+    return Recipe(**settings)
+
+
+def _parse(text: str, name: str) -> Any:
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise TrainingError(f"{name} is not valid YAML: {' '.join(str(error).split())}.") from None
+
+
+def _merge(settings: dict[str, Any], changes: Any, name: str) -> None:
+    """Lay `changes` over `settings`, sections key by key, each value as its setting's type."""
+    if changes is None:
+        return
+    if not isinstance(changes, Mapping):
+        raise TrainingError(f"{name} must hold settings, one 'key: value' a line.")
+    kinds = {f.name: type(getattr(Recipe(), f.name)) for f in fields(Recipe)}
+    for key, value in changes.items():
+        if key not in kinds:
+            raise TrainingError(f"{name} has a setting '{key}', which no recipe has; choose from {', '.join(kinds)}.")
+        if kinds[key] is dict:
+            if value is not None and not isinstance(value, Mapping):
+                raise TrainingError(f"'{key}' in {name} must be a section of settings.")
+            settings[key] = {**settings.get(key, {}), **(value or {})}
+            continue
+        if kinds[key] is list and isinstance(value, str):
+            value = [part.strip() for part in value.split(",")]
+        try:
+            settings[key] = kinds[key](value)  # YAML reads 1e-3 as a text
+        except (TypeError, ValueError):
+            raise TrainingError(f"'{key}' in {name} is {value!r}; it must be a {kinds[key].__name__}.") from None

@@ -1,0 +1,71 @@
+"""`accelerate launch` with two CPU processes trains as one process does.
+
+Of its flags only `--multi_gpu` starts several processes on one machine without MPI, also where there is no GPU.
+"""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file, safe_open
+from torch.testing import assert_close
+
+from tests.tiny import TinyBackbone
+from tests.tiny_training import write_data
+from trainer import fit
+
+ROOT = Path(__file__).parents[2]
+SETTINGS = {"batch": 5, "steps": 8, "lr": 1e-2, "checkpoint_every": 3}
+
+
+def read(path):
+    with path.open(newline="") as file:
+        return [float(row["loss"]) for row in csv.DictReader(file)]
+
+
+@pytest.mark.parametrize("limit", ["1GB", "0"], ids=["cached", "encoding every step"])
+def test_two_processes_have_the_loss_of_one(tmp_path, limit):
+    write_data(tmp_path / "data")
+    fit.train(
+        "tiny", tmp_path / "data", tmp_path / "one.safetensors", TinyBackbone(), SETTINGS,
+        cache=tmp_path / "one", say=lambda text: None,
+    )  # fmt: skip
+    launch = [
+        sys.executable,
+        "-m",
+        "accelerate.commands.launch",
+        "--multi_gpu",
+        "--num_processes",
+        "2",
+        "--num_machines",
+        "1",
+    ]
+    launch += [
+        "--mixed_precision",
+        "no",
+        "--dynamo_backend",
+        "no",
+        "--main_process_port",
+        "0",
+        "-m",
+        "tests.tiny_training",
+    ]
+    options = ["--objective", "tiny", "--backbone", "tiny", "--data", tmp_path / "data", "--cache-limit", limit]
+    options += ["--out", tmp_path / "two.safetensors", "--cache", tmp_path / "two"]
+    settings = ["--set", *(f"{key}={value}" for key, value in SETTINGS.items())]
+    two = subprocess.run(
+        [*launch, *options, *settings], cwd=ROOT, capture_output=True, text=True, timeout=120,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert two.returncode == 0, two.stderr
+    assert two.stderr.count("8 steps of 5 photos") == 1  # one process speaks
+    assert read(tmp_path / "two.csv") == pytest.approx(read(tmp_path / "one.csv"), abs=1e-4)
+    assert_close(load_file(tmp_path / "two.safetensors"), load_file(tmp_path / "one.safetensors"), atol=1e-4, rtol=1e-3)
+    (features,) = (tmp_path / "two").glob("tiny-*")
+    assert len(list(features.glob("*.safetensors"))) == (2 if limit == "1GB" else 0)  # each encoded its share
+    with safe_open(tmp_path / "two.safetensors", framework="pt") as file:
+        assert json.loads(file.metadata()["textseg"])["steps"] == 8

@@ -1,0 +1,146 @@
+"""What happens once before a training: photos are encoded, captions embedded, unlabelled photos labelled.
+
+Each step says beforehand what it is about to do, shares the work among the processes and leaves it in the cache.
+"""
+
+import hashlib
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from textseg.errors import TrainingError
+from textseg.model import Model, default_head, heads
+from textseg.model.backbones import Backbone
+from textseg.proposals import load_proposer
+from textseg.vocabulary import Vocabulary
+from trainer import data, features
+from trainer.batches import Labels, Words
+from trainer.data import Photo, TrainingSet
+from trainer.features import FeatureCache, Texts
+from trainer.nouns import default_nouns
+from trainer.recipes import Recipe
+from trainer.store import ArrayStore
+
+Say = Callable[[str], None]
+
+
+def encoded(
+    photos: TrainingSet, backbone: Backbone, recipe: Recipe, accelerator: Any, root: Path, limit: int, say: Say
+) -> tuple[TrainingSet, list[FeatureCache]]:
+    """The readable photos, with their features on disk as far as the limit allows."""
+    from accelerate.utils import gather_object
+
+    caches = [FeatureCache(root, backbone, size) for size in _sizes(recipe, backbone)]
+    kept, told = features.plan(photos.photos, caches, root, limit)
+    say(told)
+    accelerator.wait_for_everyone()
+    share = (accelerator.process_index, accelerator.num_processes)
+    with _bar(len(photos.photos) // share[1], "encoding", accelerator) as bar:
+        unreadable = features.fill(photos.photos, kept, caches, backbone, share, bar)
+    accelerator.wait_for_everyone()
+    for cache in caches:
+        cache.refresh()
+    unreadable = dict(gather_object(list(unreadable.items())))
+    if unreadable:
+        why = next(iter(unreadable.values()))
+        say(f"{len(unreadable):,} photos cannot be read and are left out, the first because: {why}")
+    photos = photos.without(unreadable, "unreadable photos")
+    if not photos.photos:
+        raise TrainingError("None of the photos can be read.")
+    return photos, caches
+
+
+def _sizes(recipe: Recipe, backbone: Backbone) -> list[tuple[int, int]]:
+    """(width, height) of each size in the recipe, rounded to what the backbone takes."""
+    side = min(backbone.short_side, backbone.window or backbone.short_side)
+    step = backbone.multiple
+    rounded = [tuple(max(step, round(n / step) * step) for n in size) for size in recipe.sizes or [[side, side]]]
+    if backbone.window and any(max(size) > backbone.window for size in rounded):
+        raise TrainingError(
+            f"'{backbone.name}' encodes at most {backbone.window} pixels a side; lower the recipe's 'sizes'."
+        )
+    return list(dict.fromkeys(rounded))  # type: ignore[arg-type]
+
+
+def words(photos: Sequence[Photo], backbone: Backbone, recipe: Recipe, accelerator: Any, root: Path, say: Say) -> Words:
+    """Captions and nouns with their embeddings."""
+    nouns_of = data.nouns_of(photos, default_nouns(), root)
+    captions = {text: i for i, text in enumerate(dict.fromkeys(text for photo in photos for text in photo.captions))}
+    nouns = {noun: i for i, noun in enumerate(sorted({noun for found in nouns_of for noun in found}))}
+    say(f"{len(captions):,} different captions hold {len(nouns):,} different nouns.")
+    with accelerator.main_process_first(), _bar(len(captions), "embedding", accelerator) as bar:
+        return Words(
+            Texts(root, backbone, list(captions), "plain", bar),
+            [[captions[text] for text in photo.captions] for photo in photos],
+            Texts(root, backbone, list(nouns), recipe.templates or backbone.templates),
+            [[nouns[noun] for noun in found] for found in nouns_of],
+        )
+
+
+def labels(
+    photos: Sequence[Photo],
+    caches: Sequence[FeatureCache],
+    backbone: Backbone,
+    recipe: Recipe,
+    accelerator: Any,
+    root: Path,
+    say: Say,
+) -> Labels:
+    """Pseudo-labels of all photos with the embeddings of their classes."""
+    names = recipe.words
+    if not names:
+        counted = Counter(n for found in data.nouns_of(photos, default_nouns(), root) for n in found)
+        names = [noun for noun, _ in counted.most_common()] or default_nouns().names
+    vocabulary = Vocabulary.parse(",".join(names[: recipe.max_words]))
+    teacher = default_head(backbone.name) if recipe.teacher == "default" else recipe.teacher
+    if teacher is None or teacher == "none":
+        model, teacher_facts = Model(backbone, _alignment(backbone), "none"), "none"
+    else:
+        model = Model(backbone, heads.load(teacher, backbone).to(accelerator.device), str(teacher))
+        teacher_facts = hashlib.sha256(Path(teacher).read_bytes()).hexdigest()
+    made_by = (
+        backbone.name, backbone.weights_hash, teacher_facts, str(vocabulary), recipe.proposer,
+        recipe.words_a_photo, recipe.confidence, recipe.margin,
+    )  # fmt: skip
+    store = ArrayStore(root / "labels" / hashlib.sha256(repr(made_by).encode()).hexdigest()[:16])
+    grids = list(dict.fromkeys(cache.shape[1:] for cache in caches))
+    say(f"Pseudo-labels of {len(photos):,} photos from {len(vocabulary)} words and '{recipe.proposer}' proposals.")
+    share = (accelerator.process_index, accelerator.num_processes)
+    accelerator.wait_for_everyone()
+    with _bar(len(photos) // share[1], "labelling", accelerator) as bar:
+        data.pseudo_labels(
+            photos, model, vocabulary, load_proposer(recipe.proposer), grids, store,
+            recipe.words_a_photo, recipe.confidence, recipe.margin, share, bar,
+        )  # fmt: skip
+    accelerator.wait_for_everyone()
+    store.refresh()
+    labelled = [float((store[data.label_keys(p, grids[0])[0]] >= 0).float().mean()) for p in photos]
+    covered = sum(labelled) / len(labelled)
+    say(f"They cover {covered:.0%} of the patches.")
+    if covered == 0:
+        raise TrainingError(
+            f"No patch was labelled: no proposal reaches the recipe's confidence {recipe.confidence:g} with the margin "
+            f"{recipe.margin:g}; lower them or give words that the photos show."
+        )
+    texts = Texts(root, backbone, vocabulary.names, recipe.templates or backbone.templates)
+    return Labels(store, texts[range(len(vocabulary))])
+
+
+def _alignment(backbone: Backbone) -> nn.Module:
+    alignment = backbone.alignment()
+    if alignment is None:
+        raise TrainingError(
+            f"'{backbone.name}' has no alignment of its own to make pseudo-labels with; name a 'teacher' head."
+        )
+    return alignment.eval()
+
+
+def _bar(total: int, what: str, accelerator: Any) -> Any:
+    from tqdm import tqdm
+
+    shown = accelerator.is_main_process and sys.stderr.isatty()
+    return tqdm(total=total, desc=what, disable=not shown, file=sys.stderr)
