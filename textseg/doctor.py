@@ -15,6 +15,9 @@ from textseg.errors import TextsegError
 
 GB = 10**9
 
+EXAMPLES = {"clip": "clip:ViT-B-16/openai", "dinov2": "dinov2:small", "dinov3": "dinov3:small"}
+"""What is tried of a family that has several models; other families are tried by their own name."""
+
 
 def report() -> dict[str, Any]:
     """Everything `textseg doctor` tells, fit for JSON; sizes are in GB (10^9 bytes)."""
@@ -104,13 +107,13 @@ def _disk() -> dict[str, Any]:
 
 
 def _backbones() -> list[dict[str, Any]]:
-    """One entry a registered family: the backbone named by its `example`, really loaded, without network."""
+    """One entry a registered family: its example, really loaded, without network."""
     from textseg.model import backbones, default_head
 
     found = []
     with _offline():
         for family in backbones.names():
-            name = getattr(backbones.get(family), "example", family)
+            name = EXAMPLES.get(family, family)
             try:
                 backbones.load(name)
                 reason = None
