@@ -96,7 +96,7 @@ def load(path: str | PathLike[str], backbone: Backbone) -> Head:
     if trained_on["name"].partition("?")[0] != backbone.name.partition("?")[0]:
         raise HeadError(f"{name} was trained on '{trained_on['name']}' and does not fit '{backbone.name}'.")
     if trained_on["weights"] != backbone.weights_hash:
-        raise HeadError(f"{name} was trained on other weights or another readout of '{backbone.name}' than those in use.")
+        raise HeadError(f"{name} was trained on other weights or another readout of '{backbone.name}' than these.")
     if facts["text"]["dim"] != backbone.text_dim or trained_on["feature_dim"] != backbone.feature_dim:
         raise HeadError(f"{name} has other dimensions than '{backbone.name}' and cannot be used with it.")
     head = _registry.get(facts["type"]).build(backbone, **facts["config"])
