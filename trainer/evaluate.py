@@ -179,20 +179,27 @@ def _asked(name: str, plain: Word, protocol: Protocol) -> Word | None:
 def improbable(scene: "Scene", asked: Vocabulary, kept: Vocabulary, protocol: Protocol) -> np.ndarray:
     """(H, W) bool: the best probability of a name of `kept` is below `min_probability`.
 
-    Probabilities are the softmax over all names and aliases of `asked`, of scores upsampled to the photo.
+    Probabilities are the softmax over all names and aliases of `asked`, of scores upsampled to the photo, a few rows at
+    a time.
     """
     import torch
-
-    from textseg.model import dense
+    import torch.nn.functional as F
 
     texts, owner = scene.model.embed(asked, protocol.templates)
     scale = protocol.scale or scene.model.logit_scale
     scores = torch.einsum("ehw,te->thw", scene.embedding, texts) * scale
     counts = torch.tensor([word in kept for word in asked], device=owner.device)[owner]
-    below = np.empty((scene.photo.height, scene.photo.width), bool)
-    for rows, block in dense.upsampled_rows(scores, below.shape):
+    width, height = scene.size
+    below = np.empty((height, width), bool)
+    # Pixel centres in the coordinates of grid_sample, which reads the same bilinear surface as upsampling.
+    across, down = (((2 * torch.arange(n) + 1) / n - 1).to(scores) for n in (width, height))
+    step = max(1, 2**23 // (len(scores) * width))
+    for top in range(0, height, step):
+        y, x = torch.meshgrid(down[top : top + step], across, indexing="ij")
+        points = torch.stack([x, y], dim=-1)[None]
+        block = F.grid_sample(scores[None], points, padding_mode="border", align_corners=False)[0]
         probability = (block[counts].amax(0) - block.logsumexp(0)).exp()
-        below[rows] = (probability < (protocol.min_probability or 0)).cpu().numpy()
+        below[top : top + step] = (probability < (protocol.min_probability or 0)).cpu().numpy()
     return below
 
 
@@ -271,8 +278,8 @@ def run(args: argparse.Namespace) -> int:
         if file and not Path(file).parent.is_dir():
             raise DatasetError(f"{file} cannot be written: its folder does not exist.")
     dataset = datasets.open(args.dataset, args.layout)
-    protocol = protocols.get(args.protocol, dataset, args.refine) if args.protocol else Protocol(refine=args.refine)
-    given = {name: getattr(args, name) for name in ("templates", "threshold", "min_probability")}
+    protocol = protocols.get(args.protocol, dataset) if args.protocol else Protocol()
+    given = {name: getattr(args, name) for name in ("refine", "templates", "threshold", "min_probability")}
     protocol = replace(protocol, **{name: value for name, value in given.items() if value is not None})
     model = textseg.load_model(args.backbone, args.head, readout=args.readout)
     labeller = Labeller(model, dataset, protocol, args.background, args.by)

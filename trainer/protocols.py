@@ -4,7 +4,6 @@
 training-free methods after it. Numbers of different lines do not compare: state the line with every number.
 """
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -32,28 +31,26 @@ class Protocol:
     """Words that cover less than this share of a photo's foreground lose their pixels to the next best."""
 
 
-_registry: Registry[Callable[[Dataset, str | None], Protocol]] = Registry("protocol", __name__)
+_registry: Registry[Callable[[Dataset], Protocol]] = Registry("protocol", __name__)
 register, names = _registry.register, _registry.names
 
 
-def get(name: str, dataset: Dataset, refine: str | None = None) -> Protocol:
-    """The protocol called `name` as it applies to `dataset` when labels are refined by `refine`."""
-    return _registry.get(name)(dataset, refine)
+def get(name: str, dataset: Dataset) -> Protocol:
+    """The protocol called `name` as it applies to `dataset`; raises UnknownNameError."""
+    return _registry.get(name)(dataset)
 
 
 @register("tcl")
-def tcl(dataset: Dataset, refine: str | None) -> Protocol:
+def tcl(dataset: Dataset) -> Protocol:
     """Short side 448, windows of 448; plain class names, 7 templates; background is what no word is sure of.
 
-    TCL compares sigmoid masks with a constant, 0.5 or with PAMR 0.4. Cosines pass through sigmoid(10 (s - 0.25)) first,
-    as in TCL's branch of frozen CLIP, so the constant is a least cosine; taking that for other readouts is our reading.
+    TCL (without PAMR) takes for background what no sigmoid mask gives 0.5. Frozen CLIP's cosines s enter its masks as
+    sigmoid(10 (s - 0.25)), so that is a least cosine of 0.25; taking it for other readouts too is our reading.
     """
-    line = Protocol(short_side=448, window=448, templates="simple", refine=refine or "none")
+    line = Protocol(short_side=448, window=448, templates="simple", refine="none")
     if dataset.background is None:
         return line
-    score = 0.4 if refine == "pamr" else 0.5
-    least = 0.25 + math.log(score / (1 - score)) / 10
-    return replace(line, words={dataset.classes[dataset.background].name: ()}, threshold=least)
+    return replace(line, words={dataset.classes[dataset.background].name: ()}, threshold=0.25)
 
 
 _PERSON = ("person", *(f"person in {worn}" for worn in ("shirt", "jeans", "dress", "sweater", "skirt", "jacket")))
@@ -79,7 +76,7 @@ _SCLIP_SCALE = {"voc21": 65.0, "context60": 50.0, "coco_object": 50.0}
 
 
 @register("sclip")
-def sclip(dataset: Dataset, refine: str | None) -> Protocol:
+def sclip(dataset: Dataset) -> Protocol:
     """Short side 336 (COCO-Stuff 448, Cityscapes 560), windows of 224; 80 templates, aliases and background words.
 
     Where background is scored, pixels whose best word has a probability below 0.1 are background; on VOC21 words on
@@ -90,7 +87,7 @@ def sclip(dataset: Dataset, refine: str | None) -> Protocol:
         short_side=_SCLIP_SHORT_SIDE.get(dataset.layout, 336),
         window=224,
         templates="imagenet",
-        refine=refine or "none",
+        refine="none",
         words=_SCLIP_WORDS.get(dataset.layout, {}),
         scale=_SCLIP_SCALE.get(dataset.layout, 40.0),
         min_probability=None if dataset.background is None else 0.1,

@@ -295,7 +295,6 @@ def test_protocols_set_size_windows_words_and_background(tmp_path: Path, folder:
     line = protocols.get("tcl", voc21)
     assert (line.short_side, line.window, line.threshold) == (448, 448, 0.25)
     assert len(Labeller(model, voc21, line)._vocabulary(range(21))) == 20  # background is not asked
-    assert protocols.get("tcl", voc21, "pamr").threshold == pytest.approx(0.2095, abs=1e-4)
     assert protocols.get("tcl", plain).threshold is None
     assert protocols.get("sclip", replace(plain, layout="cityscapes19")).short_side == 560
     assert protocols.get("sclip", replace(plain, layout="coco_stuff171")).short_side == 448
