@@ -11,7 +11,7 @@ from textseg.model.partition import RegionScores
 from textseg.model.scene import Scene, least_similarity
 from textseg.vocabulary import Vocabulary
 
-BY = ("pixel", "unit", "slic")
+BY = ("pixel", "unit", "slic", "proposal")
 
 
 def segment(
@@ -34,7 +34,10 @@ def segment(
     if by == "slic":
         found = scene.once(("slic", granularity), lambda: partition.slic(scene.photo, granularity))
         scores = RegionScores(found, found.pool(grid))
-        refine = refine or "none"  # superpixels lie on image edges already
+        refine = refine or "none"
+    elif by == "proposal":
+        scores = refinements.proposals(scene, grid)
+        refine = refine or "none"
     elif by == "unit":
         scores = scene.units(granularity).smooth(grid)
     elif by != "pixel":
