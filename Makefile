@@ -27,7 +27,7 @@ lint: $(READY)
 
 $(READY): requirements.txt pyproject.toml setup.py
 	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-		echo "textseg needs Python 3.11 or newer and found none; install it, or name it: make PYTHON=/path/to/python3" >&2; \
+		echo "textseg needs Python 3.11 or newer; install it, or name it: make PYTHON=/path/to/python3" >&2; \
 		exit 1; }
 	@echo "Setting up .venv; the first time this takes a few minutes and, on Linux, about 7 GB."
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv || { \
