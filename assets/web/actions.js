@@ -40,9 +40,11 @@ export class Actions {
 
   /** The list of keys, as rows of a table. */
   rows() {
-    return Object.values(this.table).map(({ label, keys }) =>
-      h("tr", {}, h("td", {}, ...keys.slice(0, 2).flatMap((key) => [h("kbd", {}, NAMES[key] ?? key.toUpperCase()), " "])), h("td", {}, label)),
-    );
+    return Object.values(this.table).map(({ label, keys }) => {
+      const shown = keys.length > 2 ? [keys[0], "–", keys.at(-1)] : keys;
+      const caps = shown.map((key) => (key === "–" ? " – " : h("kbd", {}, NAMES[key] ?? key.toUpperCase())));
+      return h("tr", {}, h("td", {}, ...caps), h("td", {}, label));
+    });
   }
 }
 

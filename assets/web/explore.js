@@ -12,7 +12,7 @@ import { bytesOf } from "./png.js";
 import { hear, tell } from "./shared.js";
 import { ContactSheet } from "./sheet.js";
 import { LookTool } from "./tools.js";
-import { ClassList, percent, withWord } from "./words.js";
+import { ClassList, decimal, percent, withWord } from "./words.js";
 
 const TYPING_PAUSE = 300; // milliseconds without a key before words are asked
 const PATIENCE = 300; // milliseconds a wait may last before the page says what is going on
@@ -98,9 +98,7 @@ class Explore {
       zoomIn: { label: "Zoom in (or turn the wheel)", keys: ["+", "="], run: () => this.canvas.zoom(1.5) },
       zoomOut: { label: "Zoom out", keys: ["-"], run: () => this.canvas.zoom(1 / 1.5) },
       fit: { label: "Fit the photo", keys: ["0"], run: () => this.canvas.fit() },
-      ...Object.fromEntries(
-        Array.from({ length: 9 }, (_, k) => [`word${k + 1}`, { label: `Heat map of word ${k + 1}`, keys: [String(k + 1)], run: () => this.select(k) }]),
-      ),
+      heat: { label: "Heat map of a word, by its place", keys: [..."123456789"], run: (event) => this.select(Number(event.key) - 1) },
       keys: { label: "This list", keys: ["?"], run: () => this.showKeys() },
       back: { label: "Let go of the pin, the heat map", keys: ["Escape"], run: () => this.back() },
     });
@@ -190,11 +188,15 @@ class Explore {
   /** Send a photo and show it; then ask. `words` replaces the words in hand unless it is null. */
   async open(source, words) {
     const turn = ++this.turn;
+    this.part.explore.classList.add("stale");
     const quiet = this.busy(source.file ? `Sending ${source.file.name}` : "Opening the photo", turn);
     const opened = await this.send(source);
     quiet();
     if (turn !== this.turn) return;
-    if (!opened.ok) return this.problem(opened.error);
+    if (!opened.ok) {
+      this.part.explore.classList.toggle("stale", !this.answer);
+      return this.problem(opened.error);
+    }
     const picture = await createImageBitmap(new Blob([bytesOf(opened.jpeg)], { type: "image/jpeg" }));
     if (turn !== this.turn) return;
     this.problem("");
@@ -273,6 +275,7 @@ class Explore {
 
   /** @param {import("./payload.js").Answer} answer */
   show(answer) {
+    this.part.explore.classList.remove("stale");
     const kept = this.selected >= 0 ? this.answer?.words[this.selected]?.name : null;
     this.answer = answer;
     this.keepColours(answer.words);
@@ -379,9 +382,9 @@ class Explore {
     this.part.scale.replaceChildren(
       h("span", { class: "swatch", style: { "--class": word.colour } }),
       h("b", { class: "label" }, word.name),
-      h("span", { class: "number" }, low.toFixed(2)),
+      h("span", { class: "number" }, decimal(low)),
       h("span", { class: "bar", style: { background: SCALE_CSS } }),
-      h("span", { class: "number" }, high.toFixed(2)),
+      h("span", { class: "number" }, decimal(high)),
       h("span", { class: "segments small", role: "group", "aria-label": "Scale" },
         h("button", { type: "button", "aria-pressed": String(!this.ownScale), onclick: choose(false) }, "all words"),
         h("button", { type: "button", "aria-pressed": String(this.ownScale), onclick: choose(true) }, "this word")),
@@ -423,7 +426,7 @@ class Explore {
       h("li", { style: { "--class": word.colour } },
         h("span", { class: "swatch" }), h("span", { class: "label" }, word.name),
         h("span", { class: "bar" }, h("i", { style: { width: share(score) } })),
-        h("span", { class: "number" }, score.toFixed(2)))));
+        h("span", { class: "number" }, decimal(score)))));
   }
 
   hover(point) {
@@ -495,7 +498,7 @@ class Explore {
       busy.hidden = false;
       busy.replaceChildren(
         h("span", { class: "spinner" }), h("span", {}, typeof text === "string" ? text : text()),
-        seconds >= 2 ? h("span", { class: "number muted" }, `${seconds} s`) : null ?? "",
+        seconds >= 2 ? h("span", { class: "number muted" }, `${seconds} s`) : "",
         giveUp ? h("button", { type: "button", class: "link", onclick: () => this.giveUp(turn) }, "Stop waiting") : "",
       );
     };

@@ -38,7 +38,7 @@ function show(part, status, given) {
   const { state, name } = status;
   part.dot.className = `dot ${state}`;
   const note = { loading: "loading", ready: name === "lite" ? "offline" : status.readout || status.head, fallback: "fallback", failed: "failed" };
-  part.model.textContent = `${short(name)} · ${note[state]}`;
+  part.model.replaceChildren(short(name), h("span", { class: "note" }, ` · ${note[state]}`));
   part.chip.title = { loading: "The model is loading", ready: "The model is ready", fallback: "Another model had to be used", failed: "No model could be loaded" }[state];
   part.banner.hidden = !status.notice;
   part.banner.replaceChildren();

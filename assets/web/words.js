@@ -88,4 +88,5 @@ export function withWord(text, word) {
 }
 
 export const percent = (share) => `${(100 * share).toFixed(share > 0 && share < 0.0995 ? 1 : 0)} %`;
+export const decimal = (value) => value.toFixed(2).replace("-", "−");
 const threshold = (level) => (level ? `≥ ${(level / 255).toFixed(2)}` : "any");

@@ -22,9 +22,7 @@ STYLES = ("base.css", "shell.css", "canvas.css", "explore.css")
 DAY = 24 * 3600
 
 
-def build(
-    backbone: str = "lite", head: str | PathLike[str] = "default", project: Path | None = None
-) -> gr.Blocks:
+def build(backbone: str = "lite", head: str | PathLike[str] = "default", project: Path | None = None) -> gr.Blocks:
     """The app as Gradio Blocks. The model loads in the background; the page opens at once and says how far it is."""
     # Browsers refuse a module script of another type, and some systems' tables have another one.
     mimetypes.add_type("text/javascript", ".js")

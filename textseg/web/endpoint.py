@@ -62,7 +62,7 @@ def _options(options: Any) -> dict[str, Any]:
         try:
             options = json.loads(options)
         except ValueError:
-            raise OptionError("The options are not JSON; send an object such as {\"by\": \"unit\"}.") from None
+            raise OptionError('The options are not JSON; send an object such as {"by": "unit"}.') from None
     if not isinstance(options, dict):
-        raise OptionError("The options must be an object such as {\"by\": \"unit\"}.")
+        raise OptionError('The options must be an object such as {"by": "unit"}.')
     return options

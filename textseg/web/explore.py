@@ -15,6 +15,7 @@ from textseg import images, refine
 from textseg.errors import PhotoError
 from textseg.labelmap import LabelMap
 from textseg.model import partition
+from textseg.vocabulary import template_names
 from textseg.web import canvas
 from textseg.web.engine import Engine
 from textseg.web.nouns import Nouns
@@ -22,7 +23,6 @@ from textseg.web.page import page
 from textseg.web.photos import Photo, Photos
 from textseg.web.question import OptionError, Question
 from textseg.web.samples import SAMPLES, Sample
-from textseg.vocabulary import template_names
 
 MAX_FILE_MB = 64
 ASKED = frozenset({"by", "refine", "templates", "granularity", "colours"})

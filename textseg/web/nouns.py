@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 CHUNK = 16
 """Nouns embedded at a time, so that a person's own words never wait long for the text encoder."""
 
+TOO_CLOSE = 0.7
+"""Cosine above which two words are one suggestion: mug and coffee mug."""
+
 
 class Nouns:
     """The shipped list of nouns, embedded once in the background and kept in the person's cache folder."""
@@ -56,19 +59,25 @@ class Nouns:
     def suggest(self, scene: Scene, vocabulary: Vocabulary, n: int = 12) -> list[str]:
         """The nouns that score best somewhere in the photo and are not asked yet, best first.
 
-        A noun counts where it beats all other nouns by a 3 x 3 mean, so that twelve names of one thing, or one lucky
-        cell, do not fill the list.
+        A place is a 3 x 3 mean, so that no lucky cell decides; a noun close to an asked or a better one is left out.
         """
         if self._mapped is None:
             return []
-        grid = torch.einsum("ehw,ke->khw", scene.embedding.float(), self._mapped)
-        grid = F.avg_pool2d(grid[None], 3, stride=1, padding=1, count_include_pad=False)[0]
-        best, winner = grid.flatten(1).max(0)
-        value = torch.zeros(len(self.words))
-        value.scatter_add_(0, winner.cpu(), best.cpu().clamp(min=0) ** 2)
-        asked = {text.casefold() for word in vocabulary for text in word.texts}
-        order = [int(i) for i in value.argsort(descending=True) if value[i] > 0]
-        return [self.words[i] for i in order if self.words[i].casefold() not in asked][:n]
+        peaks = []
+        for nouns in self._mapped.split(256):  # not all nouns' maps at a time
+            grid = torch.einsum("ehw,ke->khw", scene.embedding.float(), nouns)
+            peaks.append(F.avg_pool2d(grid[None], 3, 1, 1, count_include_pad=False)[0].amax((1, 2)))
+        vectors = F.normalize(self._mapped, dim=1)
+        taken = F.normalize(scene.model.embed(vocabulary)[0].float(), dim=1)
+        found: list[str] = []
+        for i in torch.cat(peaks).argsort(descending=True)[: 20 * n].tolist():
+            if float((taken @ vectors[i]).max()) > TOO_CLOSE:
+                continue
+            taken = torch.cat([taken, vectors[i : i + 1]])
+            found.append(self.words[i])
+            if len(found) == n:
+                break
+        return found
 
     def near(self, scene: Scene, x: float, y: float, n: int = 5) -> list[tuple[str, float]]:
         """The `n` nouns most similar to the photo at (x, y), each 0..1 across and down."""

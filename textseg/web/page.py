@@ -2,7 +2,7 @@
 
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
@@ -21,8 +21,8 @@ import(new URL(props.script, document.baseURI)).then((page) => page.mount(elemen
 """
 
 
-def page(name: str, functions: list[ServerFunction], given: dict[str, Any]) -> gr.HTML:
-    """The component of the page called `name`: `<name>.html` and `<name>.js`, whose `mount(element, server, given)` runs.
+def page(name: str, functions: Sequence[ServerFunction], given: dict[str, Any]) -> gr.HTML:
+    """The component of the page called `name`: `<name>.html`, and `<name>.js` with its `mount(element, server, given)`.
 
     The markup is a Gradio template: it must hold no backtick, `${` or `{{`.
     """

@@ -32,11 +32,11 @@ class Sample:
 
 
 SAMPLES = (
-    Sample("cat", "chelsea.png", "cat; kitten; tabby, eye, nose, blanket"),
-    Sample("coffee", "coffee.png", "cup; coffee cup, plate; saucer, spoon, table; wooden table"),
-    Sample("astronaut", "astronaut.png", "person; face; woman, space suit, flag, space shuttle, helmet"),
-    Sample("rocket", "rocket.jpg", "rocket; missile, sky, tower; mast, lamp"),
-    Sample("motorcycle", "motorcycle_left.png", "motorcycle; motorbike, wheel, shelf, floor, wall"),
+    Sample("coffee", "coffee.png", "cup; coffee cup, wooden table; wood; plank"),
+    Sample("astronaut", "astronaut.png", "woman; face, flag, space shuttle; rocket, helmet, orange suit; clothing"),
+    Sample("cat", "chelsea.png", "cat; tabby cat; kitten, -blanket; cloth"),
+    Sample("motorcycle", "motorcycle_left.png", "motorcycle, floor; garage floor, shelf; bookcase, box; carton"),
+    Sample("rocket", "rocket.jpg", "rocket; missile, sky; night sky; dark sky, lightning rod; tower"),
 )
 
 
