@@ -112,14 +112,14 @@ def folder(path: Path) -> Dataset:
     classes = tuple(entry for entry in listed if entry.ids[0] not in ignored)
     if not classes:
         raise DatasetError(f"{path / 'classes.txt'} names no class that is scored.")
-    photo_of = {photo.stem: photo for photo in images.find([photos])}
     label_of = {label.stem: label for label in sorted(labels.iterdir()) if label.suffix.lower() == ".png"}
-    pairs = tuple(
-        (photo_of.get(stem, photos / f"{stem}.jpg"), label_of.get(stem, labels / f"{stem}.png"))
-        for stem in sorted(photo_of.keys() | label_of.keys())
-    )
+    found = images.find([photos])
+    pairs = [(photo, label_of.get(photo.stem, labels / f"{photo.stem}.png")) for photo in found]
+    # A label without its photo is not passed over in silence: opening the photo will say that it is missing.
+    alone = label_of.keys() - {photo.stem for photo in found}
+    pairs = sorted(pairs + [(photos / f"{stem}.jpg", label_of[stem]) for stem in alone])
     background = next((k for k, entry in enumerate(classes) if _means_none(entry)), None)
-    return Dataset("folder", classes, pairs, frozenset(ignored), background)
+    return Dataset("folder", classes, tuple(pairs), frozenset(ignored), background)
 
 
 def read_classes(file: Path) -> list[Class]:

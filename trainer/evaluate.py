@@ -286,7 +286,7 @@ def run(args: argparse.Namespace) -> int:
     result = evaluate(dataset, labeller, args.words, args.limit)
     for photo, reason in result.failed:
         print(f"{photo}: {reason}", file=sys.stderr)
-    scores = json.dumps(summary(result, dataset, args.min_photos), ensure_ascii=False, indent=1)
+    scores = json.dumps(summary(result, dataset, args.min_photos), indent=1)
     if args.json == "-":
         print(scores)
     else:
