@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import socket
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -89,8 +90,9 @@ def fingerprint(path: Path, *facts: str) -> str:
 
 
 def reason(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].strip(" :.")[:160] if lines else type(error).__name__
+    """The first sentence of what a library says went wrong."""
+    first = re.split(r"[.:]?\s*\n|\.\s", str(error).strip(), maxsplit=1)[0]
+    return first.rstrip(".:")[:160] or type(error).__name__
 
 
 def _reachable(endpoint: str, seconds: float = 4) -> bool:

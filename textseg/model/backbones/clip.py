@@ -59,8 +59,8 @@ class Clip:
         self._proxy = backbones.load(self._readout.second, device) if self._readout.second else None
 
         patch, native = self._visual.patch_size[0], min(self._visual.image_size)
-        self.patch_stride = stride or patch
-        if patch % self.patch_stride:
+        self.patch_stride = patch if stride is None else stride
+        if stride == 0 or patch % self.patch_stride:
             raise WeightsError(
                 f"'{self.name}' asks for a patch stride of {stride}; it must divide the patch, {patch} pixels."
             )
@@ -205,9 +205,7 @@ def load_from_hub(repo: str, wanted: str) -> tuple[nn.Module, Any, Path]:
     folder = f"local-dir:{settings.parent}"
     with weights.loading(path, wanted):
         model = open_clip.create_model(folder, require_pretrained=True)
-        tokenizer = open_clip.get_tokenizer(
-            f"hf-hub:{repo}" if config["text_cfg"].get("hf_tokenizer_name") else folder
-        )
+        tokenizer = open_clip.get_tokenizer(f"hf-hub:{repo}" if config["text_cfg"].get("hf_tokenizer_name") else folder)
     return model, tokenizer, path
 
 

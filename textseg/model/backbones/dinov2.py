@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from textseg.errors import WeightsError
+from textseg.errors import UnknownNameError, WeightsError
 from textseg.model import backbones, weights
 from textseg.model.backbones import register
 from textseg.model.text import TEXT_DIM, MiniLM
@@ -51,7 +51,9 @@ class Dino:
     ) -> None:
         self.name = f"{family}:{details}"
         if readout:
-            raise WeightsError(f"The backbone '{self.name}' has no readouts to choose from, but '{readout}' was given.")
+            raise UnknownNameError(
+                f"The backbone '{self.name}' has no readouts to choose from, but '{readout}' was given."
+            )
         image_side, _, text_side = details.partition("+")
         size, _, file = image_side.partition("//")
         if size not in MODELS[family]:
