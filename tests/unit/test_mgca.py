@@ -106,9 +106,7 @@ def test_each_level_can_be_switched_off_alone(level: str) -> None:
 @pytest.mark.parametrize("level", ["object", "region", "pixel"])
 def test_each_level_alone_trains_the_decoder(level: str) -> None:
     off = {f"{other}_weight": 0.0 for other in {"object", "region", "pixel"} - {level}}
-    # Without its ambiguous band the pixel level always finds pixels on both sides of a mask at its threshold.
-    objective = objective_for(**off, band=0.0)
-    torch.nn.init.constant_(objective.mask["b"], 0.0)
+    objective = objective_for(**off)
 
     objective(batch_of())[level].backward()
 
@@ -154,27 +152,29 @@ def test_the_region_level_takes_the_hardest_regions_of_other_photos() -> None:
         hardest = torch.stack(others).topk(2).values
         terms.append(-(scale * own - torch.cat([own[None], hardest]).mul(scale).logsumexp(0)))
 
-    loss = objective.region_level(embedding, similarity, mask, positive)
+    loss = objective.region_level(embedding, similarity, objective.regions(similarity, mask, positive), positive)
 
     torch.testing.assert_close(loss, torch.stack(terms).mean())
 
 
 def test_the_pixel_level_sets_weak_pixels_inside_against_strong_ones_outside_and_elsewhere() -> None:
     _, _, similarity, mask, positive = matrices()
-    objective = objective_for(k_pix=2, easy=0.0, band=0.0)
+    objective = objective_for(k_pix=2, easy=0.0, band=0.1, q=0.1)
     scale = objective.scale()
 
     terms = []
     for i in range(4):
         own, inside = similarity[i, i], mask[i, i] > 0.5
-        weak = own[inside].sort().values[:2]
-        outside = own[~inside].sort(descending=True).values[:2]
+        clear = (mask[i, i] - 0.5).abs() >= 0.1
+        weak = own[inside & clear].sort().values[:2]
+        outside = own[~inside & clear].sort(descending=True).values[:2]
         elsewhere = similarity[torch.arange(4) != i, i].flatten().topk(2).values
         for s in weak:
             terms.append(torch.cat([s[None], outside, elsewhere]).mul(scale).logsumexp(0) - scale * s)
 
-    loss = objective.pixel_level(similarity, mask, positive)
+    loss = objective.pixel_level(similarity, mask, objective.regions(similarity, mask, positive), positive)
 
+    assert len(terms) > 4
     torch.testing.assert_close(loss, torch.stack(terms).mean())
 
 
@@ -188,6 +188,15 @@ def test_masks_that_are_all_on_or_all_off_give_a_finite_loss(level: float) -> No
 
     assert all(term.isfinite() for term in terms.values())
     assert all(p.grad is None or p.grad.isfinite().all() for p in objective.parameters())
+
+
+def test_a_mask_below_its_threshold_gives_the_most_similar_pixels_as_region() -> None:
+    _, _, similarity, mask, positive = matrices()
+
+    region = objective_for(q=0.3).regions(similarity, 0.4 * mask, positive)
+
+    assert (region.sum(-1) == 3).all()
+    assert (similarity[region].view(4, 4, 3).amin(-1) > similarity.masked_fill(region, -1).amax(-1)).all()
 
 
 def test_the_priors_are_zero_for_smooth_masks_of_the_wanted_area() -> None:

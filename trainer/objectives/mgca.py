@@ -73,14 +73,15 @@ class MGCA(Objective):
 
         similarity = texts @ pixels.mT  # (M1), (B, C, N)
         mask = (self.mask["w"] * similarity + self.mask["b"]).sigmoid()
+        region = self.regions(similarity, mask, positive)
 
         losses = {}
         if self.weights["object"]:
             losses["object"] = self.object_level(pixels, similarity, mask, positive)
         if self.weights["region"]:
-            losses["region"] = self.region_level(pixels, similarity, mask, positive)
+            losses["region"] = self.region_level(pixels, similarity, region, positive)
         if self.weights["pixel"]:
-            losses["pixel"] = self.pixel_level(similarity, mask, positive)
+            losses["pixel"] = self.pixel_level(similarity, mask, region, positive)
         losses = {level: self.weights[level] * loss for level, loss in losses.items()}
         if self.area_weight:
             losses["area"] = self.area_weight * area_prior(mask, positive)
@@ -93,6 +94,18 @@ class MGCA(Objective):
             "_mean_cosine": mean_cosine(pixels),
         }
 
+    @torch.no_grad()
+    def regions(self, similarity: torch.Tensor, mask: torch.Tensor, positive: torch.Tensor) -> torch.Tensor:
+        """(B, C, N) bool: R of pairs that belong together, the q most similar pixels of the others.
+
+        Where R holds less than the share q of the pixels, those most similar stand in: the masks' first threshold fits
+        the cosines of CLIP, and those of other encoders lie elsewhere.
+        """
+        q = max(1, round(self.q * similarity.shape[-1]))
+        most_similar = similarity >= similarity.topk(q, dim=-1).values[..., -1:]
+        inside = mask > 0.5
+        return torch.where(positive[..., None] & (inside.sum(-1, keepdim=True) >= q), inside, most_similar)
+
     def object_level(
         self, pixels: torch.Tensor, similarity: torch.Tensor, mask: torch.Tensor, positive: torch.Tensor
     ) -> torch.Tensor:
@@ -100,25 +113,22 @@ class MGCA(Objective):
         return info_nce(self.scale() * pooled_cosine(pixels, mask, similarity), positive)
 
     def region_level(
-        self, pixels: torch.Tensor, similarity: torch.Tensor, mask: torch.Tensor, positive: torch.Tensor
+        self, pixels: torch.Tensor, similarity: torch.Tensor, region: torch.Tensor, positive: torch.Tensor
     ) -> torch.Tensor:
-        """(M3). A pair whose thresholded region is smaller than q takes its q most similar pixels, as negatives do."""
-        with torch.no_grad():
-            q = max(1, round(self.q * similarity.shape[-1]))
-            most_similar = similarity >= similarity.topk(q, dim=-1).values[..., -1:]
-            inside = mask > 0.5
-            thresholded = positive[..., None] & (inside.sum(-1, keepdim=True) >= q)
-            region = torch.where(thresholded, inside, most_similar)
+        """(M3). Means over regions are pooled embeddings with weights 0 and 1."""
         cosines = self.scale() * pooled_cosine(pixels, region, similarity)  # cos(r_bc, t_c) / tau, (B, C)
         others = cosines.masked_fill(positive, -1e9)
         hardest = others.topk(min(self.k_n, len(others)), dim=0).values  # (k_n, C)
         return F.softplus(hardest.logsumexp(0) - cosines)[positive].mean()
 
-    def pixel_level(self, similarity: torch.Tensor, mask: torch.Tensor, positive: torch.Tensor) -> torch.Tensor:
-        """(M4). Each pair of a photo and one of its texts is a row of S and of M."""
-        s, m = similarity[positive], mask[positive].detach()  # (pairs, N)
-        pos = self.sample(s, m > 0.5 + self.band, hardest=-s)
-        outside = self.sample(s, m < 0.5 - self.band, hardest=s)
+    def pixel_level(
+        self, similarity: torch.Tensor, mask: torch.Tensor, region: torch.Tensor, positive: torch.Tensor
+    ) -> torch.Tensor:
+        """(M4). Each pair of a photo and one of its texts is a row of S, M and R."""
+        s, inside = similarity[positive], region[positive]  # (pairs, N)
+        clear = (mask[positive].detach() - 0.5).abs() >= self.band
+        pos = self.sample(s, inside & clear, hardest=-s)
+        outside = self.sample(s, ~inside & clear, hardest=s)
         k = min(self.k_pix, s.shape[-1])
         best = similarity.topk(k, dim=-1).values.masked_fill(positive[..., None], -torch.inf)  # (B, C, k)
         others = best.transpose(0, 1).flatten(1).topk(k, dim=-1).values[positive.nonzero()[:, 1]]  # (pairs, k)

@@ -60,7 +60,6 @@ def compatibility(v: torch.Tensor, texts: torch.Tensor, attn_scale: float, chunk
     Photos are independent of each other, so they are taken in groups of at most `chunk` elements of the attention; with
     more than one group the attention is computed again in the backward pass instead of being kept.
     """
-
     group = max(1, chunk // (len(texts) * v.shape[1]))
     if group >= len(v):
         return _compatibility(v, texts, attn_scale)
@@ -69,10 +68,10 @@ def compatibility(v: torch.Tensor, texts: torch.Tensor, attn_scale: float, chunk
 
 
 def _compatibility(v: torch.Tensor, texts: torch.Tensor, attn_scale: float) -> torch.Tensor:
-    length = v.norm(dim=-1).clamp(min=1e-12)
-    similarity = texts @ (v / length[..., None]).mT  # (P1), (B, C, T)
+    dots = texts @ v.mT  # (B, C, T)
+    similarity = dots / v.norm(dim=-1).clamp(min=1e-12)[:, None]  # (P1)
     attention = (attn_scale * similarity).softmax(-1)  # (P2)
-    return pooled_cosine(v, attention, similarity * length[:, None])  # (P3), (P4)
+    return pooled_cosine(v, attention, dots)  # (P3), (P4)
 
 
 def pooled_cosine(v: torch.Tensor, weights: torch.Tensor, dots: torch.Tensor) -> torch.Tensor:
