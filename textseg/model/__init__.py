@@ -34,10 +34,11 @@ def load_model(
     `head` is a head file, "default" (the one shipped for this backbone, else none) or "none" (the backbone's own
     untrained alignment). Raises WeightsError or HeadError with one sentence that says what to do.
     """
+    device = device or backbones.best_device()
     backbone = backbones.load(name, device, readout)
     path = None if head == "none" else default_head(name) if head == "default" else head
     if path is not None:
-        return Model(backbone, heads.load(path, backbone), str(head))
+        return Model(backbone, heads.load(path, backbone).to(device), str(head))
     alignment = backbone.alignment()
     if alignment is None:
         raise HeadError(f"The backbone '{name}' needs a trained head; give one with --head FILE.")
