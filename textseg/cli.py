@@ -83,6 +83,25 @@ def build_parser() -> argparse.ArgumentParser:
     _training_arguments(command)
     command.set_defaults(run=_train)
 
+    command = commands.add_parser("project", help="make a project, add photos, see its state")
+    actions = command.add_subparsers(metavar="ACTION", required=True, parser_class=Parser)
+    action = actions.add_parser("new", help="make a project with these classes")
+    action.add_argument("folder", type=Path, metavar="DIR")
+    action.add_argument("--words", required=True, help='"cat; kitten, sofa, wall", - for standard input, or @FILE')
+    action.set_defaults(run=_project_new)
+    action = actions.add_parser("add", help="take in photos")
+    action.add_argument("folder", type=Path, metavar="DIR")
+    action.add_argument("photos", nargs="+", type=Path, metavar="PHOTO", help="photos, or folders of photos")
+    action.set_defaults(run=_project_add)
+    action = actions.add_parser("status", help="photos by state, classes, pixels, revisions")
+    action.add_argument("folder", type=Path, metavar="DIR")
+    action.add_argument("--json", action="store_true", help="as JSON")
+    action.set_defaults(run=_project_status)
+    action = actions.add_parser("history", help="every step of one photo")
+    action.add_argument("folder", type=Path, metavar="DIR")
+    action.add_argument("photo", metavar="PHOTO", help="its file name or stored id")
+    action.set_defaults(run=_project_history)
+
     command = commands.add_parser("space", help="build or push a Hugging Face Space")
     command.add_argument("action", choices=["build", "push"])
     command.add_argument("folder", type=Path, metavar="DIR")
@@ -221,6 +240,50 @@ def _train(args: argparse.Namespace) -> int:
     from trainer import fit
 
     return fit.run(args)
+
+
+def _project_new(args: argparse.Namespace) -> int:
+    from textseg.project import Project
+
+    project = Project.create(args.folder, read_words(args.words))
+    print(f"The project {project.name} has the classes {', '.join(c.name for c in project.classes())}.")
+    return 0
+
+
+def _project_add(args: argparse.Namespace) -> int:
+    from textseg.project import Project
+
+    report = Project(args.folder).add(args.photos)
+    for path, name in report.duplicates:
+        print(f"{path}: is in the project already, as {name}")
+    for path, reason in report.failed:
+        print(f"{path}: {reason}", file=sys.stderr)
+    print(f"{len(report.added)} photos added, {len(report.duplicates)} were there already.")
+    return 0 if not report.failed else 1 if report.added or report.duplicates else 2
+
+
+def _project_status(args: argparse.Namespace) -> int:
+    from textseg.project import Project
+
+    status = Project(args.folder).status()
+    if args.json:
+        print(json.dumps(status, ensure_ascii=False, indent=1))
+        return 0
+    photos = dict(status["photos"])
+    print(f"{status['project']}: {photos.pop('total')} photos")
+    print("  " + ", ".join(f"{count} {state}" for state, count in photos.items() if count))
+    for row in status["classes"]:
+        print(f"  {row['id']:4} {row['name']:30} {row['pixels']:12,} pixels")
+    return 0
+
+
+def _project_history(args: argparse.Namespace) -> int:
+    from textseg.project import Project
+
+    for step in Project(args.folder).history(args.photo):
+        what = step["type"] + (f" class {step['class']}" if step["class"] is not None else "")
+        print(f"{step['revision']:6}  {step['time']}  {what:24} {step['changed_pixels']:10,} pixels")
+    return 0
 
 
 def _space(args: argparse.Namespace) -> int:

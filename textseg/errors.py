@@ -46,3 +46,15 @@ class TrainingError(TextsegError):
 
 class SpaceError(TextsegError):
     """A Space cannot be built or pushed; the message names the field, the folder or what the hub said."""
+
+
+class ProjectError(TextsegError):
+    """A project folder cannot be used: missing, damaged, newer than this program, or not writable."""
+
+
+class EditError(TextsegError):
+    """A gesture cannot be applied: unknown class, coordinates that are no numbers, a forged region."""
+
+
+class StaleRevisionError(EditError):
+    """The gesture was made on an older label map than the stored one."""

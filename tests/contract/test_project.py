@@ -1,0 +1,57 @@
+"""`textseg project`: new, add, status, history."""
+
+import json
+
+import pytest
+
+from tests.tiny import noise_photo
+from textseg.cli import main
+from textseg.project import Project
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    noise_photo(60, 40).save("one.png")
+    assert main(["project", "new", "p", "--words", "cat; kitten, sofa"]) == 0
+    return tmp_path
+
+
+def test_photos_are_added_and_counted(folder, capsys):
+    assert main(["project", "add", "p", "one.png"]) == 0
+    assert main(["project", "add", "p", "one.png"]) == 0, "a photo that is there already is no failure"
+    capsys.readouterr()
+    assert main(["project", "status", "p", "--json"]) == 0
+    status = json.loads(capsys.readouterr().out)
+    assert status["photos"]["total"] == status["photos"]["new"] == 1
+    assert [(c["id"], c["name"], c["pixels"]) for c in status["classes"]] == [(1, "cat", 0), (2, "sofa", 0)]
+    assert status["classes"][0]["colour"].startswith("#") and status["revisions"] == {"one.png": 0}
+
+
+def test_a_bad_photo_is_named_and_the_rest_added(folder, capsys):
+    (folder / "torn.jpg").write_bytes(b"\xff\xd8")
+    assert main(["project", "add", "p", "torn.jpg", "one.png"]) == 1
+    assert capsys.readouterr().err.startswith("torn.jpg: ")
+    assert main(["project", "add", "p", "torn.jpg"]) == 2
+
+
+def test_history_tells_every_step(folder, capsys):
+    main(["project", "add", "p", "one.png"])
+    project = Project("p")
+    project.edit("one.png", 0, {"type": "brush", "class": 1, "radius": 3, "points": [[9, 9]]})
+    project.edit("one.png", 1, {"type": "undo"})
+    capsys.readouterr()
+    assert main(["project", "history", "p", "one.png"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 and "brush class 1" in lines[0] and "undo" in lines[1]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["new", "p", "--words", "x"], ["status", "nowhere"], ["history", "p", "gone.png"], ["new", "q", "--words", ""]],
+)
+def test_what_cannot_be_done_is_one_sentence_and_status_2(folder, capsys, arguments):
+    capsys.readouterr()
+    assert main(["project", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "Traceback" not in error

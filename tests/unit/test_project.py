@@ -1,0 +1,277 @@
+import shutil
+import sqlite3
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.tiny import noise_photo
+from textseg.errors import EditError, ProjectError, StaleRevisionError
+from textseg.labelmap import encode_rle
+from textseg.project import Project, Region
+from textseg.project import raster as tiles
+from textseg.vocabulary import Vocabulary, Word
+
+SIZE = (90, 60)
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """One photo of 90 x 60 pixels, three classes, tiles small enough that gestures cross them."""
+    monkeypatch.setattr(tiles, "SIDE", 32)
+    noise_photo(*SIZE).save(tmp_path / "one.png")
+    made = Project.create(tmp_path / "project", Vocabulary.parse("cat; kitten, sofa, wall"))
+    made.add([tmp_path / "one.png"])
+    yield made
+    made.close()
+
+
+def do(project, **operation):
+    return project.edit("one.png", project.photo("one.png").revision, operation)
+
+
+def brush(project, class_id, x=20, y=20, radius=6):
+    return do(project, type="brush", radius=radius, points=[[x, y], [x + 30, y + 10]], **{"class": class_id})
+
+
+def test_a_photo_is_taken_in_once_and_its_original_kept(project, tmp_path):
+    shutil.copy(tmp_path / "one.png", tmp_path / "copy.png")
+    (tmp_path / "torn.jpg").write_bytes(b"\xff\xd8torn")
+    report = project.add([tmp_path / "copy.png", tmp_path / "torn.jpg"])
+    assert report.duplicates == [(str(tmp_path / "copy.png"), "one.png")]
+    assert len(report.failed) == 1 and report.added == []
+    (stored,) = (project.folder / "photos").iterdir()
+    assert stored.read_bytes() == (tmp_path / "one.png").read_bytes()
+
+
+def test_a_project_opens_from_another_path(project, tmp_path):
+    brush(project, 1)
+    expected = project.label_map("one.png")
+    project.close()
+    shutil.move(tmp_path / "project", tmp_path / "elsewhere")
+    moved = Project(tmp_path / "elsewhere")
+    ids, revision = moved.label_map(1)
+    assert revision == expected[1] and np.array_equal(ids, expected[0])
+    assert moved.picture("one.png").size == SIZE
+
+
+def test_an_answer_tells_what_lies_inside_its_box(project):
+    result = brush(project, 2)
+    ids, revision = project.label_map("one.png")
+    x0, y0, x1, y1 = result.box
+    assert (result.revision, result.changed) == (revision, (ids == 2).sum()) == (1, (ids == 2).sum())
+    assert np.array_equal(result.ids, ids[y0:y1, x0:x1]) and not np.delete(ids, np.s_[y0:y1], 0).any()
+
+
+gesture = st.one_of(
+    st.builds(
+        lambda c, r, p: {"type": "brush", "class": c, "radius": r, "points": p},
+        st.integers(0, 3),
+        st.floats(1, 12),
+        st.lists(st.tuples(st.integers(-5, 95), st.integers(-5, 65)), min_size=1, max_size=3),
+    ),
+    st.builds(
+        lambda c, p: {"type": "polygon", "class": c, "points": p},
+        st.integers(0, 3),
+        st.lists(st.tuples(st.integers(0, 90), st.integers(0, 60)), min_size=3, max_size=5),
+    ),
+    st.builds(lambda c, p: {"type": "fill", "class": c, "point": p}, st.integers(0, 3), st.just([5, 5])),
+    st.builds(lambda a, b: {"type": "relabel", "from": a, "to": b}, st.integers(0, 3), st.integers(0, 3)),
+    st.sampled_from([{"type": "undo"}, {"type": "redo"}]),
+)
+
+
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(gesture, min_size=1, max_size=12))
+def test_undo_and_redo_follow_a_plain_model_of_two_stacks(project, gestures):
+    current, revision = project.label_map("one.png")
+    undo, redo = [], []
+    for operation in gestures:
+        before = project.label_map("one.png")[0]
+        stacked = project.photo("one.png")
+        result = project.edit("one.png", project.photo("one.png").revision, operation)
+        after, now = project.label_map("one.png")
+        assert result.revision == now and result.changed == (before != after).sum()
+        changed = now != stacked.revision
+        if operation["type"] == "undo":
+            if undo:
+                assert changed and np.array_equal(after, undo[-1])
+                redo.append(before)
+                undo.pop()
+        elif operation["type"] == "redo":
+            if redo:
+                assert changed and np.array_equal(after, redo[-1])
+                undo.append(before)
+                redo.pop()
+            else:
+                assert not changed
+        elif changed:
+            undo.append(before)
+            redo.clear()
+
+
+def test_undo_survives_a_restart(project):
+    brush(project, 1)
+    before = project.label_map("one.png")[0]
+    brush(project, 2)
+    project.close()
+    again = Project(project.folder)
+    again.edit("one.png", 2, {"type": "undo"})
+    assert np.array_equal(again.label_map("one.png")[0], before)
+
+
+def test_undo_with_nothing_left_answers_the_current_revision(project):
+    result = do(project, type="undo")
+    assert (result.revision, result.changed) == (0, 0)
+
+
+def test_a_gesture_on_an_old_label_map_is_refused_and_names_the_current_revision(project):
+    brush(project, 1)
+    with pytest.raises(StaleRevisionError, match=r"^stale revision 0.* revision 1"):
+        project.edit("one.png", 0, {"type": "undo"})
+    assert project.label_map("one.png")[1] == 1
+
+
+def test_classes_keep_their_ids_when_renamed_merged_or_deleted(project):
+    brush(project, 1)
+    brush(project, 2, y=40)
+    project.change_class(1, name="tomcat", colour="#123456")
+    assert project.classes()[0].name == "tomcat" and (project.label_map("one.png")[0] == 1).any()
+    cats = (project.label_map("one.png")[0] == 1).sum()
+    project.delete_class(1, merge_into=3)
+    assert (project.label_map("one.png")[0] == 3).sum() == cats
+    project.delete_class(2)
+    assert set(np.unique(project.label_map("one.png")[0])) == {0, 3}
+    with pytest.raises(EditError, match="deleted"):
+        brush(project, 2)
+    assert project.add_class(Word("lamp")) == 4
+
+
+def test_locked_classes_and_only_unlabelled_protect_what_is_there(project):
+    brush(project, 1)
+    before = project.label_map("one.png")[0]
+    do(project, type="polygon", points=[[0, 0], [90, 0], [90, 60], [0, 60]], locked=[1], **{"class": 2})
+    after = project.label_map("one.png")[0]
+    assert np.array_equal(after == 1, before == 1) and (after == 2).sum() == (before != 1).sum()
+    assert do(project, type="brush", radius=9, points=[[40, 30]], only_unlabelled=True, **{"class": 3}).changed == 0
+
+
+def test_a_model_never_changes_what_a_person_made_or_accepted(project):
+    everywhere = np.ones((60, 90), bool)
+    left = everywhere.copy()
+    left[:, 45:] = False
+    project.put_model_labels("one.png", [Region(left, 1, 0.9), Region(~left, 2, 0.4)], head="first")
+    do(project, type="accept", above=0.5)
+    brush(project, 0, x=60, y=30, radius=4)
+    before = project.label_map("one.png")[0]
+    project.put_model_labels("one.png", [Region(everywhere, 3, 1.0)], head="second")
+    after = project.label_map("one.png")[0]
+    assert (after[:, :45] == 1).all()
+    erased = (before == 0)[:, 45:]
+    assert erased.any() and (after[:, 45:][erased] == 0).all() and (after[:, 45:][~erased] == 3).all()
+
+
+def test_every_pixel_knows_where_it_comes_from(project):
+    left = np.zeros((60, 90), bool)
+    left[:, :45] = True
+    project.put_model_labels("one.png", [Region(left, 1, 0.75)], head="default")
+    brush(project, 2, x=50, y=30)
+    sources, rows = project.provenance("one.png")
+    kinds = {rows[s].kind: rows[s] for s in np.unique(sources) if s}
+    assert set(kinds) == {"model", "person"}
+    assert (kinds["model"].head, kinds["model"].confidence, kinds["model"].class_id) == ("default", 0.75, 1)
+    assert (sources == kinds["person"].id).sum() == (project.label_map("one.png")[0] == 2).sum()
+
+
+def test_accepting_takes_only_regions_of_the_class_above_the_confidence(project):
+    masks = np.zeros((3, 60, 90), bool)
+    masks[0, :, :30] = masks[1, :, 30:60] = masks[2, :, 60:] = True
+    regions = [Region(m, c, s) for m, c, s in zip(masks, (1, 1, 2), (0.9, 0.3, 0.9), strict=True)]
+    project.put_model_labels("one.png", regions, head="default")
+    assert do(project, type="accept", above=0.5, **{"class": 1}).changed == 0
+    sources, rows = project.provenance("one.png")
+    assert [rows[sources[0, x]].kind for x in (5, 35, 65)] == ["accepted", "model", "model"]
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        {"type": "brush", "class": 9, "radius": 3, "points": [[1, 1]]},
+        {"type": "brush", "class": "1", "radius": 3, "points": [[1, 1]]},
+        {"type": "brush", "class": 1, "radius": 3, "points": [[float("nan"), 1]]},
+        {"type": "fill", "class": 1, "point": [400, 1]},
+        {"type": "relabel", "from": "x", "to": 1},
+        {"type": "region", "class": 1, "rle": {"size": [60, 90], "counts": [1, 2, 3]}},
+        {"type": "explode"},
+        {"type": 7},
+        "brush",
+        {},
+    ],
+)
+def test_a_forged_gesture_is_refused_and_changes_nothing(project, operation):
+    brush(project, 1)
+    before = project.label_map("one.png")
+    with pytest.raises(EditError) as refusal:
+        project.edit("one.png", 1, operation)
+    assert "\n" not in str(refusal.value)
+    after = project.label_map("one.png")
+    assert after[1] == before[1] and np.array_equal(after[0], before[0])
+
+
+def test_the_log_forgets_the_oldest_steps_when_it_outgrows_its_bytes(project, monkeypatch):
+    monkeypatch.setattr("textseg.project.MAX_LOG_BYTES", 300)
+    for i in range(8):
+        brush(project, 1 + i % 3, x=5 + 7 * i)
+    undone = 0
+    while do(project, type="undo").changed:
+        undone += 1
+    assert 1 <= undone < 8
+    assert len(project.history("one.png")) == 8 + undone
+
+
+def test_a_region_is_painted_whole(project):
+    mask = np.zeros((60, 90), bool)
+    mask[::2, ::3] = True
+    assert do(project, type="region", rle=encode_rle(mask), **{"class": 1}).changed == mask.sum()
+    assert np.array_equal(project.label_map("one.png")[0] == 1, mask)
+
+
+def test_status_counts_photos_classes_and_pixels(project):
+    changed = brush(project, 2).changed
+    status = project.status()
+    assert status["photos"]["total"] == status["photos"]["in work"] == 1
+    assert {c["name"]: c["pixels"] for c in status["classes"]} == {"cat": 0, "sofa": changed, "wall": 0}
+    assert status["revisions"] == {"one.png": 1}
+
+
+def test_a_project_of_a_newer_version_is_left_alone(project):
+    project.close()
+    with sqlite3.connect(project.folder / "project.sqlite") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(ProjectError, match="newer textseg"):
+        Project(project.folder)
+
+
+def test_a_damaged_database_is_named(project):
+    project.close()
+    for leftover in project.folder.glob("project.sqlite-*"):
+        leftover.unlink()
+    (project.folder / "project.sqlite").write_bytes(b"this is no database at all" * 100)
+    with pytest.raises(ProjectError, match="damaged"):
+        Project(project.folder)
+
+
+def test_a_folder_without_a_project_says_how_to_make_one(tmp_path):
+    with pytest.raises(ProjectError, match="textseg project new"):
+        Project(tmp_path)
+
+
+def test_the_first_schema_is_what_the_tables_say(project):
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    from textseg.project.schema import Base
+
+    with project._database.reading() as session:
+        assert compare_metadata(MigrationContext.configure(session.connection()), Base.metadata) == []

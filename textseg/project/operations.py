@@ -1,0 +1,120 @@
+"""What a gesture does to a label map: which pixels it paints, and with which class.
+
+Coordinates are image pixels, origin top left, x to the right; a pixel is painted when its centre, at +0.5, lies inside.
+Each operation is checked here before anything is read or written.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from textseg.errors import EditError
+from textseg.labelmap import decode_rle, encode_rle
+from textseg.project.raster import Box
+
+MAX_POINTS = 20_000
+
+
+def brush(points: Sequence[Sequence[float]], radius: float, size: tuple[int, int]) -> tuple[Box, np.ndarray]:
+    """(box, mask) of the pixels whose centres lie within `radius` of the polyline; a single point paints a disc."""
+    line = _points(points, 1)
+    if not isinstance(radius, (int, float)) or not math.isfinite(radius) or not 0 < radius <= 2000:
+        raise EditError(f"A brush radius is a number from 0 to 2000 pixels, not {radius!r}.")
+    box = _clip((*(line.min(0) - radius), *(line.max(0) + radius)), size)
+    x0, y0, x1, y1 = box
+    mask = np.zeros((max(y1 - y0, 0), max(x1 - x0, 0)), bool)
+    starts, ends = line, line[1:] if len(line) > 1 else line
+    for (ax, ay), (bx, by) in zip(starts, ends, strict=False):
+        # Only the pixels near this piece are looked at, so a long stroke costs its length and not its box.
+        left, top, right, bottom = _clip(
+            (min(ax, bx) - radius, min(ay, by) - radius, max(ax, bx) + radius, max(ay, by) + radius), size
+        )
+        if left >= right or top >= bottom:
+            continue
+        x, y = np.arange(left, right) + 0.5 - ax, (np.arange(top, bottom) + 0.5 - ay)[:, None]
+        dx, dy = bx - ax, by - ay
+        length = dx * dx + dy * dy
+        along = np.clip((x * dx + y * dy) / length, 0, 1) if length else 0.0
+        near = (x - along * dx) ** 2 + (y - along * dy) ** 2 <= radius * radius
+        mask[top - y0 : bottom - y0, left - x0 : right - x0] |= near
+    return box, mask
+
+
+def polygon(points: Sequence[Sequence[float]], size: tuple[int, int]) -> tuple[Box, np.ndarray]:
+    """(box, mask) of the pixels whose centres lie inside the closed polygon (even-odd rule)."""
+    corners = _points(points, 3)
+    box = _clip((*corners.min(0), *corners.max(0)), size)
+    x0, y0, x1, y1 = box
+    mask = np.zeros((max(y1 - y0, 0), max(x1 - x0, 0)), bool)
+    if not mask.size:
+        return box, mask
+    centres = np.arange(x0, x1) + 0.5
+    for row in range(len(mask)):
+        y = y0 + row + 0.5
+        ax, ay = corners.T
+        bx, by = np.roll(corners, -1, axis=0).T
+        crossing = (ay <= y) != (by <= y)
+        at = np.sort(ax[crossing] + (y - ay[crossing]) * (bx - ax)[crossing] / (by - ay)[crossing])
+        mask[row] = np.searchsorted(at, centres, side="right") % 2 == 1
+    return box, mask
+
+
+def fill(point: Sequence[float], ids: np.ndarray) -> np.ndarray:
+    """(H, W) mask of the connected pixels (4-neighbours) that share the id under `point`."""
+    from skimage.segmentation import flood
+
+    (x, y), (height, width) = _points([point], 1)[0], ids.shape
+    if not (0 <= x < width and 0 <= y < height):
+        raise EditError(f"The point ({x:g}, {y:g}) lies outside the photo of {width} x {height} pixels.")
+    return flood(ids.astype(np.int32), (int(y), int(x)), connectivity=1)
+
+
+def region(rle: Mapping[str, Any], size: tuple[int, int]) -> np.ndarray:
+    """(H, W) mask of a COCO RLE of the photo's size."""
+    width, height = size
+    try:
+        if [int(n) for n in rle["size"]] != [height, width]:
+            raise EditError(f"The region is {rle['size']} and the photo {[height, width]} (height, width).")
+        counts = rle["counts"]
+        if isinstance(counts, list) and (min(counts, default=0) < 0 or sum(counts) != width * height):
+            raise EditError("The region's run lengths do not add up to the photo's pixels.")
+        mask = decode_rle(dict(rle))
+    except EditError:
+        raise
+    except Exception:  # pycocotools raises anything at all on a forged code
+        raise EditError("The region is not a COCO run-length code.") from None
+    # pycocotools fills up what a torn code leaves out, so the code is compared with the mask's own.
+    if not isinstance(counts, list) and encode_rle(mask)["counts"] != counts:
+        raise EditError("The region is not a COCO run-length code of the photo's size.")
+    return mask
+
+
+def _points(points: Any, least: int) -> np.ndarray:
+    """(N, 2) float coordinates; raises EditError for anything else."""
+    try:
+        line = np.asarray(points, dtype=np.float64)
+    except (TypeError, ValueError):
+        line = np.empty(0)
+    if line.ndim != 2 or line.shape[1] != 2 or len(line) < least:
+        raise EditError(f"A gesture needs at least {least} point(s), each two numbers [x, y].")
+    if len(line) > MAX_POINTS:
+        raise EditError(f"A gesture has {len(line)} points; the limit is {MAX_POINTS}.")
+    if not np.isfinite(line).all() or np.abs(line).max() > 1e7:
+        raise EditError("A coordinate of the gesture is not a number within reach of the photo.")
+    return line
+
+
+def _clip(box: tuple[float, float, float, float], size: tuple[int, int]) -> Box:
+    """The smallest box of whole pixels around `box` that lies inside the photo; empty when they do not meet."""
+    width, height = size
+    x0, y0 = max(math.floor(box[0]), 0), max(math.floor(box[1]), 0)
+    return (
+        min(x0, width),
+        min(y0, height),
+        min(max(math.ceil(box[2]), x0), width),
+        min(max(math.ceil(box[3]), y0), height),
+    )

@@ -1,0 +1,106 @@
+"""The label map of one photo as tiles in the database: what a gesture reads and writes does not grow with the photo."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from textseg.project.schema import Photo, Tile
+
+SIDE = 256
+"""Side of a tile in pixels."""
+
+Box = tuple[int, int, int, int]
+"""(x0, y0, x1, y1) in pixels, x1 and y1 exclusive."""
+
+
+class Raster:
+    """Class ids and source ids of one photo, read and written by box inside the session's transaction."""
+
+    def __init__(self, session: Session, photo: Photo) -> None:
+        self._session, self._photo = session, photo
+
+    @property
+    def box(self) -> Box:
+        """The whole photo."""
+        return 0, 0, self._photo.width, self._photo.height
+
+    def read(self, box: Box) -> tuple[np.ndarray, np.ndarray]:
+        """((H, W) uint16 class ids, (H, W) uint32 source ids) inside `box`."""
+        x0, y0, x1, y1 = box
+        ids = np.zeros((y1 - y0, x1 - x0), np.uint16)
+        sources = np.zeros(ids.shape, np.uint32)
+        for tile in self._tiles(box):
+            there, here = _overlap(tile.row, tile.column, box)
+            ids[there] = _unpack(tile.ids, np.uint16)[here]
+            sources[there] = _unpack(tile.sources, np.uint32)[here]
+        return ids, sources
+
+    def write(self, box: Box, ids: np.ndarray, sources: np.ndarray) -> None:
+        """Replace what lies inside `box`; tiles that do not change are not touched."""
+        known = {(tile.row, tile.column): tile for tile in self._tiles(box)}
+        for row, column in _tiles_under(box):
+            there, here = _overlap(row, column, box)
+            tile = known.get((row, column))
+            old_ids = _unpack(tile.ids, np.uint16) if tile else np.zeros((SIDE, SIDE), np.uint16)
+            old_sources = _unpack(tile.sources, np.uint32) if tile else np.zeros((SIDE, SIDE), np.uint32)
+            new_ids, new_sources = old_ids.copy(), old_sources.copy()
+            new_ids[here], new_sources[here] = ids[there], sources[there]
+            if np.array_equal(new_ids, old_ids) and np.array_equal(new_sources, old_sources):
+                continue
+            if tile is None:
+                tile = Tile(photo_id=self._photo.id, row=row, column=column)
+                self._session.add(tile)
+            tile.ids, tile.sources = _pack(new_ids), _pack(new_sources)
+
+    def _tiles(self, box: Box) -> list[Tile]:
+        x0, y0, x1, y1 = box
+        query = select(Tile).where(
+            Tile.photo_id == self._photo.id,
+            Tile.row.between(y0 // SIDE, (y1 - 1) // SIDE),
+            Tile.column.between(x0 // SIDE, (x1 - 1) // SIDE),
+        )
+        return list(self._session.scalars(query))
+
+
+def pack_patch(ids: np.ndarray, sources: np.ndarray) -> bytes:
+    """One blob of the ids and sources of a box."""
+    return zlib.compress(ids.astype("<u2").tobytes() + sources.astype("<u4").tobytes(), 1)
+
+
+def unpack_patch(blob: bytes, box: Box) -> tuple[np.ndarray, np.ndarray]:
+    """The arrays that `pack_patch` was given for `box`."""
+    shape = box[3] - box[1], box[2] - box[0]
+    raw, pixels = zlib.decompress(blob), shape[0] * shape[1]
+    ids = np.frombuffer(raw, "<u2", pixels).reshape(shape)
+    return ids, np.frombuffer(raw, "<u4", pixels, 2 * pixels).reshape(shape)
+
+
+def _pack(tile: np.ndarray) -> bytes:
+    return zlib.compress(tile.tobytes(), 1)
+
+
+def _unpack(blob: bytes, dtype: type[np.generic]) -> np.ndarray:
+    return np.frombuffer(zlib.decompress(blob), dtype).reshape(SIDE, SIDE)
+
+
+def _tiles_under(box: Box) -> list[tuple[int, int]]:
+    x0, y0, x1, y1 = box
+    return [
+        (row, column)
+        for row in range(y0 // SIDE, (y1 - 1) // SIDE + 1)
+        for column in range(x0 // SIDE, (x1 - 1) // SIDE + 1)
+    ]
+
+
+def _overlap(row: int, column: int, box: Box) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Where a tile and a box overlap: slices into the box's array, and into the tile."""
+    x0, y0, x1, y1 = box
+    left, top = column * SIDE, row * SIDE
+    from_x, to_x = max(x0, left), min(x1, left + SIDE)
+    from_y, to_y = max(y0, top), min(y1, top + SIDE)
+    there = slice(from_y - y0, to_y - y0), slice(from_x - x0, to_x - x0)
+    return there, (slice(from_y - top, to_y - top), slice(from_x - left, to_x - left))

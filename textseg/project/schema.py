@@ -1,0 +1,114 @@
+"""The tables of a project, one SQLite file. Changes to them need a migration (see migrations/)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, MetaData
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+STATES = ("new", "pseudo-labelled", "in work", "done", "skipped")
+
+
+class Base(DeclarativeBase):
+    # Named constraints, so that migrations can alter them on SQLite.
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Photo(Base):
+    """One photo, taken in once; the original lies in photos/<sha256><suffix>."""
+
+    __tablename__ = "photo"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sha256: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    suffix: Mapped[str]
+    width: Mapped[int]
+    """Pixels after EXIF orientation, as in all coordinates."""
+    height: Mapped[int]
+    state: Mapped[str] = mapped_column(default="new")
+    note: Mapped[str] = mapped_column(default="")
+    added: Mapped[datetime] = mapped_column(default=now)
+    revision: Mapped[int] = mapped_column(default=0)
+    undo_top: Mapped[int | None]
+    """The edit that the next undo takes back."""
+    redo_top: Mapped[int | None]
+    """The undo that the next redo takes back."""
+
+
+class Class(Base):
+    """A class has its id for ever; name, colour and the rest may change, and a deleted one stays as a tombstone."""
+
+    __tablename__ = "class"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    aliases: Mapped[list[str]] = mapped_column(JSON, default=list)
+    colour: Mapped[str]
+    background: Mapped[bool] = mapped_column(default=False)
+    deleted: Mapped[bool] = mapped_column(default=False)
+    merged_into: Mapped[int | None] = mapped_column(ForeignKey("class.id"))
+    """Where the pixels of a deleted class went; none: they are unlabelled."""
+
+
+class Source(Base):
+    """Where pixels come from: a person, or a model with its head and its confidence in one region."""
+
+    __tablename__ = "source"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    photo_id: Mapped[int | None] = mapped_column(ForeignKey("photo.id"), index=True)
+    kind: Mapped[str]
+    """"person" (drawn, or drawn over), "accepted" (a model's, taken over by a person) or "model"."""
+    class_id: Mapped[int | None] = mapped_column(ForeignKey("class.id"))
+    head: Mapped[str | None]
+    confidence: Mapped[float | None]
+    created: Mapped[datetime] = mapped_column(default=now)
+
+
+class Tile(Base):
+    """A square of one label map: class ids and source ids, each zlib-compressed. A missing tile is unlabelled."""
+
+    __tablename__ = "tile"
+    photo_id: Mapped[int] = mapped_column(ForeignKey("photo.id"), primary_key=True)
+    row: Mapped[int] = mapped_column(primary_key=True)
+    column: Mapped[int] = mapped_column(primary_key=True)
+    ids: Mapped[bytes] = mapped_column(LargeBinary)
+    sources: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class Edit(Base):
+    """One gesture. Rows are only ever added; undo and redo are rows too.
+
+    Undo and redo stacks are linked lists through the rows: an edit remembers the undo top before it (`undo_parent`), an
+    undo the redo top before it (`redo_parent`), and `target` is the edit that an undo or redo is about.
+    """
+
+    __tablename__ = "edit"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    photo_id: Mapped[int] = mapped_column(ForeignKey("photo.id"))
+    revision: Mapped[int]
+    kind: Mapped[str]
+    operation: Mapped[dict] = mapped_column(JSON)
+    x0: Mapped[int]
+    y0: Mapped[int]
+    x1: Mapped[int]
+    y1: Mapped[int]
+    changed: Mapped[int]
+    before: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """Ids and sources in the box before and after; empty once the log outgrew its bytes (oldest first)."""
+    after: Mapped[bytes | None] = mapped_column(LargeBinary)
+    undo_parent: Mapped[int | None]
+    redo_parent: Mapped[int | None]
+    target: Mapped[int | None]
+    created: Mapped[datetime] = mapped_column(default=now)
+    __table_args__ = (Index("ix_edit_photo_revision", "photo_id", "revision", unique=True),)
