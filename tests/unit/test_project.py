@@ -1,3 +1,4 @@
+import itertools
 import shutil
 import sqlite3
 
@@ -82,31 +83,30 @@ gesture = st.one_of(
 )
 
 
+photo_numbers = itertools.count()
+
+
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(gesture, min_size=1, max_size=12))
-def test_undo_and_redo_follow_a_plain_model_of_two_stacks(project, gestures):
-    current, revision = project.label_map("one.png")
+@given(gestures=st.lists(gesture, min_size=1, max_size=12))
+def test_undo_and_redo_follow_a_plain_model_of_two_stacks(project, tmp_path, gestures):
+    photo = f"{next(photo_numbers)}.png"
+    noise_photo(*SIZE, seed=1 + next(photo_numbers)).save(tmp_path / photo)
+    project.add([tmp_path / photo])
     undo, redo = [], []
     for operation in gestures:
-        before = project.label_map("one.png")[0]
-        stacked = project.photo("one.png")
-        result = project.edit("one.png", project.photo("one.png").revision, operation)
-        after, now = project.label_map("one.png")
+        before, revision = project.label_map(photo)
+        result = project.edit(photo, revision, operation)
+        after, now = project.label_map(photo)
         assert result.revision == now and result.changed == (before != after).sum()
-        changed = now != stacked.revision
-        if operation["type"] == "undo":
-            if undo:
-                assert changed and np.array_equal(after, undo[-1])
-                redo.append(before)
-                undo.pop()
-        elif operation["type"] == "redo":
-            if redo:
-                assert changed and np.array_equal(after, redo[-1])
-                undo.append(before)
-                redo.pop()
-            else:
-                assert not changed
-        elif changed:
+        if operation["type"] == "undo" and undo:
+            assert np.array_equal(after, undo.pop())
+            redo.append(before)
+        elif operation["type"] == "redo" and redo:
+            assert np.array_equal(after, redo.pop())
+            undo.append(before)
+        elif operation["type"] in ("undo", "redo"):
+            assert now == revision
+        elif now != revision:
             undo.append(before)
             redo.clear()
 
