@@ -6,6 +6,7 @@ how they share the work). A training that was killed goes on with `--resume` and
 
 import argparse
 import datetime
+import hashlib
 import json
 import math
 import os
@@ -40,6 +41,8 @@ class Progress:
     steps: int
     loss: float
     terms: dict[str, float]
+    seconds: float
+    """Of this step."""
     seconds_left: float
 
 
@@ -86,17 +89,6 @@ def train(
     if isinstance(backbone, str):
         backbone = backbones.load(backbone, "cpu" if accelerator.device.type == "cpu" else str(accelerator.device))
 
-    photos, caches = prepare.encoded(photos, backbone, recipe, accelerator, root, cache_limit, say)
-    words, labels = None, None
-    if objective_type.needs == "captions":
-        words = prepare.words(photos.photos, backbone, recipe, accelerator, root, say)
-    else:
-        labels = prepare.labels(photos.photos, caches, backbone, recipe, accelerator, root, say)
-
-    torch.manual_seed(recipe.seed)
-    trained = _fresh_head(objective_type, backbone, recipe, head)
-    module = objective_type(trained, backbone, **recipe.objective).to(accelerator.device).train()
-    batches = Batches(photos.photos, caches, backbone, recipe, accelerator, words, labels)
     identity = {
         "objective": objective,
         "backbone": f"{backbone.name} {backbone.weights_hash}",
@@ -104,9 +96,26 @@ def train(
         "start": str(head or ""),
         **recipe.as_dict(),
     }
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+    checkpoint = _checkpoint(out.with_suffix(".checkpoint"), identity, resume)
+    if resume and checkpoint is None:
+        if out.is_file() and heads.read_facts(out).get("training") == digest:
+            say(f"{out} is there already: this training is done.")
+            return heads.read_facts(out)
+        say("There is no checkpoint to go on from; the training starts from the beginning.")
+    torch.manual_seed(recipe.seed)
+    module = _built(objective_type, backbone, recipe, head).to(accelerator.device).train()
+
+    photos, caches = prepare.encoded(photos, backbone, recipe, accelerator, root, cache_limit, say)
+    words, labels = None, None
+    if objective_type.needs == "captions":
+        words = prepare.words(photos.photos, backbone, recipe, accelerator, root, say)
+    else:
+        labels = prepare.labels(photos.photos, caches, backbone, recipe, accelerator, root, say)
+    batches = Batches(photos.photos, caches, backbone, recipe, accelerator, words, labels)
     run = _Run(module, batches, recipe, accelerator, out, identity)
     try:
-        run.begin(resume, say)
+        run.begin(checkpoint, say)
         run.go(say, watch, cancel)
     finally:
         batches.close()
@@ -118,13 +127,14 @@ def train(
         "seed": recipe.seed,
         "start": str(head) if head else None,
         "steps": run.steps,
-        "parameters": sum(p.numel() for p in trained.parameters()),
+        "parameters": sum(p.numel() for p in module.head.parameters()),
         "scores": {"loss": run.loss},
+        "training": digest,
         "date": datetime.date.today().isoformat(),
         "licence": recipe.licence,
     }
     if main:
-        heads.save(trained, out, backbone, **facts)
+        heads.save(module.head, out, backbone, **facts)
         run.checkpoint_path.unlink(missing_ok=True)
         say(f"{out} is written, with {out.with_suffix('.csv').name} and {out.with_suffix('.png').name} beside it.")
     accelerator.wait_for_everyone()
@@ -147,6 +157,7 @@ class _Run:
         self.identity = identity
         self.steps = recipe.steps or max(1, round(recipe.epochs * batches.per_epoch))
         self.step, self.loss = 0, math.nan
+        self._updating = False  # weights and step do not belong together just now
         self.parameters = [p for p in module.parameters() if p.requires_grad]
         decays = [p for p in self.parameters if p.ndim >= 2]
         others = [p for p in self.parameters if p.ndim < 2]
@@ -155,31 +166,14 @@ class _Run:
         self.checkpoint_path = out.with_suffix(".checkpoint")
         self.log = Log(out.with_suffix(".csv")) if accelerator.is_main_process else None
 
-    def begin(self, resume: bool, say: Say) -> None:
+    def begin(self, checkpoint: dict[str, Any] | None, say: Say) -> None:
         """Start at step 0, or where the checkpoint ends; the log is cut to that step."""
-        found = self.checkpoint_path.is_file()
-        state = torch.load(self.checkpoint_path, map_location="cpu", weights_only=True) if found else None
-        other = (
-            sorted(k for k, v in self.identity.items() if json.loads(state["identity"]).get(k) != v) if state else []
-        )
-        if resume and other:
-            raise TrainingError(
-                f"{self.checkpoint_path.name} belongs to another training (other: {', '.join(other)}); "
-                "train without --resume to start over."
-            )
-        if state and not resume and not other:
-            raise TrainingError(
-                f"{self.checkpoint_path} holds {state['step']} of {self.steps} steps of this very training; "
-                "go on with --resume, or delete it to start over."
-            )
-        if resume and not state:
-            say(f"There is no {self.checkpoint_path.name} to go on from; the training starts from the beginning.")
-        if resume and state:
-            self.module.load_state_dict(state["weights"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            if self.accelerator.scaler is not None and state["scaler"]:
-                self.accelerator.scaler.load_state_dict(state["scaler"])
-            self.step, self.loss = state["step"], state["loss"]
+        if checkpoint is not None:
+            self.module.load_state_dict(checkpoint["weights"])
+            self.optimizer.load_state_dict(checkpoint["optimizer"])
+            if self.accelerator.scaler is not None and checkpoint["scaler"]:
+                self.accelerator.scaler.load_state_dict(checkpoint["scaler"])
+            self.step, self.loss = checkpoint["step"], checkpoint["loss"]
             say(f"Going on after step {self.step:,} of {self.steps:,}.")
         self.accelerator.wait_for_everyone()  # before anyone writes a newer checkpoint
         if self.log is not None:
@@ -201,7 +195,6 @@ class _Run:
                 if cancel is not None and self._anyone(cancel()):
                     raise Cancelled(f"Stopped after step {self.step:,} of {self.steps:,}; --resume goes on from there.")
                 row = self._one_step()
-                self.step += 1
                 if self.log is not None:
                     self.log.add(row)
                 if self.step % self.recipe.checkpoint_every == 0 and self.step < self.steps:
@@ -211,9 +204,12 @@ class _Run:
                 if watch is not None:
                     left = (time.monotonic() - began) / (self.step - first) * (self.steps - self.step)
                     terms = {k: v for k, v in row.items() if k not in Log.ALWAYS}
-                    watch(Progress(self.step, self.steps, self.loss, terms, left))
-        except (KeyboardInterrupt, Cancelled):
-            self._save()
+                    watch(Progress(self.step, self.steps, self.loss, terms, row["seconds"], left))
+        except TrainingError:
+            raise  # the weights led to no number: the checkpoint before them is the better one
+        except BaseException:
+            if not self._updating:
+                self._save()
             raise
         finally:
             bar.close()
@@ -236,11 +232,14 @@ class _Run:
         norm = self.accelerator.clip_grad_norm_(self.parameters, recipe.clip or math.inf)
         if self.accelerator.scaler is None:  # with one, a step that overflows is skipped and the scale lowered
             self._finite("gradient", norm)
+        self._updating = True
         self.optimizer.step()
         self.optimizer.zero_grad()
+        self.step += 1
+        self._updating = False
         return {
-            "step": self.step + 1,
-            "epoch": round((self.step + 1) / self.batches.per_epoch, 4),
+            "step": self.step,
+            "epoch": round(self.step / self.batches.per_epoch, 4),
             "loss": self.loss,
             "lr": lr,
             "gradient_norm": float(norm),
@@ -335,14 +334,41 @@ def _accelerator(precision: str) -> Any:
     return Accelerator(mixed_precision=precision, cpu=cpu)
 
 
-def _fresh_head(
+def _built(
     objective: type[objectives.Objective], backbone: Backbone, recipe: Recipe, start: str | Path | None
-) -> heads.Head:
-    """The head to train: a new one, or a copy of `start`."""
-    if start is not None:
-        return heads.load(start, backbone).requires_grad_(True)
+) -> objectives.Objective:
+    """The objective with the head to train: a new one, or a copy of `start`."""
     settings = dict(recipe.head)
-    return heads.get(settings.pop("type", objective.head_type)).build(backbone, **settings)
+    try:
+        if start is not None:
+            head = heads.load(start, backbone).requires_grad_(True)
+        else:
+            head = heads.get(settings.pop("type", objective.head_type)).build(backbone, **settings)
+        return objective(head, backbone, **recipe.objective)
+    except TypeError as error:  # a setting that does not exist
+        raise TrainingError(f"The recipe's 'objective' or 'head' section does not fit: {error}.") from None
+
+
+def _checkpoint(path: Path, identity: Mapping[str, Any], resume: bool) -> dict[str, Any] | None:
+    """What to go on from, if anything; raises TrainingError when that is not what was asked for."""
+    if not path.is_file():
+        return None
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        made_by = json.loads(checkpoint["identity"])
+    except Exception:  # torch and pickle raise many kinds
+        raise TrainingError(f"{path} is damaged; delete it to start over.") from None
+    other = sorted(key for key, value in identity.items() if made_by.get(key) != value)
+    if resume and other:
+        raise TrainingError(
+            f"{path.name} belongs to another training (other: {', '.join(other)}); leave out --resume to start over."
+        )
+    if not resume and not other:
+        raise TrainingError(
+            f"{path} holds {checkpoint['step']:,} steps of this very training; go on with --resume, or delete it to "
+            "start over."
+        )
+    return checkpoint if resume else None
 
 
 def _to_stderr(text: str) -> None:

@@ -7,7 +7,7 @@ from PIL import Image
 
 from tests.tiny import TinyBackbone
 from tests.tiny_training import write_data
-from textseg.errors import Cancelled, DatasetError, TrainingError
+from textseg.errors import Cancelled, DatasetError, PhotoError, TrainingError
 from textseg.model import heads
 from trainer import fit
 
@@ -48,11 +48,11 @@ def losses(path):
 
 
 def test_a_training_leaves_a_head_that_loads_a_log_and_a_picture(tmp_path, train):
-    facts = train(recipe={"steps": 60})
+    facts = train(recipe={"steps": 40})
     head = heads.load(tmp_path / "head.safetensors", TinyBackbone())
     assert head(torch.randn(1, 24, 4, 5)).shape == (1, 16, 4, 5)
     values = losses(tmp_path / "head.csv")
-    assert len(values) == 60 and facts["scores"]["loss"] == values[-1]
+    assert len(values) == 40 and facts["scores"]["loss"] == values[-1]
     assert sum(values[-10:]) < sum(values[:10])
     assert Image.open(tmp_path / "head.png").size[0] > 300
     assert not (tmp_path / "head.checkpoint").exists()
@@ -124,9 +124,27 @@ def test_an_unfinished_training_is_not_begun_anew_by_oversight(tmp_path, train):
     assert len(losses(tmp_path / "head.csv")) == 8
 
 
-def test_resuming_with_nothing_to_resume_starts_from_the_beginning(train):
-    train(resume=True)
+def test_resuming_with_nothing_to_resume_starts_from_the_beginning_once(train):
+    facts = train(resume=True)
     assert any("starts from the beginning" in line for line in train.said)
+    backbone = TinyBackbone()
+    assert train(resume=True, backbone=backbone)["scores"] == facts["scores"]
+    assert backbone.encoded == 0 and any("this training is done" in line for line in train.said)
+
+
+def test_a_photo_that_vanishes_on_the_way_costs_no_step(tmp_path, folder, train):
+    train(name="whole")
+
+    def lose(progress):
+        if progress.step == 5:
+            (folder / "images").rename(tmp_path / "away")
+
+    with pytest.raises(PhotoError):
+        train(cache_limit=0, cache=tmp_path / "another", watch=lose)
+    (tmp_path / "away").rename(folder / "images")
+    train(cache_limit=0, cache=tmp_path / "another", resume=True)
+    assert any("Going on after step" in line for line in train.said)
+    assert losses(tmp_path / "head.csv") == pytest.approx(losses(tmp_path / "whole.csv"), abs=1e-4)
 
 
 def test_a_training_may_start_from_a_head(tmp_path, train):
@@ -138,6 +156,8 @@ def test_a_training_may_start_from_a_head(tmp_path, train):
 
 def test_pseudo_labels_train_a_head_without_captions(tmp_path, folder, train):
     (folder / "captions.tsv").unlink()
+    for photo in sorted((folder / "images").iterdir())[3:]:
+        photo.unlink()
     facts = train(
         "tiny-labels", recipe={"words": ["cat", "dog", "sky"], "teacher": "none", "confidence": 0.0, "margin": 0.0}
     )
@@ -158,6 +178,8 @@ def test_what_cannot_work_is_refused_before_anything_is_encoded(tmp_path, folder
     backbone = TinyBackbone()
     with pytest.raises(TrainingError, match="ending"):
         fit.train("tiny", folder, tmp_path / "head.pt", backbone)
+    with pytest.raises(TrainingError, match="section does not fit.*colour"):
+        train(backbone=backbone, recipe={"objective": {"colour": 3}})
     (folder / "captions.tsv").write_text("")
     with pytest.raises(DatasetError, match="no photo to train on"):
         train(backbone=backbone)
