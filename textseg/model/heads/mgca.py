@@ -74,13 +74,18 @@ class MGCAHead(Head):
         backbone: Backbone,
         width: int | None = None,
         stages: int = 2,
-        corrects: Literal["features", "embedding"] = "features",
+        corrects: Literal["features", "embedding"] | None = None,
     ) -> "MGCAHead":
-        """`width` of the convolutions (default: the features' own up to 768, else 128); a stage halves the stride."""
-        if corrects not in ("features", "embedding"):
-            raise HeadError(f"An mgca head corrects 'features' or 'embedding', not '{corrects}'.")
+        """Each of the `stages` halves the stride; `width` is that of the convolutions.
+
+        By default features of up to 768 channels are corrected at their own width, and of wider ones the embedding, at
+        a width of 128. Raises HeadError when `corrects` is neither.
+        """
         dim = backbone.feature_dim
         width = width or (dim if dim <= WIDEST else BOTTLENECK)
+        corrects = corrects or ("features" if dim <= WIDEST else "embedding")
+        if corrects not in ("features", "embedding"):
+            raise HeadError(f"An mgca head corrects 'features' or 'embedding', not '{corrects}'.")
         return cls(dim, backbone.text_dim, backbone.alignment(), width, stages, corrects)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
