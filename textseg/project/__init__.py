@@ -32,6 +32,9 @@ MAX_LOG_BYTES = 64 * 2**20
 
 NOTHING: Box = (0, 0, 0, 0)
 
+PAINTING = ("brush", "polygon", "fill", "region", "relabel")
+GESTURES = (*PAINTING, "accept", "undo", "redo")
+
 
 @dataclass
 class AddReport:
@@ -312,6 +315,8 @@ class Project:
 
     def _paint(self, session: Session, photo: Photo, operation: Mapping[str, Any]) -> EditResult:
         kind, size, raster = operation["type"], (photo.width, photo.height), Raster(session, photo)
+        if kind not in PAINTING:
+            raise EditError(f"There is no gesture '{kind}'; choose one of {', '.join(GESTURES)}.")
         to = _integer(operation.get("to" if kind == "relabel" else "class"), "class")
         if to:
             _living(session, to)
@@ -322,10 +327,8 @@ class Project:
             box, mask = operations.polygon(operation.get("points", ()), size)
         elif kind == "region":
             mask = operations.region(operation.get("rle", {}), size)
-        elif kind in ("fill", "relabel"):
-            mask = np.ones((photo.height, photo.width), bool)
         else:
-            raise EditError(f"There is no gesture '{kind}'; see the list in docs/api.md.")
+            mask = np.ones((photo.height, photo.width), bool)
         box, mask = _shrink(box, mask)
         if not mask.any():
             return EditResult(photo.revision, 0, NOTHING, np.zeros((0, 0), np.uint16))

@@ -1,0 +1,149 @@
+"""The project over HTTP, as another program uses it, and what is left of it when the server is killed."""
+
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from gradio_client import Client
+
+from tests.tiny import noise_photo
+from textseg.labelmap import read_index_png
+from textseg.project import Project
+from textseg.vocabulary import Vocabulary
+
+SERVER = """
+import sys
+from pathlib import Path
+import gradio as gr
+from textseg.project import Project
+from textseg.web.project import ProjectApi, add_project
+with gr.Blocks(analytics_enabled=False) as blocks:
+    add_project(ProjectApi(Project(Path(sys.argv[1])), None))
+blocks.launch(server_port=int(sys.argv[2]), quiet=True, run_history=False)
+"""
+
+
+class Server:
+    """The project's endpoints in a process of their own, on a free port of this machine."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.start()
+
+    def start(self) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        command = [sys.executable, "-c", SERVER, str(self.folder), str(self.port)]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 90
+        while time.monotonic() < deadline:
+            try:
+                self.client = Client(f"http://127.0.0.1:{self.port}", verbose=False, analytics_enabled=False)
+                return
+            except Exception:
+                assert self.process.poll() is None, "the server ended while it started"
+                time.sleep(0.2)
+        raise AssertionError("the server did not start")
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def edit(self, revision: int, **operation):
+        return self.client.predict("p", "one.png", revision, operation, api_name="/edit")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("api")
+    noise_photo(300, 200).save(folder / "one.png")
+    for name in ("p", "twin"):
+        project = Project.create(folder / name, Vocabulary.parse("cat, sofa, wall"))
+        project.add([folder / "one.png"])
+        project.close()
+    running = Server(folder / "p")
+    yield running
+    running.kill()
+
+
+def test_an_edit_answers_with_a_patch_of_the_label_map(server):
+    revision = server.client.predict("p", "one.png", api_name="/label_map")[1]
+    answer = server.edit(revision, type="brush", radius=12, points=[[40, 40], [90, 60]], **{"class": 2})
+    assert answer["revision"] == revision + 1 and answer["changed_pixels"] > 0
+    x0, y0, x1, y1 = answer["patch"]["box"]
+    import base64
+
+    patch = read_index_png(base64.b64decode(answer["patch"]["png"].split(",")[1]))
+    file, now = server.client.predict("p", "one.png", api_name="/label_map")
+    assert now == revision + 1 and np.array_equal(read_index_png(file)[y0:y1, x0:x1], patch)
+
+
+def test_a_stale_edit_is_refused_by_name(server):
+    with pytest.raises(Exception, match="stale revision"):
+        server.edit(10_000, type="undo")
+
+
+@pytest.mark.parametrize(
+    ("operation", "says"),
+    [({"type": "brush", "class": 99, "radius": 3, "points": [[1, 1]]}, "no class 99"), ({"type": "?"}, "no gesture")],
+)
+def test_a_gesture_that_makes_no_sense_is_one_sentence(server, operation, says):
+    revision = server.client.predict("p", "one.png", api_name="/label_map")[1]
+    with pytest.raises(Exception, match=says):
+        server.edit(revision, **operation)
+
+
+def test_another_projects_name_is_refused(server):
+    with pytest.raises(Exception, match="not served here"):
+        server.client.predict("q", api_name="/status")
+
+
+def test_history_and_status_tell_what_was_done(server):
+    history = server.client.predict("p", "one.png", api_name="/history")
+    status = server.client.predict("p", api_name="/status")
+    assert len(history) == status["revisions"]["one.png"] and status["photos"]["total"] == 1
+
+
+def test_no_acknowledged_edit_is_lost_when_the_server_is_killed(server):
+    chance = random.Random(0)
+    acknowledged = []
+    revision = server.client.predict("p", "one.png", api_name="/label_map")[1]
+    for step in server.client.predict("p", "one.png", api_name="/history"):
+        assert step["type"] == "brush"  # what the tests above left; the twin gets the same
+    twin = Project(server.folder.parent / "twin")
+    twin.edit("one.png", 0, {"type": "brush", "radius": 12, "points": [[40, 40], [90, 60]], "class": 2})
+    for _ in range(2):
+        for _ in range(15):
+            operation = chance.choice(
+                [
+                    {"type": "brush", "radius": chance.randint(2, 30), "class": chance.randint(0, 3),
+                     "points": [[chance.randint(0, 300), chance.randint(0, 200)] for _ in range(3)]},
+                    {"type": "undo"},
+                    {"type": "redo"},
+                ]
+            )  # fmt: skip
+            answer = server.edit(revision, **operation)
+            revision = answer["revision"]
+            acknowledged.append(operation)
+        # One more is under way when the process dies; it may or may not have reached the disk.
+        job = server.client.submit("p", "one.png", revision, {"type": "relabel", "from": 1, "to": 2}, api_name="/edit")
+        server.kill()
+        job.cancel()
+        server.start()
+        for operation in acknowledged:
+            twin.edit("one.png", twin.photo("one.png").revision, operation)
+        acknowledged.clear()
+        file, now = server.client.predict("p", "one.png", api_name="/label_map")
+        if now == revision + 1:
+            twin.edit("one.png", twin.photo("one.png").revision, {"type": "relabel", "from": 1, "to": 2})
+        else:
+            assert now == revision
+        revision = now
+        assert np.array_equal(read_index_png(file), twin.label_map("one.png")[0])

@@ -1,0 +1,123 @@
+"""The project over HTTP, for programs and the Label page: /edit, /label_map, /history, /status, /pseudolabel."""
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.processing_utils import save_bytes_to_cache
+
+from textseg.errors import EditError, ProjectError, TextsegError
+from textseg.labelmap import index_png
+from textseg.project import EditResult, Project
+from textseg.project.labeller import pseudo_label, pseudo_label_all
+from textseg.vocabulary import Vocabulary
+from textseg.web.engine import Engine
+
+GREY = "#808080"
+
+
+class ProjectApi:
+    """What can be done to the served project; the page calls these methods, the endpoints wrap them."""
+
+    def __init__(self, project: Project, engine: Engine) -> None:
+        self.project, self._engine = project, engine
+
+    def edit(self, project: str, photo: str, base_revision: Any, operation: Any) -> dict[str, Any]:
+        """Apply one gesture; the answer comes when it is on disk."""
+        self._check(project)
+        if isinstance(base_revision, float) and base_revision.is_integer():
+            base_revision = int(base_revision)
+        if isinstance(base_revision, bool) or not isinstance(base_revision, int):
+            raise EditError(f"The base revision is a number, not {base_revision!r}.")
+        return self._answer(self.project.edit(photo, base_revision, operation))
+
+    def label_map(self, project: str, photo: str) -> tuple[bytes, int]:
+        """(index PNG, revision): the class id of every pixel."""
+        self._check(project)
+        ids, revision = self.project.label_map(photo)
+        return index_png(ids, self._colours()), revision
+
+    def history(self, project: str, photo: str) -> list[dict[str, Any]]:
+        self._check(project)
+        return self.project.history(photo)
+
+    def status(self, project: str) -> dict[str, Any]:
+        self._check(project)
+        return self.project.status()
+
+    def pseudolabel(self, project: str, photo: str, words: str = "") -> dict[str, Any]:
+        """Label one photo, or with "all" every new one. `words` that the project lacks become classes first."""
+        self._check(project)
+        if words:
+            known = {name.casefold() for c in self.project.classes() for name in (c.name, *c.aliases)}
+            for word in Vocabulary.parse(words):
+                if word.name.casefold() not in known:
+                    self.project.add_class(word)
+        model = self._engine.model()
+        if photo == "all":
+            run = pseudo_label_all(self.project, model)
+            return {"labelled": run.labelled, "failed": [f"{name}: {reason}" for name, reason in run.failed]}
+        return self._answer(pseudo_label(self.project, photo, model))
+
+    def _check(self, project: str) -> None:
+        if project != self.project.name:
+            raise ProjectError(f"The project '{project}' is not served here; this is '{self.project.name}'.")
+
+    def _colours(self) -> list[str]:
+        classes = {c.id: c.colour for c in self.project.classes(deleted=True)}
+        return [classes.get(k, GREY) for k in range(1, max(classes, default=0) + 1)]
+
+    def _answer(self, result: EditResult) -> dict[str, Any]:
+        png = index_png(result.ids, self._colours()) if result.ids.size else b""
+        return {
+            "revision": result.revision,
+            "changed_pixels": result.changed,
+            "patch": {
+                "box": list(result.box),
+                "png": "data:image/png;base64," + base64.b64encode(png).decode() if png else "",
+            },
+        }
+
+
+def add_project(project_api: ProjectApi) -> None:
+    """Add the project's named endpoints to the Blocks being built."""
+    with gr.Row(visible=False):
+        project, photo, words = gr.Textbox(label="project"), gr.Textbox(label="photo"), gr.Textbox(label="words")
+        revision, operation = gr.Number(label="base_revision", precision=0), gr.JSON(label="operation")
+        file, answer = gr.File(label="index PNG"), gr.JSON(label="answer")
+        number = gr.Number(label="revision", precision=0)
+
+    def label_map(project: str, photo: str) -> tuple[str, int]:
+        png, at = project_api.label_map(project, photo)
+        return save_bytes_to_cache(png, f"{Path(photo).stem}.png", file.GRADIO_CACHE), at
+
+    endpoints: list[tuple[str, Any, list[Any], Any]] = [
+        ("edit", project_api.edit, [project, photo, revision, operation], answer),
+        ("label_map", label_map, [project, photo], [file, number]),
+        ("history", project_api.history, [project, photo], answer),
+        ("status", project_api.status, [project], answer),
+        ("pseudolabel", project_api.pseudolabel, [project, photo, words], answer),
+    ]
+    for name, function, inputs, outputs in endpoints:
+        gr.on(
+            triggers=[project.submit],
+            fn=_told(function),
+            inputs=inputs,
+            outputs=outputs,
+            api_name=name,
+            concurrency_limit=1 if name == "pseudolabel" else 8,
+            show_progress="hidden",
+        )
+
+
+def _told(function: Any) -> Any:
+    """The function, with its errors as text that a person can act on."""
+
+    def wrapped(*arguments: Any) -> Any:
+        try:
+            return function(*arguments)
+        except TextsegError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+
+    return wrapped
