@@ -30,7 +30,7 @@ def label(
 ) -> tuple[np.ndarray, np.ndarray]:
     """(H, W) the winning word of every pixel, 0 = none, k = k-th word; and (H, W) uint8 its similarity, 255 = 1.0.
 
-    `grid` (K, h, w) are similarities; `thresholds` (K,) is the least similarity at which a word may show (-inf: always);
+    `grid` (K, h, w) are similarities; `thresholds` (K,) the least similarity at which a word may show (-inf: always);
     `shown` (K,) is False for background words, which win pixels but are written as 0. The first word wins a tie.
     """
     words = len(grid)

@@ -1,6 +1,7 @@
 """The text side of backbones that have no text encoder of their own: all-MiniLM-L6-v2, which pip installs whole."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -12,7 +13,7 @@ class MiniLM:
 
     def __init__(self, device: str = "cpu") -> None:
         self.device = device
-        self._encoder = None
+        self._encoder: Any = None
 
     def embed(self, texts: Sequence[str]) -> torch.Tensor:
         """(K, 384) unit vectors, float32 on the CPU."""

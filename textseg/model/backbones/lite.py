@@ -26,7 +26,8 @@ class Lite:
 
     name = "lite"
     feature_dim, text_dim = 1280, TEXT_DIM
-    patch_stride, multiple, short_side, window = 16, 32, 448, None
+    patch_stride, multiple, short_side = 16, 32, 448
+    window: int | None = None
     templates, logit_scale = "scene", 30.0
     licence = "Apache-2.0"
 
@@ -62,7 +63,7 @@ class Lite:
         return self._text.embed(texts)
 
     def alignment(self) -> ConSE:
-        """ConSE over the ImageNet classifier; its class names were embedded beforehand (trainer.recipes.imagenet_names)."""
+        """ConSE over the ImageNet classifier; class names were embedded beforehand (trainer.recipes.imagenet_names)."""
         from safetensors.torch import load_file
 
         names = load_file(asset("words/imagenet_names.safetensors"))["names"].float()
