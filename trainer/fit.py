@@ -1,7 +1,11 @@
 """`textseg train`: a head is fitted to a frozen backbone, and survives whatever happens on the way.
 
-The same command runs on a CPU, on a GPU and, under `accelerate launch`, in several processes (trainer/batches.py says
-how they share the work). A training that was killed goes on with `--resume` and ends with the same numbers.
+The same command runs on a CPU, on a GPU and in several processes (trainer/batches.py says how they share the work):
+
+    accelerate launch --multi_gpu --num_processes 4 -m textseg.cli train --objective pacl --data ... --out ...
+
+(`--multi_gpu` also where there are only CPUs: `--cpu` starts one process.) A training that was killed goes on with
+`--resume` and ends with the same numbers.
 """
 
 import argparse
