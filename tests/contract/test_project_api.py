@@ -133,9 +133,8 @@ def test_no_acknowledged_edit_is_lost_when_the_server_is_killed(server):
             revision = answer["revision"]
             acknowledged.append(operation)
         # One more is under way when the process dies; it may or may not have reached the disk.
-        job = server.client.submit("p", "one.png", revision, {"type": "relabel", "from": 1, "to": 2}, api_name="/edit")
+        server.client.submit("p", "one.png", revision, {"type": "relabel", "from": 1, "to": 2}, api_name="/edit")
         server.kill()
-        job.cancel()
         server.start()
         for operation in acknowledged:
             twin.edit("one.png", twin.photo("one.png").revision, operation)

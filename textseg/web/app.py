@@ -10,12 +10,14 @@ import gradio as gr
 
 from textseg import __version__
 from textseg.errors import TextsegError
+from textseg.project import Project
 from textseg.shipped import asset
 from textseg.web.endpoint import add_segment
 from textseg.web.engine import Engine
 from textseg.web.explore import MAX_FILE_MB, Explore
 from textseg.web.nouns import Nouns
 from textseg.web.page import page, url
+from textseg.web.project import ProjectApi, add_project
 from textseg.web.samples import SAMPLES
 
 STYLES = ("base.css", "shell.css", "canvas.css", "explore.css")
@@ -33,6 +35,8 @@ def build(backbone: str = "lite", head: str | PathLike[str] = "default", project
         page("shell", [explore.status], {"version": __version__})
         explore.component()
         add_segment(engine)
+        if project is not None:
+            add_project(ProjectApi(Project(project), engine))
 
     def prepare(model: Any) -> None:
         engine.scene(SAMPLES[0].photo())  # so that the first visit is answered at once
