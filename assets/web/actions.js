@@ -17,7 +17,8 @@ export class Actions {
     this.byKey = new Map();
     for (const [name, action] of Object.entries(table)) {
       for (const key of action.keys) {
-        if (this.byKey.has(key)) throw new Error(`the key ${key} has two actions: ${this.byKey.get(key)} and ${name}`);
+        if (this.byKey.has(key))
+          throw new Error(`the key ${key} has two actions: ${this.byKey.get(key)} and ${name}`);
         this.byKey.set(key, name);
       }
     }
@@ -32,7 +33,8 @@ export class Actions {
   press(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     const action = this.named(event);
-    if (!action || (typing(event.target) && event.key !== "Escape")) return;
+    if (!action || document.querySelector("dialog[open]") || (typing(event.target) && event.key !== "Escape"))
+      return;
     if (action.release && event.repeat) return event.preventDefault();
     event.preventDefault();
     action.run(event);

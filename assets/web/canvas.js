@@ -69,7 +69,8 @@ export class Canvas {
   }
 
   draw() {
-    const { context, viewport } = this, ratio = window.devicePixelRatio || 1;
+    const { context, viewport } = this,
+      ratio = window.devicePixelRatio || 1;
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, this.element.width, this.element.height);
     const scale = viewport.scale * ratio;
@@ -97,7 +98,8 @@ export class Canvas {
     });
     canvas.addEventListener("pointermove", (event) => {
       const point = this.point(event);
-      if (this.pointers.size === 2 && this.pointers.has(event.pointerId)) this.pinch(event.pointerId, point.screen);
+      if (this.pointers.size === 2 && this.pointers.has(event.pointerId))
+        this.pinch(event.pointerId, point.screen);
       else if (this.pointers.has(event.pointerId)) this.tool?.drag(this, point);
       else this.tool?.hover(this, point);
     });
@@ -109,7 +111,9 @@ export class Canvas {
     };
     canvas.addEventListener("pointerup", up);
     canvas.addEventListener("pointercancel", up);
-    canvas.addEventListener("pointerleave", () => this.tool?.leave(this));
+    canvas.addEventListener("pointerleave", (event) => {
+      if (event.pointerType === "mouse") this.tool?.leave(this); // a finger leaves at the end of every tap
+    });
     canvas.addEventListener(
       "wheel",
       (event) => {

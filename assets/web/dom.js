@@ -39,7 +39,9 @@ export function icon(name) {
  */
 export function parts(root) {
   root.querySelectorAll("[data-icon]").forEach((place) => place.prepend(icon(place.dataset.icon)));
-  return Object.fromEntries([...root.querySelectorAll("[data-part]")].map((part) => [part.dataset.part, part]));
+  return Object.fromEntries(
+    [...root.querySelectorAll("[data-part]")].map((part) => [part.dataset.part, part]),
+  );
 }
 
 /**

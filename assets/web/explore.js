@@ -2,6 +2,7 @@
 
 import { Actions } from "./actions.js";
 import { Canvas } from "./canvas.js";
+import { Connection } from "./connection.js";
 import { debounce, h, icon, parts } from "./dom.js";
 import { SCALE_CSS } from "./heat.js";
 import { listenForPhotos } from "./intake.js";
@@ -12,12 +13,13 @@ import { bytesOf } from "./png.js";
 import { hear, tell } from "./shared.js";
 import { ContactSheet } from "./sheet.js";
 import { LookTool } from "./tools.js";
-import { ClassList, decimal, percent, withWord } from "./words.js";
+import { Waiting } from "./waiting.js";
+import { bars, decimal, placeTip, whyHere } from "./why.js";
+import { ClassList, percent, withWord } from "./words.js";
 
 const TYPING_PAUSE = 300; // milliseconds without a key before words are asked
-const PATIENCE = 300; // milliseconds a wait may last before the page says what is going on
 const VIEWS = ["labels", "heat", "units", "photo"];
-const NO_ANSWER = "The server does not answer; see that it still runs, then try again.";
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 /** The page's markup is in place: bring it to life. */
 export function mount(root, server, given) {
@@ -26,12 +28,11 @@ export function mount(root, server, given) {
 
 class Explore {
   constructor(root, server, given) {
-    Object.assign(this, { server, given });
+    Object.assign(this, { given, connection: new Connection(server) });
     this.part = parts(root);
     /** @type {import("./payload.js").Answer|null} */
     this.answer = null;
     this.photo = null; // what the server said about it
-    this.source = null; // how to send it again: {sample} or {file}
     this.levels = new Map();
     this.hidden = new Set();
     this.colours = {};
@@ -39,9 +40,19 @@ class Explore {
     this.view = "labels";
     this.ownScale = false;
     this.turn = 0; // of questions: an answer to an older one is dropped
-    this.layers = { photo: new PhotoLayer(), labels: new LabelLayer(), heat: new HeatLayer(), units: new UnitLayer(), pin: new PinLayer() };
+    this.layers = {
+      photo: new PhotoLayer(),
+      labels: new LabelLayer(),
+      heat: new HeatLayer(),
+      units: new UnitLayer(),
+      pin: new PinLayer(),
+    };
+    this.waiting = new Waiting(this.part.busy);
     this.canvas = new Canvas(this.part.board, "The photo with its labels");
-    this.canvas.tool = new LookTool({ onhover: (point) => this.hover(point), onpin: (point) => this.pin(point) });
+    this.canvas.tool = new LookTool({
+      onhover: (point) => this.hover(point),
+      onpin: (point) => this.pin(point),
+    });
     this.canvas.onview = (viewport) => {
       this.part.zoom.textContent = `${Math.round(viewport.scale * 100)} %`;
     };
@@ -52,6 +63,7 @@ class Explore {
     });
     this.sheet = new ContactSheet(this.part.sheet, (k) => this.select(k));
     this.askSoon = debounce(() => this.ask(), TYPING_PAUSE);
+    this.explainSoon = debounce(() => this.layers.pin.point && this.explain(), 60);
     this.loadUnitsSoon = debounce(() => this.loadUnits(), 120);
     this.listen();
     this.showSamples();
@@ -64,12 +76,22 @@ class Explore {
 
   listen() {
     const { part } = this;
-    listenForPhotos(part, (file) => this.openFile(file), (text) => this.problem(text));
+    listenForPhotos(
+      part,
+      (file) => this.openFile(file),
+      (text) => this.problem(text),
+    );
     part.words.addEventListener("input", this.askSoon);
     part.words.addEventListener("change", this.askSoon.now);
     part.views.addEventListener("click", (event) => {
       const view = event.target.closest("[data-view]")?.dataset.view;
       if (view) this.setView(view);
+    });
+    this.canvas.element.addEventListener("keydown", (event) => {
+      const move = ARROWS[event.key];
+      if (!move || !this.answer) return;
+      event.preventDefault();
+      this.step(...move);
     });
     part.opacity.addEventListener("input", () => this.setOpacity(part.opacity.valueAsNumber / 100));
     part.outlines.addEventListener("click", () => this.toggleOutlines());
@@ -80,7 +102,11 @@ class Explore {
     for (const name of ["by", "refine", "templates"]) {
       part[name].addEventListener("change", () => this.ask());
     }
-    for (const [name, options] of [["refine", this.given.refinements], ["templates", this.given.templates]]) {
+    for (const [name, options] of [
+      ["by", this.given.methods],
+      ["refine", this.given.refinements],
+      ["templates", this.given.templates],
+    ]) {
       part[name].append(...options.map(([value, text]) => h("option", { value }, text)));
     }
     part.kind.addEventListener("change", () => this.loadUnits());
@@ -90,15 +116,28 @@ class Explore {
     });
     this.actions = new Actions({
       words: { label: "Type words", keys: ["/"], run: () => part.words.focus() },
-      view: { label: "Next layer", keys: ["v"], run: () => this.setView(VIEWS[(VIEWS.indexOf(this.view) + 1) % VIEWS.length]) },
-      peek: { label: "Hold: the photo alone", keys: ["h"], run: () => this.setLayers("photo"), release: () => this.setLayers(this.view) },
+      view: {
+        label: "Next layer",
+        keys: ["v"],
+        run: () => this.setView(VIEWS[(VIEWS.indexOf(this.view) + 1) % VIEWS.length]),
+      },
+      peek: {
+        label: "Hold: the photo alone",
+        keys: ["h"],
+        run: () => this.setLayers("photo"),
+        release: () => this.setLayers(this.view),
+      },
       outlines: { label: "Outlines", keys: ["o"], run: () => this.toggleOutlines() },
       fainter: { label: "Overlay fainter", keys: [","], run: () => this.setOpacity(this.opacity - 0.1) },
       stronger: { label: "Overlay stronger", keys: ["."], run: () => this.setOpacity(this.opacity + 0.1) },
       zoomIn: { label: "Zoom in (or turn the wheel)", keys: ["+", "="], run: () => this.canvas.zoom(1.5) },
       zoomOut: { label: "Zoom out", keys: ["-"], run: () => this.canvas.zoom(1 / 1.5) },
       fit: { label: "Fit the photo", keys: ["0"], run: () => this.canvas.fit() },
-      heat: { label: "Heat map of a word, by its place", keys: [..."123456789"], run: (event) => this.select(Number(event.key) - 1) },
+      heat: {
+        label: "Heat map of a word, by its place",
+        keys: [..."123456789"],
+        run: (event) => this.select(Number(event.key) - 1),
+      },
       keys: { label: "This list", keys: ["?"], run: () => this.showKeys() },
       back: { label: "Let go of the pin, the heat map", keys: ["Escape"], run: () => this.back() },
     });
@@ -107,16 +146,34 @@ class Explore {
   showSamples() {
     this.part.samples.replaceChildren(
       ...this.given.samples.map((sample) =>
-        h("button", { type: "button", class: "sample", "aria-label": `Sample photo: ${sample.name}`, title: sample.name, onclick: () => this.openSample(sample) },
-          h("img", { src: sample.picture, alt: "", width: 56, height: 56 }))),
+        h(
+          "button",
+          {
+            type: "button",
+            class: "sample",
+            "aria-label": `Sample photo: ${sample.name}`,
+            title: sample.name,
+            onclick: () => this.openSample(sample),
+          },
+          h("img", { src: sample.picture, alt: "", width: 56, height: 56 }),
+        ),
+      ),
     );
   }
 
   showKeys() {
     const dialog = this.part["keys-dialog"];
     dialog.replaceChildren(
-      h("div", { class: "dialog-head" }, h("h2", {}, "Keys"),
-        h("button", { class: "plain", type: "button", "aria-label": "Close", onclick: () => dialog.close() }, icon("close"))),
+      h(
+        "div",
+        { class: "dialog-head" },
+        h("h2", {}, "Keys"),
+        h(
+          "button",
+          { class: "plain", type: "button", "aria-label": "Close", onclick: () => dialog.close() },
+          icon("close"),
+        ),
+      ),
       h("table", {}, ...this.actions.rows()),
     );
     dialog.showModal();
@@ -149,7 +206,10 @@ class Explore {
 
   /** Draw the layers of `view`, without making it the view (a peek). */
   setLayers(view) {
-    this.canvas.layers = view === "photo" ? [this.layers.photo, this.layers.pin] : [this.layers.photo, this.layers[view], this.layers.pin];
+    this.canvas.layers =
+      view === "photo"
+        ? [this.layers.photo, this.layers.pin]
+        : [this.layers.photo, this.layers[view], this.layers.pin];
     this.canvas.redraw();
   }
 
@@ -180,7 +240,10 @@ class Explore {
 
   openFile(file) {
     const limit = this.given.max_file_mb;
-    if (file.size > limit * 2 ** 20) return this.problem(`${file.name} has ${Math.round(file.size / 2 ** 20)} MB; a photo may have at most ${limit} MB.`);
+    if (file.size > limit * 2 ** 20)
+      return this.problem(
+        `${file.name} has ${Math.round(file.size / 2 ** 20)} MB; a photo may have at most ${limit} MB.`,
+      );
     if (file.size === 0) return this.problem(`${file.name} is empty (0 bytes).`);
     this.open({ file }, null);
   }
@@ -188,19 +251,24 @@ class Explore {
   /** Send a photo and show it; then ask. `words` replaces the words in hand unless it is null. */
   async open(source, words) {
     const turn = ++this.turn;
+    this.problem("");
     this.part.explore.classList.add("stale");
-    const quiet = this.busy(source.file ? `Sending ${source.file.name}` : "Opening the photo", turn);
-    const opened = await this.send(source);
+    const quiet = this.waiting.begin(source.file ? `Sending ${source.file.name}` : "Opening the photo", () =>
+      this.giveUp(turn),
+    );
+    const opened = await this.connection.open(source);
     quiet();
     if (turn !== this.turn) return;
     if (!opened.ok) {
-      this.part.explore.classList.toggle("stale", !this.answer);
+      this.asked = null;
+      if (this.answer) this.part.explore.classList.remove("stale");
+      else this.ask(); // the question that this photo interrupted
       return this.problem(opened.error);
     }
     const picture = await createImageBitmap(new Blob([bytesOf(opened.jpeg)], { type: "image/jpeg" }));
     if (turn !== this.turn) return;
-    this.problem("");
-    Object.assign(this, { photo: opened, source, answer: null, selected: -1 });
+    this.connection.hold(opened, source);
+    Object.assign(this, { photo: opened, answer: null, asked: null, selected: -1 });
     this.encoded = opened.seconds === null && Boolean(source.sample);
     this.layers.photo.set(picture);
     this.layers.labels.clear();
@@ -223,45 +291,54 @@ class Explore {
     await this.ask();
   }
 
-  /** One message that carries a photo. */
-  async send({ sample, file }) {
-    const message = sample ? { sample } : { binary: true, data: { file } };
-    return (await this.server.open(message)) ?? { ok: false, error: NO_ANSWER };
-  }
-
-  /** Call a server function about the photo in hand; a photo that the server let go is sent again first. */
-  async call(name, message) {
-    const reply = (await this.server[name]({ photo: this.photo.photo, ...message })) ?? { ok: false, error: NO_ANSWER };
-    if (!reply.gone) return reply;
-    const again = await this.send(this.source);
-    if (!again.ok) return again;
-    this.photo.photo = again.photo;
-    return (await this.server[name]({ photo: again.photo, ...message })) ?? { ok: false, error: NO_ANSWER };
-  }
-
   // --- a question -------------------------------------------------------------------------------------------------
 
   get options() {
-    const { by, refine, templates, grain } = this.part;
-    return { by: by.value, refine: refine.value, templates: templates.value, granularity: grain.valueAsNumber / grain.max, colours: this.colours };
+    const { by, refine, templates } = this.part,
+      parted = ["unit", "slic"].includes(by.value);
+    return {
+      by: by.value,
+      refine: refine.value,
+      templates: templates.value,
+      colours: this.colours,
+      ...(parted ? { granularity: this.granularity } : {}),
+    };
+  }
+
+  /** From coarse (0) to fine (1). */
+  get granularity() {
+    return this.part.grain.valueAsNumber / this.part.grain.max;
   }
 
   async ask() {
-    if (!this.photo) return;
-    const turn = ++this.turn, words = this.part.words.value;
-    const quiet = this.busy(() => this.waitingFor(), turn);
-    const reply = await this.call("answer", { words, options: this.options });
-    if (turn !== this.turn) return quiet();
-    if (!reply.ok) {
-      quiet();
-      return this.problem(reply.error);
-    }
-    const answer = await readAnswer(reply);
+    const words = this.part.words.value,
+      options = this.options;
+    const question = JSON.stringify([
+      words,
+      options.by,
+      options.refine,
+      options.templates,
+      options.granularity,
+    ]);
+    if (!this.photo || question === this.asked) return;
+    this.asked = question;
+    this.problem("");
+    const turn = ++this.turn;
+    const quiet = this.waiting.begin(
+      () => this.waitingFor(),
+      () => this.giveUp(turn),
+    );
+    const reply = await this.connection.call("answer", { words, options });
+    const answer = reply.ok && turn === this.turn ? await readAnswer(reply) : null;
     quiet();
     if (turn !== this.turn) return;
-    this.problem("");
+    if (!answer) {
+      this.asked = null;
+      return this.problem(reply.error);
+    }
     this.encoded = true;
     this.show(answer);
+    this.part.explore.dataset.answered = words;
     this.suggest(words, turn);
   }
 
@@ -270,7 +347,9 @@ class Explore {
     const { status, photo } = this;
     if (status?.state === "loading") return `Loading the model ${status.name}: it is read from disk once`;
     if (this.encoded) return "Finding the words";
-    return photo.seconds ? `Encoding the photo (about ${Math.max(1, Math.round(photo.seconds))} s)` : "Encoding the photo";
+    return photo.seconds
+      ? `Encoding the photo (about ${Math.max(1, Math.round(photo.seconds))} s)`
+      : "Encoding the photo";
   }
 
   /** @param {import("./payload.js").Answer} answer */
@@ -285,7 +364,9 @@ class Explore {
     this.classes.show(answer.words, this.levels, this.hidden, most);
     this.sheet.show(answer, this.photo.size, this.range());
     const { encode, answer: took } = answer.seconds;
-    this.part.timing.textContent = (encode > 0.01 ? `Encoded in ${encode.toFixed(2)} s, answered in ` : "Already encoded; answered in ") + `${took.toFixed(2)} s.`;
+    this.part.timing.textContent =
+      (encode > 0.01 ? `Encoded in ${encode.toFixed(2)} s, answered in ` : "Already encoded; answered in ") +
+      `${took.toFixed(2)} s.`;
     this.part["method-line"].textContent = this.part.by.selectedOptions[0].text;
     this.drawLabels();
     this.setView(this.view);
@@ -295,20 +376,34 @@ class Explore {
   /** A name keeps its colour as long as it lives; a colour that went to another name is let go. */
   keepColours(words) {
     const taken = new Map(words.map((word) => [word.colour, word.name]));
-    const others = Object.entries(this.colours).filter(([, colour]) => !taken.has(colour)).slice(-200);
+    const others = Object.entries(this.colours)
+      .filter(([, colour]) => !taken.has(colour))
+      .slice(-200);
     this.colours = Object.fromEntries([...others, ...words.map((word) => [word.name, word.colour])]);
   }
 
   async suggest(words, turn) {
-    const reply = await this.call("suggest", { words });
+    const reply = await this.connection.call("suggest", { words });
     if (turn !== this.turn || !reply.ok) return;
     if (!reply.ready) {
-      this.part.suggestions.replaceChildren(h("span", { class: "hint" }, `Suggestions follow (${Math.round((100 * reply.done) / reply.all)} % of the nouns are read)`));
+      this.part.suggestions.replaceChildren(
+        h(
+          "span",
+          { class: "hint" },
+          `Suggestions follow (${Math.round((100 * reply.done) / reply.all)} % of the nouns are read)`,
+        ),
+      );
       return setTimeout(() => turn === this.turn && this.suggest(words, turn), 1500);
     }
     this.part.suggestions.replaceChildren(
       ...reply.words.map((word) =>
-        h("button", { type: "button", class: "suggestion", "aria-label": `Add ${word}`, onclick: () => this.add(word) }, icon("plus"), word)),
+        h(
+          "button",
+          { type: "button", class: "suggestion", "aria-label": `Add ${word}`, onclick: () => this.add(word) },
+          icon("plus"),
+          word,
+        ),
+      ),
     );
   }
 
@@ -320,15 +415,26 @@ class Explore {
   // --- what is seen -----------------------------------------------------------------------------------------------
 
   drawLabels() {
-    const { answer } = this, { labels, words } = answer;
-    const ids = decide(answer, words.map((word) => this.levels.get(word.name) ?? 0));
+    const { answer } = this,
+      { labels, words } = answer;
+    const ids = decide(
+      answer,
+      words.map((word) => this.levels.get(word.name) ?? 0),
+    );
     this.ids = ids;
     const colours = ["", ...words.map((word) => (this.hidden.has(word.name) ? "" : word.colour))];
     this.layers.labels.set(ids, labels.width, labels.height, colours);
     const measured = measure(answer, ids, this.probabilities);
     this.classes.measure(measured);
+    const seen = words.map((word, k) => `${word.name} ${percent(measured.area[k + 1])}`).join(", ");
+    this.canvas.element.setAttribute("aria-label", `${this.photo.name}: ${seen}. Arrow keys move a point.`);
     const none = measured.area[0];
-    this.part.none.textContent = none === 1 ? "No word reaches its threshold here." : none > 0.0005 ? `${percent(none)} of the photo is none of them.` : "";
+    this.part.none.textContent =
+      none === 1
+        ? "No word reaches its threshold here."
+        : none > 0.0005
+          ? `${percent(none)} of the photo is none of them.`
+          : "";
     this.canvas.redraw();
   }
 
@@ -373,7 +479,9 @@ class Explore {
 
   drawHeat() {
     if (!this.answer || this.selected < 0) return this.layers.heat.clear();
-    const k = this.selected, word = this.answer.words[k], [low, high] = this.range(k);
+    const k = this.selected,
+      word = this.answer.words[k],
+      [low, high] = this.range(k);
     this.layers.heat.set(this.answer.grid, k, ...this.photo.shown, low, high);
     const choose = (own) => () => {
       this.ownScale = own;
@@ -385,25 +493,41 @@ class Explore {
       h("span", { class: "number" }, decimal(low)),
       h("span", { class: "bar", style: { background: SCALE_CSS } }),
       h("span", { class: "number" }, decimal(high)),
-      h("span", { class: "segments small", role: "group", "aria-label": "Scale" },
-        h("button", { type: "button", "aria-pressed": String(!this.ownScale), onclick: choose(false) }, "all words"),
-        h("button", { type: "button", "aria-pressed": String(this.ownScale), onclick: choose(true) }, "this word")),
+      h(
+        "span",
+        { class: "segments small", role: "group", "aria-label": "Scale" },
+        h(
+          "button",
+          { type: "button", "aria-pressed": String(!this.ownScale), onclick: choose(false) },
+          "all words",
+        ),
+        h(
+          "button",
+          { type: "button", "aria-pressed": String(this.ownScale), onclick: choose(true) },
+          "this word",
+        ),
+      ),
     );
     this.canvas.redraw();
   }
 
   async loadUnits() {
     if (!this.photo || !this.layers.photo.picture) return;
-    const turn = (this.unitTurn = (this.unitTurn ?? 0) + 1), { photo } = this;
-    const { kind, grain } = this.part;
+    const turn = (this.unitTurn = (this.unitTurn ?? 0) + 1),
+      { photo } = this;
+    const { kind } = this.part;
     this.part["grain-field"].hidden = kind.value === "region";
-    const quiet = this.busy(() => (this.encoded ? "Parting the photo" : this.waitingFor()), null);
-    const reply = await this.call("partition", { kind: kind.value, granularity: grain.valueAsNumber / grain.max });
+    const quiet = this.waiting.begin(() => (this.encoded ? "Parting the photo" : this.waitingFor()));
+    const reply = await this.connection.call("partition", {
+      kind: kind.value,
+      granularity: this.granularity,
+    });
     quiet();
     if (turn !== this.unitTurn || photo !== this.photo) return;
     if (!reply.ok) return this.problem(reply.error);
     const partition = await readPartition(reply);
     if (turn !== this.unitTurn) return;
+    this.ask(); // units and superpixels that label the photo are as fine as those shown
     this.layers.units.set(partition, this.layers.photo.picture);
     this.part["unit-count"].textContent = `${partition.count} parts`;
     this.canvas.redraw();
@@ -411,71 +535,69 @@ class Explore {
 
   // --- a point ----------------------------------------------------------------------------------------------------
 
-  /** Words by falling score at an image position, at most five. */
-  topAt([x, y]) {
-    const scores = this.answer.grid.at(x / this.photo.size[0], y / this.photo.size[1]);
-    return Array.from(scores, (score, k) => ({ word: this.answer.words[k], score }))
-      .sort((a, b) => b.score - a.score)
-      .slice(0, 5);
-  }
-
-  bars(top) {
-    const { low, high } = this.answer.grid;
-    const share = (score) => `${Math.max(2, (100 * (score - low)) / (high - low || 1))}%`;
-    return h("ol", { class: "bars" }, ...top.map(({ word, score }) =>
-      h("li", { style: { "--class": word.colour } },
-        h("span", { class: "swatch" }), h("span", { class: "label" }, word.name),
-        h("span", { class: "bar" }, h("i", { style: { width: share(score) } })),
-        h("span", { class: "number" }, decimal(score)))));
+  /** Image coordinates as 0..1 across and down. */
+  share([x, y]) {
+    return [x / this.photo.size[0], y / this.photo.size[1]];
   }
 
   hover(point) {
-    const { tip, board } = this.part;
-    tip.hidden = !point || !this.answer || point.pointer === "touch";
-    if (tip.hidden) return;
-    tip.replaceChildren(this.bars(this.topAt(point.image)));
-    const [x, y] = point.screen, { width, height } = tip.getBoundingClientRect();
-    tip.style.left = `${x + 20 + width > board.clientWidth ? Math.max(0, x - width - 16) : x + 20}px`;
-    tip.style.top = `${Math.max(8, Math.min(y + 16, board.clientHeight - height - 8))}px`;
+    if (point?.pointer !== "touch") this.showTip(point);
+  }
+
+  /** The top words beside a point; null takes them away. */
+  showTip(point) {
+    this.part.tip.hidden = true;
+    if (point && this.answer)
+      placeTip(this.part.tip, point.screen, bars(this.answer, ...this.share(point.image)));
   }
 
   pin(point) {
     if (!this.answer) return;
     this.layers.pin.set(point.image);
     this.canvas.redraw();
-    this.explain();
+    if (point.pointer !== "mouse") this.showTip(point); // a mouse has it already, where it hovers
+    this.explainSoon();
+  }
+
+  /** Move the pin by arrow keys, from the middle of what is seen. */
+  step(dx, dy) {
+    const { viewport } = this.canvas,
+      stride = 16 / viewport.scale;
+    const from = this.layers.pin.point ?? viewport.toImage(viewport.screen[0] / 2, viewport.screen[1] / 2);
+    const to = [from[0] + dx * stride, from[1] + dy * stride];
+    const image = to.map((value, axis) => Math.min(Math.max(value, 0.5), viewport.image[axis] - 0.5));
+    this.pin({ image, screen: viewport.toScreen(...image), pointer: "keyboard" });
   }
 
   unpin() {
     this.layers.pin.set(null);
-    this.part.why.hidden = true;
+    this.part.why.hidden = this.part.tip.hidden = true;
     this.canvas.redraw();
   }
 
   /** Why here: the words, the label and the nearest nouns at the pin. */
   async explain() {
-    const point = this.layers.pin.point, { why } = this.part, { labels, words } = this.answer;
-    const [x, y] = [point[0] / this.photo.size[0], point[1] / this.photo.size[1]];
+    const { point } = this.layers.pin,
+      { labels, words } = this.answer,
+      [x, y] = this.share(point);
     const id = this.ids[Math.floor(y * labels.height) * labels.width + Math.floor(x * labels.width)];
-    const near = h("p", { class: "hint" });
-    why.hidden = false;
-    why.replaceChildren(
-      h("div", { class: "row" }, icon("pin"), h("span", { class: "heading" }, "Why here"),
-        h("span", { class: "number muted" }, `${Math.floor(point[0])}, ${Math.floor(point[1])}`), h("span", { class: "spacer" }),
-        h("button", { type: "button", class: "plain", "aria-label": "Let go of the pin", onclick: () => this.unpin() }, icon("close"))),
-      this.bars(this.topAt(point)),
-      h("p", { class: "hint" }, "Label here: ", h("b", {}, id ? words[id - 1].name : "none")),
-      near,
-    );
-    const reply = await this.call("near", { x, y });
-    if (reply.ok && reply.words.length) near.replaceChildren("Nearest of all nouns: ", h("b", {}, reply.words.map(([word]) => word).join(", ")));
+    const facts = {
+      pixel: point,
+      label: id ? words[id - 1].name : "none",
+      bars: bars(this.answer, x, y),
+      unpin: () => this.unpin(),
+    };
+    const { parts, near } = whyHere(facts);
+    this.part.why.replaceChildren(...parts);
+    this.part.why.hidden = false;
+    const reply = await this.connection.call("near", { x, y });
+    if (reply.ok) near(reply.words);
   }
 
   // --- words to the person ----------------------------------------------------------------------------------------
 
   hearStatus(status) {
     this.status = status;
-    this.retell?.();
   }
 
   /** One sentence about what went wrong; "" takes it away. */
@@ -484,40 +606,11 @@ class Explore {
     this.part.problem.replaceChildren(...(text ? [icon("warning"), h("span", {}, text)] : []));
   }
 
-  /**
-   * Say what is going on, if it lasts; returns what ends it.
-   * @param {string|function(): string} text
-   * @param {number|null} turn the question that a person may give up, null when there is none
-   */
-  busy(text, turn) {
-    const { busy } = this.part, began = performance.now(), mine = {};
-    const tell = () => {
-      if (this.waiting !== mine) return;
-      const seconds = Math.floor((performance.now() - began) / 1000);
-      const giveUp = turn !== null && seconds >= 2 && this.answer;
-      busy.hidden = false;
-      busy.replaceChildren(
-        h("span", { class: "spinner" }), h("span", {}, typeof text === "string" ? text : text()),
-        seconds >= 2 ? h("span", { class: "number muted" }, `${seconds} s`) : "",
-        giveUp ? h("button", { type: "button", class: "link", onclick: () => this.giveUp(turn) }, "Stop waiting") : "",
-      );
-    };
-    this.waiting = mine;
-    const first = setTimeout(() => {
-      tell();
-      mine.ticking = setInterval(tell, 500);
-    }, PATIENCE);
-    return () => {
-      clearTimeout(first);
-      clearInterval(mine.ticking);
-      if (this.waiting === mine) busy.hidden = true;
-    };
-  }
-
+  /** The person does not want to wait for the question or photo of this turn. */
   giveUp(turn) {
     if (turn === this.turn) this.turn++;
-    this.waiting = null;
-    this.part.busy.hidden = true;
+    this.asked = null;
+    if (this.answer) this.part.explore.classList.remove("stale");
   }
 
   // --- downloads --------------------------------------------------------------------------------------------------
@@ -525,10 +618,16 @@ class Explore {
   async download(button) {
     if (!this.answer) return;
     button.disabled = true;
-    const quiet = this.busy("Making the file", null);
-    const levels = Object.fromEntries(this.answer.words.map((word) => [word.name, this.levels.get(word.name) ?? 0]));
-    const file = await this.call("download", {
-      words: this.part.words.value, options: this.options, levels, what: button.dataset.download, opacity: this.layers.labels.opacity,
+    const quiet = this.waiting.begin("Making the file");
+    const levels = Object.fromEntries(
+      this.answer.words.map((word) => [word.name, this.levels.get(word.name) ?? 0]),
+    );
+    const file = await this.connection.call("download", {
+      words: this.part.words.value,
+      options: this.options,
+      levels,
+      what: button.dataset.download,
+      opacity: this.layers.labels.opacity,
     });
     quiet();
     button.disabled = false;

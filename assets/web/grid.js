@@ -17,7 +17,8 @@ export class Grid {
 
   /** Least and greatest similarity of word k. */
   range(k) {
-    let least = 255, most = 0;
+    let least = 255,
+      most = 0;
     for (const byte of this.plane(k)) {
       if (byte < least) least = byte;
       if (byte > most) most = byte;
@@ -50,11 +51,13 @@ export class Grid {
    * @returns {Float32Array}
    */
   upsampled(k, width, height) {
-    const plane = this.plane(k), out = new Float32Array(width * height);
+    const plane = this.plane(k),
+      out = new Float32Array(width * height);
     const columns = Array.from({ length: width }, (_, x) => between((x + 0.5) / width, this.columns));
     for (let y = 0, i = 0; y < height; y++) {
       const [top, bottom, v] = between((y + 0.5) / height, this.rows);
-      const upper = top * this.columns, lower = bottom * this.columns;
+      const upper = top * this.columns,
+        lower = bottom * this.columns;
       for (let x = 0; x < width; x++, i++) {
         const [left, right, u] = columns[x];
         const a = plane[upper + left] + (plane[upper + right] - plane[upper + left]) * u;
@@ -67,12 +70,16 @@ export class Grid {
 
   /** Probability of every word in every cell: softmax over words, laid out like the grid. */
   probabilities(scale) {
-    const cells = this.rows * this.columns, out = new Float32Array(this.words * cells);
+    const cells = this.rows * this.columns,
+      out = new Float32Array(this.words * cells);
     for (let cell = 0; cell < cells; cell++) {
-      let most = -Infinity, sum = 0;
+      let most = -Infinity,
+        sum = 0;
       for (let k = 0; k < this.words; k++) most = Math.max(most, this.bytes[k * cells + cell]);
       for (let k = 0; k < this.words; k++) {
-        const power = Math.exp(scale * (this.similarity(this.bytes[k * cells + cell]) - this.similarity(most)));
+        const power = Math.exp(
+          scale * (this.similarity(this.bytes[k * cells + cell]) - this.similarity(most)),
+        );
         out[k * cells + cell] = power;
         sum += power;
       }

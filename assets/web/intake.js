@@ -37,7 +37,8 @@ function listenForDrops(curtain, onphoto, onproblem) {
     if (!files(event)) return;
     event.preventDefault();
     curtain.hidden = true;
-    if (event.dataTransfer.files.length > 1) onproblem("Several photos were dropped; the first one was opened.");
+    if (event.dataTransfer.files.length > 1)
+      onproblem("Several photos were dropped; the first one was opened.");
     onphoto(event.dataTransfer.files[0]);
   });
 }
@@ -46,26 +47,45 @@ function listenForDrops(curtain, onphoto, onproblem) {
 async function takePhoto(dialog, onphoto, onproblem) {
   let stream;
   try {
-    stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment", width: { ideal: 1920 } } });
+    stream = await navigator.mediaDevices.getUserMedia({
+      video: { facingMode: "environment", width: { ideal: 1920 } },
+    });
   } catch (error) {
-    const why = error.name === "NotAllowedError" ? "The camera may not be used; allow it in the browser." : "No camera was found.";
-    return onproblem(navigator.mediaDevices ? why : "The camera works on https and localhost addresses only.");
+    const why =
+      error.name === "NotAllowedError"
+        ? "The camera may not be used; allow it in the browser."
+        : "No camera was found.";
+    return onproblem(
+      navigator.mediaDevices ? why : "The camera works on https and localhost addresses only.",
+    );
   }
-  const video = h("video", { autoplay: true, playsinline: true, muted: true, "aria-label": "Camera picture" });
+  const video = h("video", {
+    autoplay: true,
+    playsinline: true,
+    muted: true,
+    "aria-label": "Camera picture",
+  });
   video.srcObject = stream;
   const close = () => dialog.close();
   const take = () => {
     const shot = h("canvas", { width: video.videoWidth, height: video.videoHeight });
     shot.getContext("2d").drawImage(video, 0, 0);
-    shot.toBlob((blob) => onphoto(new File([blob], "camera.jpg", { type: "image/jpeg" })), "image/jpeg", 0.92);
+    shot.toBlob(
+      (blob) => onphoto(new File([blob], "camera.jpg", { type: "image/jpeg" })),
+      "image/jpeg",
+      0.92,
+    );
     close();
   };
   dialog.addEventListener("close", () => stream.getTracks().forEach((track) => track.stop()), { once: true });
   dialog.replaceChildren(
     video,
-    h("div", { class: "row" },
+    h(
+      "div",
+      { class: "row" },
       h("button", { class: "button", type: "button", onclick: take }, icon("camera"), "Take the photo"),
-      h("button", { class: "button quiet", type: "button", onclick: close }, "Cancel")),
+      h("button", { class: "button quiet", type: "button", onclick: close }, "Cancel"),
+    ),
   );
   dialog.showModal();
 }

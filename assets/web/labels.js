@@ -17,8 +17,11 @@ export function decide({ words, labels }, levels) {
  * @returns {{area: number[], confidence: number[]}} by class id, 0 (none) included
  */
 export function measure({ words, labels, grid }, ids, probabilities) {
-  const classes = words.length + 1, { rows, columns } = grid, cells = rows * columns;
-  const pixels = new Float64Array(classes), sure = new Float64Array(classes);
+  const classes = words.length + 1,
+    { rows, columns } = grid,
+    cells = rows * columns;
+  const pixels = new Float64Array(classes),
+    sure = new Float64Array(classes);
   const column = Array.from({ length: labels.width }, (_, x) => Math.floor((x * columns) / labels.width));
   for (let y = 0, i = 0; y < labels.height; y++) {
     const row = Math.floor((y * rows) / labels.height) * columns;
@@ -62,15 +65,19 @@ export function borders(ids, width, height, group) {
   };
   const at = (x, y) => group(ids[y * width + x]);
   for (let y = 1; y < height; y++) {
-    for (let x = 0; x < width; ) {
-      const above = at(x, y - 1), below = at(x, y), from = x++;
+    for (let x = 0; x < width;) {
+      const above = at(x, y - 1),
+        below = at(x, y),
+        from = x++;
       while (x < width && at(x, y - 1) === above && at(x, y) === below) x++;
       if (above !== below) [above, below].forEach((id) => line(id, from, y, x, y));
     }
   }
   for (let x = 1; x < width; x++) {
-    for (let y = 0; y < height; ) {
-      const left = at(x - 1, y), right = at(x, y), from = y++;
+    for (let y = 0; y < height;) {
+      const left = at(x - 1, y),
+        right = at(x, y),
+        from = y++;
       while (y < height && at(x - 1, y) === left && at(x, y) === right) y++;
       if (left !== right) [left, right].forEach((id) => line(id, x, from, x, y));
     }

@@ -70,7 +70,14 @@ export class HeatLayer {
   set(grid, k, width, height, low, high) {
     const scale = Math.min(1, HEAT_SIDE / Math.max(width, height));
     this.bitmap = canvasOf(
-      heatImage(grid, k, Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale)), low, high),
+      heatImage(
+        grid,
+        k,
+        Math.max(1, Math.round(width * scale)),
+        Math.max(1, Math.round(height * scale)),
+        low,
+        high,
+      ),
     );
   }
 
@@ -115,7 +122,8 @@ export class UnitLayer {
   /** The unit at an image position, or null. */
   at([x, y], image) {
     if (!this.bitmap) return null;
-    const column = Math.floor((x / image[0]) * this.size[0]), row = Math.floor((y / image[1]) * this.size[1]);
+    const column = Math.floor((x / image[0]) * this.size[0]),
+      row = Math.floor((y / image[1]) * this.size[1]);
     return this.ids[row * this.size[0] + column] ?? null;
   }
 
@@ -138,7 +146,10 @@ export class PinLayer {
 
   draw(context, { scale }) {
     if (!this.point) return;
-    for (const [radius, width, colour] of [[7, 4, "#000000b0"], [7, 2, "#ffffff"]]) {
+    for (const [radius, width, colour] of [
+      [7, 4, "#000000b0"],
+      [7, 2, "#ffffff"],
+    ]) {
       context.beginPath();
       context.arc(...this.point, radius / scale, 0, 7);
       context.lineWidth = width / scale;
@@ -150,12 +161,16 @@ export class PinLayer {
 
 /** Stroke raster borders at a constant width on the screen, over a halo that sets them off from any photo. */
 function strokePaths(context, { image, scale }, size, paths, colour, width = 1.5) {
-  const sx = image[0] / size[0], sy = image[1] / size[1];
+  const sx = image[0] / size[0],
+    sy = image[1] / size[1];
   context.save();
   context.scale(sx, sy);
   context.lineCap = "square";
   const pixel = 1 / (scale * sx);
-  for (const [strokeWidth, style] of [[width + 1.5, () => "rgba(0, 0, 0, 0.35)"], [width, colour]]) {
+  for (const [strokeWidth, style] of [
+    [width + 1.5, () => "rgba(0, 0, 0, 0.35)"],
+    [width, colour],
+  ]) {
     context.lineWidth = strokeWidth * pixel;
     for (const [id, path] of paths) {
       context.strokeStyle = style(id);

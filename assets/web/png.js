@@ -20,11 +20,12 @@ const CHANNELS = { 0: 1, 2: 3, 4: 2 };
 export async function readPng(base64) {
   const file = bytesOf(base64);
   const view = new DataView(file.buffer);
-  const width = view.getUint32(16), height = view.getUint32(20);
+  const width = view.getUint32(16),
+    height = view.getUint32(20);
   const channels = CHANNELS[file[25]];
   if (file[24] !== 8 || !channels || file[28] !== 0) throw new Error("a raster of an unexpected kind");
   const packed = [];
-  for (let at = 8; at < file.length; ) {
+  for (let at = 8; at < file.length;) {
     const length = view.getUint32(at);
     if (view.getUint32(at + 4) === 0x49444154) packed.push(file.subarray(at + 8, at + 8 + length)); // IDAT
     at += length + 12;
@@ -47,7 +48,8 @@ function unfilter(filtered, stride, height, step) {
   const out = new Uint8Array(stride * height);
   for (let row = 0, from = 0; row < height; row++) {
     const filter = filtered[from++];
-    const at = row * stride, above = at - stride;
+    const at = row * stride,
+      above = at - stride;
     for (let i = 0; i < stride; i++) {
       const left = i >= step ? out[at + i - step] : 0;
       const up = row > 0 ? out[above + i] : 0;
@@ -64,6 +66,8 @@ function unfilter(filtered, stride, height, step) {
 
 function paeth(left, up, corner) {
   const estimate = left + up - corner;
-  const a = Math.abs(estimate - left), b = Math.abs(estimate - up), c = Math.abs(estimate - corner);
+  const a = Math.abs(estimate - left),
+    b = Math.abs(estimate - up),
+    c = Math.abs(estimate - corner);
   return a <= b && a <= c ? left : b <= c ? up : corner;
 }

@@ -11,7 +11,8 @@ export class ContactSheet {
     Object.assign(this, { host, onselect, cards: [] });
     // With hundreds of words only the cards that come into sight are drawn.
     this.seen = new IntersectionObserver(
-      (entries) => entries.filter((entry) => entry.isIntersecting).forEach((entry) => this.draw(entry.target)),
+      (entries) =>
+        entries.filter((entry) => entry.isIntersecting).forEach((entry) => this.draw(entry.target)),
       { root: null, rootMargin: "200px" },
     );
   }
@@ -23,18 +24,32 @@ export class ContactSheet {
    */
   show({ words, grid }, size, range) {
     this.seen.disconnect();
-    const scale = SIDE / size[1], width = Math.round(Math.min(Math.max(size[0] * scale, 40), 2.2 * SIDE));
+    const scale = SIDE / size[1],
+      width = Math.round(Math.min(Math.max(size[0] * scale, 40), 2.2 * SIDE));
     Object.assign(this, { grid, range, width });
     this.cards = words.map((word, k) => {
       const canvas = h("canvas", { width, height: SIDE, "data-word": k });
       const most = grid.range(k)[1];
       this.seen.observe(canvas);
-      return h("button", {
-        type: "button", class: "card", "aria-pressed": "false", title: word.name,
-        "aria-label": `Heat map of ${word.name}, at most ${most.toFixed(2)}`, onclick: () => this.onselect(k),
-      }, canvas, h("span", { class: "caption" },
-        h("span", { class: "swatch", style: { "--class": word.colour } }),
-        h("span", { class: "label" }, word.name), h("span", { class: "number muted" }, most.toFixed(2))));
+      return h(
+        "button",
+        {
+          type: "button",
+          class: "card",
+          "aria-pressed": "false",
+          title: word.name,
+          "aria-label": `Heat map of ${word.name}, at most ${most.toFixed(2)}`,
+          onclick: () => this.onselect(k),
+        },
+        canvas,
+        h(
+          "span",
+          { class: "caption" },
+          h("span", { class: "swatch", style: { "--class": word.colour } }),
+          h("span", { class: "label" }, word.name),
+          h("span", { class: "number muted" }, most.toFixed(2)),
+        ),
+      );
     });
     this.host.replaceChildren(...this.cards);
   }

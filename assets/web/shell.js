@@ -37,9 +37,19 @@ async function look(server) {
 function show(part, status, given) {
   const { state, name } = status;
   part.dot.className = `dot ${state}`;
-  const note = { loading: "loading", ready: name === "lite" ? "offline" : status.readout || status.head, fallback: "fallback", failed: "failed" };
+  const note = {
+    loading: "loading",
+    ready: name === "lite" ? "offline" : status.readout || status.head,
+    fallback: "fallback",
+    failed: "failed",
+  };
   part.model.replaceChildren(short(name), h("span", { class: "note" }, ` · ${note[state]}`));
-  part.chip.title = { loading: "The model is loading", ready: "The model is ready", fallback: "Another model had to be used", failed: "No model could be loaded" }[state];
+  part.chip.title = {
+    loading: "The model is loading",
+    ready: "The model is ready",
+    fallback: "Another model had to be used",
+    failed: "No model could be loaded",
+  }[state];
   part.banner.hidden = !status.notice;
   part.banner.replaceChildren();
   if (status.notice) {
@@ -51,7 +61,10 @@ function show(part, status, given) {
     ["Readout", status.readout ?? "its own"],
     ["Head", status.head],
     ["Needs", name === "lite" ? "nothing: it came with the program" : "its weights, once"],
-    ["Runs on", { cpu: "CPU", cuda: "GPU (CUDA)", mps: "GPU (MPS)" }[status.device?.split(":")[0]] ?? status.device],
+    [
+      "Runs on",
+      { cpu: "CPU", cuda: "GPU (CUDA)", mps: "GPU (MPS)" }[status.device?.split(":")[0]] ?? status.device,
+    ],
     ["Loading took", seconds(status.seconds)],
     ["One photo takes", status.encode_seconds ? seconds(status.encode_seconds) : "not measured yet"],
     ["Memory, at most", status.memory_mb && `${status.memory_mb.toLocaleString("en")} MB`],
@@ -63,7 +76,13 @@ function show(part, status, given) {
   part.panel.replaceChildren(
     h("h2", {}, state === "loading" ? `Loading ${name} (${Math.round(status.seconds)} s)` : short(name)),
     h("p", {}, ABOUT[name.split(":")[0]] ?? ""),
-    h("dl", {}, ...rows.filter(([, value]) => value).flatMap(([term, value]) => [h("dt", {}, term), h("dd", { class: "number" }, String(value))])),
+    h(
+      "dl",
+      {},
+      ...rows
+        .filter(([, value]) => value)
+        .flatMap(([term, value]) => [h("dt", {}, term), h("dd", { class: "number" }, String(value))]),
+    ),
     h("p", { class: "hint" }, "Another model: ", h("code", {}, "textseg serve --backbone NAME --head FILE")),
   );
 }

@@ -18,7 +18,8 @@ export class LookTool {
 
   drag(canvas, point) {
     const [dx, dy] = [point.screen[0] - this.last[0], point.screen[1] - this.last[1]];
-    if (!this.moved && Math.hypot(point.screen[0] - this.from[0], point.screen[1] - this.from[1]) < STILL) return;
+    if (!this.moved && Math.hypot(point.screen[0] - this.from[0], point.screen[1] - this.from[1]) < STILL)
+      return;
     this.moved = true;
     this.last = point.screen;
     this.onhover(null);

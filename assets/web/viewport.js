@@ -72,7 +72,8 @@ export class Viewport {
   /** Keep the photo on the screen: no gap on a side where it is larger, centred where it is smaller. */
   hold() {
     [this.left, this.top] = [this.left, this.top].map((offset, axis) => {
-      const length = this.image[axis] * this.scale, room = this.screen[axis];
+      const length = this.image[axis] * this.scale,
+        room = this.screen[axis];
       return length <= room ? (room - length) / 2 : Math.min(0, Math.max(room - length, offset));
     });
   }

@@ -22,31 +22,56 @@ export class ClassList {
    * @param {number} most greatest score byte worth offering
    */
   show(words, levels, hidden, most) {
-    this.rows = words.map((word, k) => this.row(word, k, levels.get(word.name) ?? 0, hidden.has(word.name), most));
+    this.rows = words.map((word, k) =>
+      this.row(word, k, levels.get(word.name) ?? 0, hidden.has(word.name), most),
+    );
     this.list.replaceChildren(...this.rows.map((row) => row.element));
   }
 
   row(word, k, level, hidden, most) {
-    const area = h("span", { class: "number area" }), sure = h("span", { class: "number muted sure" });
+    const area = h("span", { class: "number area" }),
+      sure = h("span", { class: "number muted sure" });
     const value = h("output", { class: "number" });
     const eye = h("button", { type: "button", class: "plain eye", onclick: () => this.onhide(word.name) });
     const slider = h("input", {
-      type: "range", min: 0, max: Math.max(most, level), step: 1, value: level,
-      "aria-label": `Threshold of ${word.name}`, title: "Least similarity at which the word shows",
+      type: "range",
+      min: 0,
+      max: Math.max(most, level),
+      step: 1,
+      value: level,
+      "aria-label": `Threshold of ${word.name}`,
+      title: "Least similarity at which the word shows",
     });
     slider.addEventListener("input", () => {
       value.textContent = threshold(slider.valueAsNumber);
       this.onlevel(word.name, slider.valueAsNumber);
     });
     value.textContent = threshold(level);
-    const name = h("button", {
-      type: "button", class: "name", "aria-pressed": "false", title: [word.name, ...word.aliases].join("; "),
-      onclick: () => this.onselect(k),
-    }, h("span", { class: "label" }, word.name), word.aliases.length ? h("span", { class: "aliases" }, word.aliases.join(", ")) : null);
-    const element = h("li", { style: { "--class": word.colour }, class: word.background ? "background" : "" },
-      h("span", { class: "swatch", title: word.background ? "Background word: wins pixels, shown as none" : "" }),
-      name, area, sure, eye,
-      h("label", { class: "slider threshold" }, slider, value));
+    const name = h(
+      "button",
+      {
+        type: "button",
+        class: "name",
+        "aria-pressed": "false",
+        title: [word.name, ...word.aliases].join("; "),
+        onclick: () => this.onselect(k),
+      },
+      h("span", { class: "label" }, word.name),
+      word.aliases.length ? h("span", { class: "aliases" }, word.aliases.join(", ")) : null,
+    );
+    const element = h(
+      "li",
+      { style: { "--class": word.colour }, class: word.background ? "background" : "" },
+      h("span", {
+        class: "swatch",
+        title: word.background ? "Background word: wins pixels, shown as none" : "",
+      }),
+      name,
+      area,
+      sure,
+      eye,
+      h("label", { class: "slider threshold" }, slider, value),
+    );
     const row = { element, name, area, sure, eye, word };
     this.setHidden(row, hidden);
     return row;
@@ -88,5 +113,4 @@ export function withWord(text, word) {
 }
 
 export const percent = (share) => `${(100 * share).toFixed(share > 0 && share < 0.0995 ? 1 : 0)} %`;
-export const decimal = (value) => value.toFixed(2).replace("-", "−");
 const threshold = (level) => (level ? `≥ ${(level / 255).toFixed(2)}` : "any");

@@ -1,11 +1,11 @@
 """`/segment`: the same answer for programs, as a named Gradio endpoint."""
 
 import json
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.processing_utils import save_bytes_to_cache
 
 from textseg.errors import PhotoError, TextsegError
 from textseg.web.engine import Engine
@@ -36,10 +36,9 @@ def add_segment(engine: Engine) -> None:
             labels = question.ask(scene)
         except TextsegError as error:
             raise gr.Error(str(error), print_exception=False) from None
-        folder = Path(tempfile.mkdtemp(dir=path.parent))
-        png = folder / f"{path.stem}.png"
-        png.write_bytes(labels.to_png())
-        return str(png), facts(path.name, scene.model, labels)
+        # Into Gradio's cache, so that it leaves with everything else that is older than a day.
+        png = save_bytes_to_cache(labels.to_png(), f"{path.stem}.png", outputs[0].GRADIO_CACHE)
+        return png, facts(path.name, scene.model, labels)
 
     with gr.Row(visible=False):
         inputs = [gr.File(label="photo"), gr.Textbox(label="words"), gr.JSON(label="options", value={})]

@@ -15,6 +15,7 @@ from textseg import images, refine
 from textseg.errors import PhotoError
 from textseg.labelmap import LabelMap
 from textseg.model import partition
+from textseg.segmentation import BY
 from textseg.vocabulary import template_names
 from textseg.web import canvas
 from textseg.web.engine import Engine
@@ -26,6 +27,7 @@ from textseg.web.samples import SAMPLES, Sample
 
 MAX_FILE_MB = 64
 ASKED = frozenset({"by", "refine", "templates", "granularity", "colours"})
+METHODS = {"pixel": "Pixels", "unit": "Semantic units", "slic": "Superpixels (SLIC)", "proposal": "Mask proposals"}
 PARTITIONS = ("unit", "slic", "region")
 
 
@@ -41,6 +43,7 @@ class Explore:
             "samples": [sample.shown() for sample in SAMPLES],
             "suffixes": sorted(images.SUFFIXES),
             "max_file_mb": MAX_FILE_MB,
+            "methods": [[name, METHODS.get(name, name)] for name in BY],
             "refinements": [["", "Best for the method"], *([name, name] for name in refine.names())],
             "templates": [["", "The model's own"], *([name, name] for name in template_names())],
         }

@@ -1,0 +1,86 @@
+/** What is at a point: the words by score, beside the pointer and in the panel. */
+
+import { h, icon } from "./dom.js";
+
+const SHOWN = 5;
+
+/** Two decimals, with a real minus. */
+export const decimal = (value) => value.toFixed(2).replace("-", "−");
+
+/**
+ * The words by falling score at (x, y), both 0..1 across the photo; at most five.
+ * @param {import("./payload.js").Answer} answer
+ */
+export function topWords({ words, grid }, x, y) {
+  return Array.from(grid.at(x, y), (score, k) => ({ word: words[k], score }))
+    .sort((a, b) => b.score - a.score)
+    .slice(0, SHOWN);
+}
+
+/** The top words as a list of bars on the answer's scale. */
+export function bars(answer, x, y) {
+  const { low, high } = answer.grid;
+  const width = (score) => `${Math.max(2, (100 * (score - low)) / (high - low || 1))}%`;
+  return h(
+    "ol",
+    { class: "bars" },
+    ...topWords(answer, x, y).map(({ word, score }) =>
+      h(
+        "li",
+        { style: { "--class": word.colour } },
+        h("span", { class: "swatch" }),
+        h("span", { class: "label" }, word.name),
+        h("span", { class: "bar" }, h("i", { style: { width: width(score) } })),
+        h("span", { class: "number" }, decimal(score)),
+      ),
+    ),
+  );
+}
+
+/**
+ * Put the tip beside a point of the board, inside it.
+ * @param {HTMLElement} tip
+ * @param {[number, number]} at on the board
+ */
+export function placeTip(tip, [x, y], content) {
+  tip.hidden = false;
+  tip.replaceChildren(content);
+  const { width, height } = tip.getBoundingClientRect(),
+    board = tip.parentElement;
+  tip.style.left = `${x + 20 + width > board.clientWidth ? Math.max(0, x - width - 16) : x + 20}px`;
+  tip.style.top = `${Math.max(8, Math.min(y + 16, board.clientHeight - height - 8))}px`;
+}
+
+/**
+ * The panel about a pinned point.
+ * @param {{pixel: [number, number], label: string, bars: HTMLElement, unpin: function(): void}} facts
+ * @returns {{parts: Node[], near: function([string, number][]): void}} `near` adds the nearest nouns when they come
+ */
+export function whyHere({ pixel, label, bars, unpin }) {
+  const nouns = h("p", { class: "hint" });
+  return {
+    parts: [
+      h(
+        "div",
+        { class: "row" },
+        icon("pin"),
+        h("span", { class: "heading" }, "Why here"),
+        h("span", { class: "number muted" }, pixel.map(Math.floor).join(", ")),
+        h("span", { class: "spacer" }),
+        h(
+          "button",
+          { type: "button", class: "plain", "aria-label": "Let go of the pin", onclick: unpin },
+          icon("close"),
+        ),
+      ),
+      bars,
+      h("p", { class: "hint" }, "Label here: ", h("b", {}, label)),
+      nouns,
+    ],
+    near: (words) => {
+      if (!words.length) return;
+      const named = words.map(([word, score]) => `${word} ${decimal(score)}`).join(", ");
+      nouns.replaceChildren("Nearest of all nouns: ", h("b", {}, named));
+    },
+  };
+}

@@ -1,0 +1,130 @@
+"""A served app and a real Chromium. Every page must stay silent: no console error, no request to another host."""
+
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import pytest
+from PIL import Image
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+LOOPBACK = {"127.0.0.1", "localhost", "::1", "0.0.0.0"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "browser" in item.path.parts:
+            item.add_marker(pytest.mark.browser)
+            if CHROMIUM is None:
+                item.add_marker(pytest.mark.skip(reason="chromium is not installed (apt install chromium)"))
+
+
+@dataclass
+class App:
+    """The running app and what it did."""
+
+    url: str
+    encoded: list[tuple[int, int]] = field(default_factory=list)
+    """Sizes of the photos that the encoder has seen."""
+    called: set[str] = field(default_factory=set)
+    """Hosts that this process has looked up or connected to."""
+
+
+@pytest.fixture(scope="session")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    from textseg import web
+    from textseg.model import Model, Scene
+    from textseg.web.nouns import Nouns
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    app = App(f"http://127.0.0.1:{port}/")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        all_words, encode = Nouns.__init__, Model.encode
+        connect, look_up = socket.socket.connect, socket.getaddrinfo
+
+        def few_words(self: Nouns) -> None:
+            all_words(self)
+            self.words = ["dog", "bridge", "tree", "kitten", "bottle", "car"]
+
+        def counted(self: Model, photo: Image.Image) -> Scene:
+            app.encoded.append(photo.size)
+            return encode(self, photo)
+
+        def noted_connect(self: socket.socket, address: object) -> None:
+            if isinstance(address, tuple):
+                app.called.add(str(address[0]))
+            return connect(self, address)  # type: ignore[arg-type]
+
+        def noted_look_up(host: object, *rest: object, **named: object) -> object:
+            app.called.add(host.decode() if isinstance(host, bytes) else str(host))
+            return look_up(host, *rest, **named)  # type: ignore[arg-type]
+
+        patch.setattr(Nouns, "__init__", few_words)
+        patch.setattr(Model, "encode", counted)
+        patch.setattr(socket.socket, "connect", noted_connect)
+        patch.setattr(socket, "getaddrinfo", noted_look_up)
+        # The untrained alignment: the same answers whatever head is shipped.
+        blocks = web.serve(port=port, head="none", block=False)
+        yield app
+        blocks.close()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[object]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def context(chromium):  # type: ignore[no-untyped-def]
+    """One window for most tests, so that Gradio's files are fetched once."""
+    return chromium.new_context(viewport={"width": 1440, "height": 900})
+
+
+@pytest.fixture
+def open_page(app: App, chromium, context) -> Iterator[Callable[..., object]]:  # type: ignore[no-untyped-def]
+    """`open_page(**options)` opens the app, in a context of its own if it has options, once the first sample is answered."""
+    pages, own, complaints, hosts = [], [], [], set()
+
+    def open_(**options):  # type: ignore[no-untyped-def]
+        if options:
+            own.append(chromium.new_context(**options))
+        page = (own[-1] if options else context).new_page()
+        pages.append(page)
+        page.set_default_timeout(60_000)
+        page.on("console", lambda message: message.type == "error" and complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("dialog", lambda dialog: (complaints.append("a dialog: " + dialog.message), dialog.dismiss()))
+        page.on("request", lambda call: hosts.add(urlsplit(call.url).hostname))
+        page.goto(app.url)
+        page.wait_for_selector(".explore:not(.stale) .classes li")
+        return page
+
+    yield open_
+    for thing in [*pages, *own]:
+        thing.close()
+    assert complaints == []
+    assert hosts - {None} <= LOOPBACK
+
+
+@pytest.fixture
+def page(open_page: Callable[..., object]) -> object:
+    return open_page()
