@@ -5,15 +5,18 @@ import { h } from "./dom.js";
 /**
  * @typedef {Object} Action
  * @property {string} label what it does, as the list of keys says it
- * @property {string[]} keys values of KeyboardEvent.key
+ * @property {string[]} keys values of KeyboardEvent.key, with `ctrl+` (or command) and `shift+` before it if held
  * @property {function(KeyboardEvent): void} run
  * @property {function(): void} [release] for keys that are held
  */
 
 export class Actions {
-  /** @param {Object<string, Action>} table by name */
-  constructor(table) {
-    this.table = table;
+  /**
+   * @param {Object<string, Action>} table by name
+   * @param {HTMLElement} root the page they belong to: they rest while it is not shown
+   */
+  constructor(table, root) {
+    Object.assign(this, { table, root });
     this.byKey = new Map();
     for (const [name, action] of Object.entries(table)) {
       for (const key of action.keys) {
@@ -27,11 +30,11 @@ export class Actions {
   }
 
   named(event) {
-    return this.table[this.byKey.get(event.key.length === 1 ? event.key.toLowerCase() : event.key)];
+    return this.table[this.byKey.get(chord(event))];
   }
 
   press(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+    if (event.altKey || event.defaultPrevented || !this.root.checkVisibility()) return;
     const action = this.named(event);
     if (!action || document.querySelector("dialog[open]") || (typing(event.target) && event.key !== "Escape"))
       return;
@@ -44,13 +47,27 @@ export class Actions {
   rows() {
     return Object.values(this.table).map(({ label, keys }) => {
       const shown = keys.length > 2 ? [keys[0], "–", keys.at(-1)] : keys;
-      const caps = shown.map((key) => (key === "–" ? " – " : h("kbd", {}, NAMES[key] ?? key.toUpperCase())));
+      const caps = shown.map((key) => (key === "–" ? " – " : h("kbd", {}, cap(key))));
       return h("tr", {}, h("td", {}, ...caps), h("td", {}, label));
     });
   }
 }
 
-const NAMES = { Escape: "Esc", " ": "Space", ArrowLeft: "←", ArrowRight: "→" };
+const NAMES = { Escape: "Esc", " ": "Space", ArrowLeft: "←", ArrowRight: "→", ctrl: "Ctrl", shift: "Shift" };
+
+const cap = (key) =>
+  key
+    .split(/\+(?=.)/)
+    .map((part) => NAMES[part] ?? (part.length === 1 ? part.toUpperCase() : part))
+    .join(" ");
+
+/** The key of an event with what is held beside it; Shift counts where it does not make another character. */
+function chord(event) {
+  const ctrl = event.ctrlKey || event.metaKey,
+    one = event.key.length === 1,
+    shift = event.shiftKey && (!one || ctrl);
+  return `${ctrl ? "ctrl+" : ""}${shift ? "shift+" : ""}${one ? event.key.toLowerCase() : event.key}`;
+}
 
 /** Keys belong to the field a person types in. */
 function typing(target) {

@@ -81,20 +81,26 @@ export class Canvas {
     }
   }
 
+  /** Whether a pressed button begins a gesture. */
+  accepts(event) {
+    return event.button <= 0;
+  }
+
   /** A pointer's place on the screen and in the photo. */
   point(event) {
     const box = this.element.getBoundingClientRect();
     const screen = [event.clientX - box.left, event.clientY - box.top];
-    return { screen, image: this.viewport.toImage(...screen), pointer: event.pointerType };
+    return { screen, image: this.viewport.toImage(...screen), pointer: event.pointerType, event };
   }
 
   listen() {
     const canvas = this.element;
     canvas.addEventListener("pointerdown", (event) => {
-      if (event.button > 0) return;
+      if (!this.accepts(event)) return;
       canvas.setPointerCapture(event.pointerId);
       this.pointers.set(event.pointerId, this.point(event).screen);
       if (this.pointers.size === 1) this.tool?.press(this, this.point(event));
+      else this.tool?.cancel?.(this); // a second finger: this is a pinch
     });
     canvas.addEventListener("pointermove", (event) => {
       const point = this.point(event);
@@ -106,7 +112,8 @@ export class Canvas {
     const up = (event) => {
       const alone = this.pointers.size === 1;
       if (!this.pointers.delete(event.pointerId)) return;
-      if (alone && !this.pinched && event.type === "pointerup") this.tool?.release(this, this.point(event));
+      if (event.type === "pointercancel") this.tool?.cancel?.(this);
+      else if (alone && !this.pinched) this.tool?.release(this, this.point(event));
       if (this.pointers.size === 0) this.pinched = false;
     };
     canvas.addEventListener("pointerup", up);
@@ -118,6 +125,7 @@ export class Canvas {
       "wheel",
       (event) => {
         event.preventDefault();
+        if (this.tool?.wheel?.(this, this.point(event))) return;
         const lines = event.deltaMode === 1 ? 16 : 1;
         this.zoom(Math.exp(-event.deltaY * lines * 0.002), ...this.point(event).screen);
       },

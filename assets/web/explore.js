@@ -69,6 +69,7 @@ class Explore {
     this.showSamples();
     this.setView("labels");
     hear("status", (status) => this.hearStatus(status));
+    hear("page", () => this.shown && this.photo && tell("photo", this.photo));
     this.openSample(given.samples[0]);
   }
 
@@ -80,6 +81,7 @@ class Explore {
       part,
       (file) => this.openFile(file),
       (text) => this.problem(text),
+      () => this.shown,
     );
     part.words.addEventListener("input", this.askSoon);
     part.words.addEventListener("change", this.askSoon.now);
@@ -140,7 +142,7 @@ class Explore {
       },
       keys: { label: "This list", keys: ["?"], run: () => this.showKeys() },
       back: { label: "Let go of the pin, the heat map", keys: ["Escape"], run: () => this.back() },
-    });
+    }, part.explore);
   }
 
   showSamples() {
@@ -232,6 +234,11 @@ class Explore {
     this.canvas.redraw();
   }
 
+  /** Whether this is the page in front. */
+  get shown() {
+    return this.part.explore.checkVisibility();
+  }
+
   // --- a photo ----------------------------------------------------------------------------------------------------
 
   openSample(sample) {
@@ -277,7 +284,7 @@ class Explore {
     this.unpin();
     this.canvas.setImage(...opened.size);
     this.part.board.style.setProperty("--shape", `${opened.size[0]} / ${opened.size[1]}`);
-    tell("photo", { name: opened.name, size: opened.size });
+    if (this.shown) tell("photo", opened);
     this.part.samples.querySelectorAll(".sample").forEach((button, i) => {
       button.setAttribute("aria-pressed", String(this.given.samples[i].name === source.sample));
     });

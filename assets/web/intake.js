@@ -6,25 +6,26 @@ import { h, icon } from "./dom.js";
  * @param {Object<string, HTMLElement>} part the page's parts: open, file, camera, camera-dialog, board, drop
  * @param {function(File): void} onphoto
  * @param {function(string): void} onproblem
+ * @param {function(): boolean} shown whether drops and pastes are meant for this page
  */
-export function listenForPhotos(part, onphoto, onproblem) {
+export function listenForPhotos(part, onphoto, onproblem, shown) {
   part.open.addEventListener("click", () => part.file.click());
   part.file.addEventListener("change", () => {
     if (part.file.files[0]) onphoto(part.file.files[0]);
     part.file.value = "";
   });
-  listenForDrops(part.drop, onphoto, onproblem);
+  listenForDrops(part.drop, onphoto, onproblem, shown);
   document.addEventListener("paste", (event) => {
     const file = [...event.clipboardData.files][0];
-    if (!file) return;
+    if (!file || !shown()) return;
     event.preventDefault();
     onphoto(file);
   });
   part.camera.addEventListener("click", () => takePhoto(part["camera-dialog"], onphoto, onproblem));
 }
 
-function listenForDrops(curtain, onphoto, onproblem) {
-  const files = (event) => event.dataTransfer?.types.includes("Files");
+function listenForDrops(curtain, onphoto, onproblem, shown) {
+  const files = (event) => shown() && event.dataTransfer?.types.includes("Files");
   let leaving = 0;
   document.addEventListener("dragover", (event) => {
     if (!files(event)) return;

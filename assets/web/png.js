@@ -1,9 +1,9 @@
 /**
- * A small, exact PNG reader for rasters that carry numbers, not colours: 8 bits a channel, 1 to 3 channels, not
- * interlaced. A <canvas> is no substitute: it multiplies by alpha, and some browsers disturb what it gives back.
+ * A small, exact PNG reader for rasters that carry numbers, not colours: 1 to 3 channels of 8 bits, a palette's indices,
+ * or 16-bit grey, not interlaced. A <canvas> is no substitute: it multiplies by alpha, and some browsers disturb what it gives back.
  */
 
-const CHANNELS = { 0: 1, 2: 3, 4: 2 };
+const CHANNELS = { 0: 1, 2: 3, 3: 1, 4: 2 };
 
 /**
  * @typedef {Object} Raster
@@ -22,8 +22,10 @@ export async function readPng(base64) {
   const view = new DataView(file.buffer);
   const width = view.getUint32(16),
     height = view.getUint32(20);
-  const channels = CHANNELS[file[25]];
-  if (file[24] !== 8 || !channels || file[28] !== 0) throw new Error("a raster of an unexpected kind");
+  const channels = CHANNELS[file[25]],
+    wide = file[24] === 16 && file[25] === 0;
+  if (!(file[24] === 8 || wide) || !channels || file[28] !== 0)
+    throw new Error("a raster of an unexpected kind");
   const packed = [];
   for (let at = 8; at < file.length;) {
     const length = view.getUint32(at);
@@ -32,7 +34,18 @@ export async function readPng(base64) {
   }
   const stream = new Blob(packed).stream().pipeThrough(new DecompressionStream("deflate"));
   const filtered = new Uint8Array(await new Response(stream).arrayBuffer());
-  return { width, height, channels, bytes: unfilter(filtered, width * channels, height, channels) };
+  const step = wide ? 2 : channels;
+  return { width, height, channels: step, bytes: unfilter(filtered, width * step, height, step) };
+}
+
+/**
+ * The ids of an index PNG, palette or 16-bit grey.
+ * @returns {Promise<{width: number, height: number, ids: Uint8Array|Uint16Array}>}
+ */
+export async function readIndexPng(base64) {
+  const { width, height, channels, bytes } = await readPng(base64);
+  if (channels === 1) return { width, height, ids: bytes };
+  return { width, height, ids: Uint16Array.from({ length: width * height }, (_, i) => (bytes[2 * i] << 8) | bytes[2 * i + 1]) };
 }
 
 /** @param {string} base64 */
@@ -50,6 +63,11 @@ function unfilter(filtered, stride, height, step) {
     const filter = filtered[from++];
     const at = row * stride,
       above = at - stride;
+    if (filter === 0) {
+      out.set(filtered.subarray(from, from + stride), at);
+      from += stride;
+      continue;
+    }
     for (let i = 0; i < stride; i++) {
       const left = i >= step ? out[at + i - step] : 0;
       const up = row > 0 ? out[above + i] : 0;

@@ -4,7 +4,7 @@ const hub = new EventTarget();
 const last = {};
 
 /**
- * @param {"status"|"photo"} topic
+ * @param {"status"|"photo"|"page"} topic
  * @param {any} value
  */
 export function tell(topic, value) {
@@ -14,7 +14,7 @@ export function tell(topic, value) {
 
 /**
  * Call `listener` with every value told about `topic`, beginning with the last one.
- * @param {"status"|"photo"} topic
+ * @param {"status"|"photo"|"page"} topic
  * @param {function(any): void} listener
  */
 export function hear(topic, listener) {

@@ -14,12 +14,29 @@ export function mount(root, server, given) {
   });
   part.theme.addEventListener("click", toggle);
   openable(part.chip, part.panel);
+  turnPages(part.pages, given.project ? "label" : "explore");
   hear("photo", ({ name, size }) => {
     part.photo.replaceChildren(h("b", {}, name), h("span", { class: "number" }, ` ${size[0]} × ${size[1]}`));
   });
   hear("status", (status) => show(part, status, given));
   part.chip.addEventListener("click", () => look(server));
   watch(server);
+}
+
+/** The page in front is the one that the address names: `#explore`, or `#label` with a photo's id after a slash. */
+function turnPages(links, first) {
+  const turn = () => {
+    const named = location.hash.slice(1).split("/")[0];
+    const page = [...links.children].some((link) => link.hash === `#${named}`) ? named : first;
+    document.body.dataset.page = page;
+    for (const link of links.children) {
+      if (link.hash === `#${page}`) link.setAttribute("aria-current", "page");
+      else link.removeAttribute("aria-current");
+    }
+    tell("page", page);
+  };
+  window.addEventListener("hashchange", turn);
+  turn();
 }
 
 /** Ask for the status until the model has settled. */

@@ -1,6 +1,7 @@
 /**
  * Tools turn pointers into gestures. A tool has `press`, `drag`, `release`, `hover` and `leave`, each given the canvas
- * and a point `{screen, image}`; the canvas itself handles the wheel and two fingers, whatever the tool.
+ * and a point `{screen, image}`. The canvas itself handles the wheel and two fingers; a tool may take the wheel by
+ * answering true from `wheel`, and forgets a gesture that it has begun at `cancel`.
  */
 
 const STILL = 4; // a press that moves less than this is a click

@@ -101,7 +101,7 @@ def context(chromium):  # type: ignore[no-untyped-def]
 
 @pytest.fixture
 def open_page(app: App, chromium, context) -> Iterator[Callable[..., object]]:  # type: ignore[no-untyped-def]
-    """`open_page(**options)` opens the app, in a context of its own if it has options, once the first sample is answered."""
+    """`open_page(**options)`: the app with its first sample answered, in a window of its own if there are options."""
     pages, own, complaints, hosts = [], [], [], set()
 
     def open_(**options):  # type: ignore[no-untyped-def]

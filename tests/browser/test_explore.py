@@ -80,7 +80,8 @@ def test_changing_words_answers_without_encoding_again(page, app):
 
 
 def test_a_name_keeps_its_colour_when_others_come_and_go(page):
-    colour = "name => [...document.querySelectorAll('.classes li')].find(e => e.querySelector('.label').textContent === name).style.getPropertyValue('--class')"
+    colour = """name => [...document.querySelectorAll('.classes li')]
+      .find((row) => row.querySelector('.label').textContent === name).style.getPropertyValue('--class')"""
     ask(page, "cup, spoon, table")
     table = page.evaluate(colour, "table")
     ask(page, "dog, table, cup")

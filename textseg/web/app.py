@@ -15,12 +15,13 @@ from textseg.shipped import asset
 from textseg.web.endpoint import add_segment
 from textseg.web.engine import Engine
 from textseg.web.explore import MAX_FILE_MB, Explore
+from textseg.web.label import Label
 from textseg.web.nouns import Nouns
 from textseg.web.page import page, url
 from textseg.web.project import ProjectApi, add_project
 from textseg.web.samples import SAMPLES
 
-STYLES = ("base.css", "shell.css", "canvas.css", "explore.css")
+STYLES = ("base.css", "shell.css", "canvas.css", "explore.css", "label.css")
 DAY = 24 * 3600
 
 
@@ -31,12 +32,14 @@ def build(backbone: str = "lite", head: str | PathLike[str] = "default", project
     gr.set_static_paths([asset("web").resolve()])
     engine, nouns = Engine(backbone, head), Nouns()
     explore = Explore(engine, nouns)
+    api = ProjectApi(Project(project), engine) if project is not None else None
     with gr.Blocks(title="textseg", analytics_enabled=False, fill_width=True, delete_cache=(3600, DAY)) as blocks:
-        page("shell", [explore.status], {"version": __version__})
+        page("shell", [explore.status], {"version": __version__, "project": project is not None})
         explore.component()
         add_segment(engine)
-        if project is not None:
-            add_project(ProjectApi(Project(project), engine))
+        Label(api, engine).component()
+        if api is not None:
+            add_project(api)
 
     def prepare(model: Any) -> None:
         engine.scene(SAMPLES[0].photo())  # so that the first visit is answered at once

@@ -7,12 +7,15 @@ from typing import Any
 import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
 
-from textseg.errors import EditError, ProjectError, TextsegError
+from textseg.errors import EditError, PhotoError, ProjectError, TextsegError
 from textseg.labelmap import index_png
+from textseg.model import Scene
 from textseg.project import EditResult, Project
 from textseg.project.labeller import pseudo_label, pseudo_label_all
+from textseg.project.schema import Photo as Row
 from textseg.vocabulary import Vocabulary
 from textseg.web.engine import Engine
+from textseg.web.photos import Photo
 
 GREY = "#808080"
 
@@ -58,7 +61,16 @@ class ProjectApi:
         if photo == "all":
             run = pseudo_label_all(self.project, model)
             return {"labelled": run.labelled, "failed": [f"{name}: {reason}" for name, reason in run.failed]}
-        return self._answer(pseudo_label(self.project, photo, model))
+        scene = self.scene(self.project.photo(photo))
+        return self._answer(pseudo_label(self.project, photo, model, scene=scene))
+
+    def scene(self, photo: Row) -> Scene:
+        """The scene of a photo of the project, encoded once; raises PhotoError when its file has vanished."""
+        path = self.project.folder / "photos" / f"{photo.sha256}{photo.suffix}"
+        try:
+            return self._engine.scene(Photo(photo.name, path.read_bytes()))
+        except OSError as error:
+            raise PhotoError(f"{photo.name} cannot be read from the project's folder ({error.strerror}).") from None
 
     def _check(self, project: str) -> None:
         if project != self.project.name:

@@ -1,0 +1,66 @@
+"""What travels to the page is exact."""
+
+import base64
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from PIL import Image
+
+from textseg.labelmap import LabelMap
+from textseg.vocabulary import Vocabulary
+from textseg.web import canvas
+
+
+def read(png: str) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(png))))
+
+
+@given(
+    st.integers(1, 3).flatmap(
+        lambda c: arrays.arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(c)))
+    )
+)
+def test_a_raster_is_a_png_that_others_read_alike(planes):
+    assert (read(canvas._png(planes)).reshape(planes.shape) == planes).all()
+
+
+@given(st.integers(1, 255), st.integers(0, 255))
+def test_a_threshold_level_means_the_same_pixels_as_its_similarity(level, score):
+    similarity = np.float32(score / 255)
+    assert (similarity >= np.float32(canvas.threshold_of(level))) == (score >= level)
+
+
+def test_level_zero_is_no_threshold():
+    assert canvas.threshold_of(0) == 0
+
+
+@pytest.mark.parametrize("words", [3, 300])
+def test_labels_travel_at_the_shown_size_whatever_the_number_of_words(words):
+    ids = np.random.default_rng(0).integers(0, words + 1, (60, 3200)).astype(np.uint8 if words < 256 else np.uint16)
+    labels = LabelMap(ids, Vocabulary.from_names([f"w{k}" for k in range(words)]), {}, (ids & 255).astype(np.uint8))
+    sent = canvas._labels(labels)
+    planes = read(sent["png"])
+    assert sent["size"] == [1600, 30] and planes.shape[:2] == (30, 1600)
+    got = planes[..., 0].astype(int) + (planes[..., 1].astype(int) << 8 if words > 255 else 0)
+    assert (got == ids[1::2, 1::2]).all() and (planes[..., -1] == (ids & 255)[1::2, 1::2]).all()
+
+
+def test_the_grid_keeps_similarities_to_half_a_level():
+    similarity = np.random.default_rng(1).normal(0.2, 0.2, (4, 5, 6)).astype(np.float32)
+    sent = canvas._grid(similarity)
+    levels = read(sent["png"]).reshape(similarity.shape)
+    span = sent["high"] - sent["low"]
+    np.testing.assert_allclose(sent["low"] + span * levels / 255, similarity, atol=span / 255)
+
+
+@pytest.mark.parametrize("count", [7, 700])
+def test_a_partition_reads_back(count):
+    ids = np.arange(40 * 50).reshape(40, 50) % count
+    sent = canvas.partition(ids)
+    planes = read(sent["png"]).reshape(40, 50, -1).astype(int)
+    assert sent["count"] == count
+    assert (planes[..., 0] + (planes[..., 1] << 8 if count > 256 else 0) == ids).all()

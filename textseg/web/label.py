@@ -1,0 +1,373 @@
+"""Label: correct a model's labels by click, brush and region. Every gesture goes through `ProjectApi`."""
+
+import base64
+import io
+import re
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+from gradio.data_classes import DataWithFiles
+from PIL import Image
+
+from textseg import images
+from textseg.errors import EditError, PhotoError, ProjectError, PromptError, TextsegError
+from textseg.files import write_atomically
+from textseg.labelmap import rgb
+from textseg.model import Scene
+from textseg.project.labeller import pseudo_label_all
+from textseg.project.schema import STATES, Class
+from textseg.project.schema import Photo as Row
+from textseg.proposals import Mask, Proposals, load_proposer
+from textseg.segmentation import segment
+from textseg.vocabulary import Vocabulary, Word, colour_cycle
+from textseg.web import canvas
+from textseg.web.engine import Engine
+from textseg.web.page import page
+from textseg.web.project import ProjectApi
+
+SHOWN_SIDE = 4096
+"""Long side at most of the copy of a photo that the page shows; the label map always has every pixel."""
+
+THUMB_SIDE = 160
+MOST_THUMBS = 64
+MOST_LEVELS = 12
+"""Masks of a hierarchy that travel to the page; of more, those spread evenly by area."""
+
+MOST_POINTS = 100
+
+
+class Label:
+    """The server side of the page. Its functions take one message (a dict from a stranger) and give one dict."""
+
+    def __init__(self, api: ProjectApi | None, engine: Engine) -> None:
+        self._api, self._engine = api, engine
+        self._run = Run()
+
+    def component(self) -> gr.HTML:
+        """The page as a Gradio component."""
+        given = {"project": self._api.project.name if self._api else None, "states": list(STATES)}
+        functions = [
+            self.overview, self.thumbs, self.open, self.label_map, self.edit, self.hierarchy, self.prompt, self.prepare,
+            self.pseudolabel, self.run, self.model_view, self.sources, self.set_state, self.set_note, self.add_class,
+            self.change_class, self.delete_class, self.add_photos, self.statistics,
+        ]  # fmt: skip
+        return page("label", functions, given)
+
+    @property
+    def api(self) -> ProjectApi:
+        if self._api is None:
+            raise ProjectError("No project is served; start with: textseg serve --project DIR")
+        return self._api
+
+    # Photos
+
+    def overview(self, message: Any) -> dict[str, Any]:
+        """The queue and the classes."""
+        photos = [_photo(row) for row in self.api.project.photos()]
+        return {"project": self.api.project.name, "photos": photos, "classes": self._classes()}
+
+    def thumbs(self, message: Any) -> dict[str, Any]:
+        """`{"photos": [id, ...]}` -> small JPEGs by id, null for a photo whose file cannot be read."""
+        wanted = _fields(message).get("photos")
+        if not isinstance(wanted, list) or len(wanted) > MOST_THUMBS:
+            raise PhotoError(f"Ask for at most {MOST_THUMBS} thumbnails at a time.")
+        return {"thumbs": {str(key): self._thumb(self._row({"photo": key})) for key in wanted}}
+
+    def open(self, message: Any) -> dict[str, Any]:
+        """`{"photo"}` -> the photo's picture, label map, revision and note."""
+        row = self._row(_fields(message))
+        picture = self.api.project.picture(row.id)
+        buffer = io.BytesIO()
+        images.limit(picture, SHOWN_SIDE).save(buffer, "JPEG", quality=90)
+        jpeg = base64.b64encode(buffer.getvalue()).decode("ascii")
+        return _photo(row) | {"note": row.note, "jpeg": jpeg} | self.label_map(message)
+
+    def label_map(self, message: Any) -> dict[str, Any]:
+        """`{"photo"}` -> its label map as an index PNG, and the revision."""
+        png, revision = self.api.label_map(self.api.project.name, str(self._row(_fields(message)).id))
+        return {"labels": base64.b64encode(png).decode("ascii"), "revision": revision}
+
+    def set_state(self, message: Any) -> dict[str, Any]:
+        fields = _fields(message)
+        self.api.project.set_state(self._row(fields).id, str(fields.get("state")))
+        return {}
+
+    def set_note(self, message: Any) -> dict[str, Any]:
+        fields = _fields(message)
+        self.api.project.set_note(self._row(fields).id, str(fields.get("note", "")))
+        return {}
+
+    def add_photos(self, message: Any) -> dict[str, Any]:
+        """A multipart message of photos -> names added, duplicates as (given, there), failures as (name, reason)."""
+        if not isinstance(message, DataWithFiles) or not message.files:
+            raise PhotoError("Choose at least one photo.")
+        with tempfile.TemporaryDirectory() as folder:
+            paths = []
+            for number, (name, data) in enumerate(message.files):
+                path = Path(folder) / str(number) / (Path(name or "").name[:120] or "photo")
+                if path.suffix.lower() not in images.SUFFIXES:
+                    raise PhotoError(f"{path.name} is not a photo; choose {', '.join(sorted(images.SUFFIXES))}.")
+                path.parent.mkdir()
+                path.write_bytes(data)
+                paths.append(path)
+            report = self.api.project.add(paths)
+        return {
+            "added": report.added,
+            "duplicates": [[Path(given).name, there] for given, there in report.duplicates],
+            "failed": [[Path(given).name, reason] for given, reason in report.failed],
+        }
+
+    def statistics(self, message: Any) -> dict[str, Any]:
+        """Photos by state and pixels by class, of the whole project."""
+        return {"status": self.api.status(self.api.project.name)}
+
+    # Gestures
+
+    def edit(self, message: Any) -> dict[str, Any]:
+        """`{"photo", "base_revision", "operation"}` -> revision, changed pixels and patch, once they are on disk."""
+        fields = _fields(message)
+        row = self._row(fields)
+        answer = self.api.edit(
+            self.api.project.name, str(row.id), fields.get("base_revision"), fields.get("operation")
+        )
+        return answer | {"state": self.api.project.photo(row.id).state}
+
+    def hierarchy(self, message: Any) -> dict[str, Any]:
+        """`{"photo", "x", "y"}` in image pixels -> the masks that hold this pixel, small to large."""
+        fields = _fields(message)
+        masks = self._proposals(fields).hierarchy(*_numbers([fields.get("x"), fields.get("y")], 2))
+        return {"masks": [_mask(mask) for mask in _spread(masks)]}
+
+    def prompt(self, message: Any) -> dict[str, Any]:
+        """`{"photo", "points": [[x, y, 1 or -1], ...], "box"}` in image pixels -> masks, best first; maybe none."""
+        fields = _fields(message)
+        points, box = fields.get("points") or [], fields.get("box")
+        if not isinstance(points, list) or len(points) > MOST_POINTS:
+            raise PromptError(f"A prompt has at most {MOST_POINTS} points.")
+        asked = [(x, y, int(label)) for x, y, label in (_numbers(point, 3) for point in points)]
+        around = tuple(_numbers(box, 4)) if box is not None else None
+        masks = self._proposals(fields).prompt(points=asked, box=around)  # type: ignore[arg-type]
+        return {"masks": [_mask(mask) for mask in masks[:3]]}
+
+    def prepare(self, message: Any) -> dict[str, Any]:
+        """`{"photos": [id, ...]}`: encode these photos and find their regions, so that later questions are quick."""
+        wanted = _fields(message).get("photos")
+        if not isinstance(wanted, list) or len(wanted) > 2:
+            raise PhotoError("At most two photos are prepared at a time.")
+        for key in wanted:
+            self._proposals({"photo": key})
+        return {}
+
+    # The model
+
+    def pseudolabel(self, message: Any) -> dict[str, Any]:
+        """`{"photo"}` -> what the model's labels changed, as an edit."""
+        row = self._row(_fields(message))
+        answer = self.api.pseudolabel(self.api.project.name, str(row.id))
+        return answer | {"state": self.api.project.photo(row.id).state}
+
+    def run(self, message: Any) -> dict[str, Any]:
+        """`{"action": "start" | "look" | "cancel"}`: pseudo-label all new photos in the background."""
+        action = _fields(message).get("action", "look")
+        if action == "start":
+            self._run.start(self.api, self._engine)
+        elif action == "cancel":
+            self._run.cancel.set()
+        return self._run.state()
+
+    def model_view(self, message: Any) -> dict[str, Any]:
+        """`{"photo"}` -> the model's answer to the project's classes (format in `canvas`), and their class ids."""
+        scene = self._scene(self._row(_fields(message)))
+        vocabulary, ids = self.api.project.vocabulary()
+        return canvas.answer(scene, vocabulary, segment(scene, vocabulary)) | {"ids": ids}
+
+    def sources(self, message: Any) -> dict[str, Any]:
+        """`{"photo"}` -> who made which pixels: kind, class, confidence, pixels."""
+        sources, rows = self.api.project.provenance(self._row(_fields(message)).id)
+        found = zip(*np.unique(sources, return_counts=True), strict=True)
+        return {
+            "sources": [
+                {"kind": row.kind, "class": row.class_id, "confidence": row.confidence, "pixels": int(pixels)}
+                for source, pixels in found
+                if (row := rows.get(int(source))) is not None
+            ]
+        }
+
+    # Classes
+
+    def add_class(self, message: Any) -> dict[str, Any]:
+        """`{"name": "cat; kitten"}` -> the classes and the new id."""
+        word = self._word(str(_fields(message).get("name", "")))
+        taken = {c.colour for c in self.api.project.classes(deleted=True)}
+        colour = next(colour for colour in colour_cycle(len(taken) + 1) if colour not in taken)
+        new = self.api.project.add_class(Word(word.name, word.aliases, colour))
+        return {"classes": self._classes(), "id": new}
+
+    def change_class(self, message: Any) -> dict[str, Any]:
+        """`{"id", "name"?, "colour"?}`; a name may carry aliases after `;`."""
+        fields = _fields(message)
+        class_id = _class_id(fields.get("id"))
+        changes: dict[str, Any] = {}
+        if "name" in fields:
+            word = self._word(str(fields["name"]), but=class_id)
+            changes |= {"name": word.name, "aliases": list(word.aliases)}
+        if "colour" in fields:
+            if not re.fullmatch("#[0-9a-f]{6}", str(fields["colour"])):
+                raise EditError("A colour is written as #rrggbb.")
+            changes["colour"] = str(fields["colour"])
+        self.api.project.change_class(class_id, **changes)
+        return {"classes": self._classes()}
+
+    def delete_class(self, message: Any) -> dict[str, Any]:
+        """`{"id", "into": id or null}`: its pixels become unlabelled, or go to another class."""
+        fields = _fields(message)
+        into = fields.get("into")
+        self.api.project.delete_class(_class_id(fields.get("id")), None if into is None else _class_id(into))
+        return {"classes": self._classes()}
+
+    def _classes(self) -> list[dict[str, Any]]:
+        return [_class(row) for row in self.api.project.classes()]
+
+    def _word(self, text: str, but: int | None = None) -> Word:
+        words = Vocabulary.parse(text)
+        if len(words) != 1:
+            raise EditError("Give one name; other names of the same class follow after a semicolon.")
+        for row in self.api.project.classes():
+            if row.id != but and row.name.casefold() == words[0].name.casefold():
+                raise EditError(f"There is a class '{row.name}' already.")
+        return words[0]
+
+    # What a photo has
+
+    def _row(self, fields: dict[str, Any]) -> Row:
+        key = fields.get("photo")
+        if isinstance(key, bool) or not isinstance(key, int):
+            raise ProjectError("The page sent no photo's id; reload it.")
+        return self.api.project.photo(key)
+
+    def _scene(self, row: Row) -> Scene:
+        return self.api.scene(row)
+
+    def _proposals(self, fields: dict[str, Any]) -> Proposals:
+        scene = self._scene(self._row(fields))
+        return load_proposer("regions").open(scene.photo, scene)
+
+    def _thumb(self, row: Row) -> str | None:
+        path = self.api.project.folder / "cache" / "thumbs" / f"{row.sha256}.jpg"
+        try:
+            if not path.is_file():
+                picture: Image.Image = self.api.project.picture(row.id)
+                picture.thumbnail((THUMB_SIDE, THUMB_SIDE))
+                buffer = io.BytesIO()
+                picture.save(buffer, "JPEG", quality=80)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_atomically(path, buffer.getvalue())
+            return base64.b64encode(path.read_bytes()).decode("ascii")
+        except (PhotoError, OSError):
+            return None
+
+
+class Run:
+    """The one background run of pseudo-labels; a stopped one is resumed by starting again."""
+
+    def __init__(self) -> None:
+        self.cancel = threading.Event()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._done = self._all = 0
+        self._failed: list[tuple[str, str]] = []
+        self._problem: str | None = None
+
+    def start(self, api: ProjectApi, engine: Engine) -> None:
+        """Begin with the photos that are new; nothing happens while a run is on."""
+        with self._lock:
+            if self._thread is not None and self._thread.is_alive():
+                return
+            self.cancel.clear()
+            self._failed, self._problem = [], None
+            self._done, self._all = 0, len(api.project.photos(state="new"))
+            self._thread = threading.Thread(target=self._work, args=(api, engine), name="pseudo-label", daemon=True)
+            self._thread.start()
+
+    def state(self) -> dict[str, Any]:
+        running = self._thread is not None and self._thread.is_alive()
+        return {
+            "running": running,
+            "done": self._done,
+            "all": self._all,
+            "failed": self._failed,
+            "cancelled": self.cancel.is_set(),
+            "problem": self._problem,
+        }
+
+    def _work(self, api: ProjectApi, engine: Engine) -> None:
+        def progress(done: int, number: int) -> None:
+            self._done, self._all = done, number
+
+        try:
+            run = pseudo_label_all(api.project, engine.model(), progress=progress, cancel=self.cancel.is_set)
+            self._failed = run.failed
+            self._done = len(run.labelled) + len(run.failed)
+        except TextsegError as error:
+            self._problem = str(error)
+        except Exception as error:
+            self._problem = "The run stopped; the server's log says why."
+            raise error
+
+
+def _photo(row: Row) -> dict[str, Any]:
+    size = [row.width, row.height]
+    return {"photo": row.id, "name": row.name, "size": size, "state": row.state, "revision": row.revision}
+
+
+def _class(row: Class) -> dict[str, Any]:
+    rgb(row.colour)  # what the page paints with must be a colour
+    return {
+        "id": row.id,
+        "name": row.name,
+        "aliases": row.aliases,
+        "colour": row.colour,
+        "background": row.background,
+    }
+
+
+def _mask(mask: Mask) -> dict[str, Any]:
+    return {"rle": mask.rle, "box": list(mask.bbox), "area": mask.area, "score": round(float(mask.score), 4)}
+
+
+def _spread(masks: list[Mask]) -> list[Mask]:
+    """At most MOST_LEVELS of the masks, each clearly larger than the one before; the smallest stays."""
+    kept: list[Mask] = []
+    for mask in masks:
+        if not kept or mask.area > 1.15 * kept[-1].area:
+            kept.append(mask)
+    if len(kept) <= MOST_LEVELS:
+        return kept
+    chosen = np.linspace(0, len(kept) - 1, MOST_LEVELS).round().astype(int)
+    return [kept[i] for i in np.unique(chosen)]
+
+
+def _fields(message: Any) -> dict[str, Any]:
+    if not isinstance(message, dict):
+        raise EditError("The page sent something that is not understood; reload it.")
+    return message
+
+
+def _numbers(values: Any, count: int) -> list[float]:
+    if (
+        not isinstance(values, list)
+        or len(values) != count
+        or not all(isinstance(v, (int, float)) and not isinstance(v, bool) and abs(v) < 1e7 for v in values)
+    ):
+        raise PromptError(f"A prompt's coordinates are {count} numbers in image pixels.")
+    return [float(v) for v in values]
+
+
+def _class_id(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise EditError(f"A class has a number, not {value!r}.")
+    return value
