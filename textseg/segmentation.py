@@ -25,28 +25,26 @@ def segment(
 ) -> LabelMap:
     """Label `scene`: by pixel, adaptive unit, SLIC superpixel or proposal; then bring the map to image edges.
 
-    `refine` is the name of a refinement, "none", or None for the best default. A word shows where it wins and its
-    similarity is at least `threshold` (0..1) or its own; background words win pixels but are written as 0.
-    Raises UnknownNameError for an unknown `by`, `refine` or `templates`.
+    `refine` is the name of a refinement, "none", or None for the best default: superpixels and proposals lie on edges
+    already and take none. A word shows where it wins and its similarity is at least `threshold` (0..1) or its own;
+    background words win pixels but are written as 0. Raises UnknownNameError for an unknown `by`, `refine` or
+    `templates`.
     """
+    if by not in BY:
+        raise UnknownNameError(f"A photo is labelled by {', '.join(BY)}, not by '{by}'.")
+    to_edges = refinements.get(refine or refinements.DEFAULT)
     grid = torch.from_numpy(scene.similarity(vocabulary, templates=templates))
     scores: torch.Tensor | RegionScores = grid
-    if by == "slic":
-        found = scene.once(("slic", granularity), lambda: partition.slic(scene.photo, granularity))
-        scores = RegionScores(found, found.pool(grid))
-        refine = refine or "none"
-    elif by == "proposal":
-        scores = refinements.proposals(scene, grid)
-        refine = refine or "none"
-    elif by == "unit":
+    if by == "unit":
         scores = scene.units(granularity).smooth(grid)
-    elif by != "pixel":
-        raise UnknownNameError(f"A photo is labelled by {', '.join(BY)}, not by '{by}'.")
-    refine = refine or refinements.DEFAULT
-    if refine != "none":
-        if isinstance(scores, RegionScores):
-            raise UnknownNameError(f"Labels by {by} lie on image edges already; use the refinement 'none' with them.")
-        scores = refinements.get(refine)(scene, scores)
+    elif by == "slic":
+        scores = scene.once(("slic", granularity), lambda: partition.slic(scene.photo, granularity)).scores(grid)
+    elif by == "proposal":
+        scores = refinements.get("proposals")(scene, grid)
+    if isinstance(scores, torch.Tensor):
+        scores = to_edges(scene, scores)
+    elif refine not in (None, "none"):
+        raise UnknownNameError(f"Labels by {by} lie on image edges already; use the refinement 'none' with them.")
     ids, score = decide(scene, scores, vocabulary, threshold)
     return LabelMap(ids, vocabulary, scene.confidence(grid, ids), score)
 

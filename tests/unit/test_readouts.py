@@ -11,7 +11,6 @@ from PIL import Image
 
 from textseg.errors import UnknownNameError
 from textseg.model import backbones, readouts
-from textseg.model.readouts.mask_vote import mask_vote
 
 CLIP_ONLY = ["maskclip", "sclip", "clearclip", "naclip", "gem", "sc_clip"]
 HEIGHT, WIDTH, PATCH, NATIVE, HEADS, DEPTH = 6, 8, 8, 4, 4, 16
@@ -256,29 +255,3 @@ def test_proxyclip_names_its_second_backbone() -> None:
 def test_a_readout_that_does_not_exist_is_refused(name: str) -> None:
     with pytest.raises(UnknownNameError):
         readouts.get(name)
-
-
-def test_each_mask_shows_what_most_of_its_pixels_had() -> None:
-    ids = np.array([[1, 1, 2, 2], [1, 3, 2, 0]], np.uint8)
-    left = np.array([[1, 1, 0, 0], [1, 1, 0, 0]], bool)
-    assert mask_vote(ids, [left]).tolist() == [[1, 1, 2, 2], [1, 1, 2, 0]]
-    assert mask_vote(ids, [~left]).tolist() == [[1, 1, 2, 2], [1, 3, 2, 2]]
-    assert ids.tolist() == [[1, 1, 2, 2], [1, 3, 2, 0]]
-
-
-def test_where_masks_overlap_the_smallest_decides_in_any_order() -> None:
-    ids = np.array([[1, 1, 1, 2, 2, 2, 2, 2]], np.uint16)
-    everything = np.ones((1, 8), bool)
-    three = np.arange(8)[None] < 3
-    for masks in ([everything, three], [three, everything]):
-        voted = mask_vote(ids, iter(masks))
-        assert voted.tolist() == [[1, 1, 1, 2, 2, 2, 2, 2]]
-        assert voted.dtype == np.uint16
-    assert mask_vote(ids, [everything]).tolist() == [[2] * 8]
-
-
-def test_votes_need_masks_with_pixels() -> None:
-    ids = np.array([[4, 5]], np.uint8)
-    assert mask_vote(ids, []).tolist() == [[4, 5]]
-    assert mask_vote(ids, [np.zeros((1, 2), bool)]).tolist() == [[4, 5]]
-    assert mask_vote(ids, [np.ones((1, 2), bool)]).tolist() == [[4, 4]]

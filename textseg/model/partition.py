@@ -43,6 +43,10 @@ class Partition:
         flat = grid.reshape(words, -1).cpu().numpy()
         return torch.from_numpy((self.weights(height, width) @ flat.T).T.astype(np.float32))
 
+    def scores(self, grid: torch.Tensor) -> RegionScores:
+        """The pooled (K, h, w) scores together with the regions they belong to."""
+        return RegionScores(self, self.pool(grid))
+
     def weights(self, height: int, width: int) -> sparse.csr_matrix:
         """(R, height * width) rows that sum to 1: how much each grid cell counts in each region."""
         if (height, width) not in self._weights:

@@ -35,7 +35,7 @@ class Units:
 
         With u_k = sum_p a_pk P_p / sum_p a_pk and z_kc = u_k . e_c, the logit of cell p is sum_k a_pk z_kc.
         """
-        a = self.affinity.flatten(1)
+        a = self.affinity.flatten(1).to(grid)
         unit_scores = grid.flatten(1) @ a.T / a.sum(1)
         return (unit_scores @ a).reshape(grid.shape)
 

@@ -1,0 +1,99 @@
+"""`proposals` and `mask_vote`: every mask of the proposer `regions` shows one word, small masks over large."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from textseg import images
+from textseg.model import dense, partition
+from textseg.model.partition import Partition, RegionScores
+from textseg.model.scene import Scene
+from textseg.proposals import load_proposer
+from textseg.refine import register
+
+
+@register("proposals")
+def proposals(scene: Scene, grid: torch.Tensor) -> RegionScores:
+    """The mean score inside each proposal, small over large; felzenszwalb regions where no proposal lies."""
+    return scene.once("proposals", lambda: _stack(scene)).scores(grid)
+
+
+@register("mask_vote")
+def mask_vote(scene: Scene, grid: torch.Tensor) -> RegionScores:
+    """The word that wins most pixels of each proposal, small over large; its similarity is the mean of what it shows.
+
+    The last step of CorrCLIP (arXiv 2411.10086). Pixels of no proposal keep their word.
+    """
+    masks = _masks(scene)
+    ids = vote(dense.label(grid, masks.size)[0], masks)
+    # Regions of one word each: what is seen of a proposal, or of a felzenszwalb region where none lies.
+    seen = scene.once("proposals", lambda: _stack(scene)).ids.astype(np.int64)
+    pairs, cells = np.unique(seen * (len(grid) + 1) + ids, return_inverse=True)
+    scores = Partition(cells.reshape(ids.shape)).scores(grid)
+    losers = torch.arange(1, len(grid) + 1)[:, None] != torch.from_numpy(pairs % (len(grid) + 1))
+    scores.table[losers] = scores.table.min() - 1
+    return scores
+
+
+def vote(ids: np.ndarray, masks: Iterable[np.ndarray]) -> np.ndarray:
+    """The (H, W) label map in which every mask shows the class that most of its pixels had.
+
+    `masks` are (H, W) bool arrays, in any order, read one at a time. Where masks overlap the smallest decides; pixels
+    of no mask keep their class; of classes with equal votes the lower id wins; 0 (none) votes too.
+    """
+    result = ids.copy()
+    decided_by = np.full(ids.shape, ids.size + 1, np.int32)
+    for mask in masks:
+        votes = ids[mask]
+        if votes.size:
+            here = mask & (votes.size < decided_by)
+            result[here] = np.bincount(votes).argmax()
+            decided_by[here] = votes.size
+    return result
+
+
+@dataclass
+class Masks:
+    """Proposals at a bounded size (H', W'), one bit a pixel, from large to small."""
+
+    size: tuple[int, int]
+    packed: np.ndarray
+
+    @property
+    def nbytes(self) -> int:
+        return self.packed.nbytes
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        height, width = self.size
+        for bits in self.packed:
+            yield np.unpackbits(bits, count=height * width).reshape(self.size).view(bool)
+
+
+def _masks(scene: Scene) -> Masks:
+    return scene.once("masks", lambda: _find(scene))
+
+
+def _find(scene: Scene) -> Masks:
+    """Everything-masks, read at the pixels of the size that partitions have."""
+    width, height = images.limit(scene.photo, partition.WORKING_SIDE).size
+    rows, columns = (
+        ((np.arange(n) + 0.5) * side / n).astype(np.intp)
+        for n, side in ((height, scene.photo.height), (width, scene.photo.width))
+    )
+    found = load_proposer("regions").open(scene.photo, scene).everything()
+    masks = sorted(found, key=lambda mask: -mask.area)
+    packed = [np.packbits(mask.to_array()[rows[:, None], columns]) for mask in masks]
+    return Masks((height, width), np.array(packed, np.uint8).reshape(len(masks), -(-height * width // 8)))
+
+
+def _stack(scene: Scene) -> Partition:
+    """The masks laid on each other, the smallest on top, over the felzenszwalb regions."""
+    below = scene.once("felzenszwalb", lambda: partition.felzenszwalb(scene.photo))
+    top = below.ids.copy()
+    for number, mask in enumerate(_masks(scene), start=below.count):
+        top[mask] = number
+    return Partition(np.unique(top, return_inverse=True)[1].reshape(top.shape))
