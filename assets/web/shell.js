@@ -13,6 +13,9 @@ export function mount(root, server, given) {
     part.theme.setAttribute("aria-label", theme === "dark" ? "Light theme" : "Dark theme");
   });
   part.theme.addEventListener("click", toggle);
+  new ResizeObserver(() => {
+    document.documentElement.style.setProperty("--chrome", `${root.getBoundingClientRect().height}px`);
+  }).observe(root); // a banner makes the header taller; pages fill what is left
   openable(part.chip, part.panel);
   turnPages(part.pages, given.project ? "label" : "explore");
   hear("photo", ({ name, size }) => {

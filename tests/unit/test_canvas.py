@@ -5,7 +5,7 @@ import io
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
@@ -19,6 +19,7 @@ def read(png: str) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(png))))
 
 
+@settings(deadline=None)
 @given(
     st.integers(1, 3).flatmap(
         lambda c: arrays.arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(c)))
@@ -28,6 +29,7 @@ def test_a_raster_is_a_png_that_others_read_alike(planes):
     assert (read(canvas._png(planes)).reshape(planes.shape) == planes).all()
 
 
+@settings(deadline=None)
 @given(st.integers(1, 255), st.integers(0, 255))
 def test_a_threshold_level_means_the_same_pixels_as_its_similarity(level, score):
     similarity = np.float32(score / 255)
