@@ -38,9 +38,15 @@ export class Actions {
     const action = this.named(event);
     if (!action || document.querySelector("dialog[open]") || (typing(event.target) && event.key !== "Escape"))
       return;
+    if ([" ", "Enter"].includes(chord(event)) && event.target.closest?.("button, a, summary")) return; // presses it
     if (action.release && event.repeat) return event.preventDefault();
     event.preventDefault();
     action.run(event);
+  }
+
+  /** A key as it is written on its button. */
+  shown(key) {
+    return cap(key);
   }
 
   /** The list of keys, as rows of a table. */

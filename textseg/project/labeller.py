@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from textseg.errors import TextsegError
-from textseg.model import Model
+from textseg.model import Model, Scene
 from textseg.project import EditResult, Project, Region
 from textseg.pseudolabel import CONFIDENCE, MARGIN, label_regions
 
@@ -22,14 +22,20 @@ class Run:
 
 
 def pseudo_label(
-    project: Project, photo: int | str, model: Model, confidence: float = CONFIDENCE, margin: float = MARGIN
+    project: Project,
+    photo: int | str,
+    model: Model,
+    confidence: float = CONFIDENCE,
+    margin: float = MARGIN,
+    scene: Scene | None = None,
 ) -> EditResult:
     """Label one photo with the project's classes where no person has drawn or accepted anything.
 
-    Each proposal that is sure enough becomes a region with its own confidence; the rest stays unlabelled.
+    Each proposal that is sure enough becomes a region with its own confidence; the rest stays unlabelled. A photo that
+    is encoded already comes with its `scene`.
     """
     vocabulary, class_ids = project.vocabulary()
-    found = label_regions(model.encode(project.picture(photo)), vocabulary)
+    found = label_regions(scene or model.encode(project.picture(photo)), vocabulary)
     regions = [
         Region(region.mask.to_array(), class_ids[region.word - 1], region.confidence)
         for region in found.sure(confidence, margin)

@@ -1,0 +1,62 @@
+/** What can be done on the Label page, by name, with its keys: one table for the keyboard, the buttons and the list. */
+
+/**
+ * @param {import("./label.js").LabelPage} page
+ * @returns {Object<string, import("./actions.js").Action>}
+ */
+export function labelActions(page) {
+  const hold = (name) => () => page.take(name);
+  return {
+    units: { label: "Unit: label a whole region; the wheel takes a smaller or larger one", keys: ["u"], run: hold("units") },
+    prompts: { label: "Click what it is, right click what it is not, or drag a box", keys: ["s"], run: hold("prompts") },
+    brush: { label: "Brush (right button erases, Shift joins to the last stroke)", keys: ["b"], run: hold("brush") },
+    eraser: { label: "Eraser", keys: ["e"], run: hold("eraser") },
+    polygon: { label: "Polygon by clicks, lasso by dragging", keys: ["p"], run: hold("polygon") },
+    fill: { label: "Fill the connected region under the pointer", keys: ["g"], run: hold("fill") },
+    relabel: { label: "Relabel the whole class under the pointer", keys: ["r"], run: hold("relabel") },
+    pick: { label: "Pick the class under the pointer (or Alt and click)", keys: ["i"], run: hold("pick") },
+    pan: { label: "Move the photo", keys: ["v"], run: hold("pan") },
+    grab: {
+      label: "Hold: move the photo with any tool",
+      keys: [" "],
+      run: () => page.canvas.grab(true),
+      release: () => page.canvas.grab(false),
+    },
+    smaller: { label: "Smaller brush (or Ctrl and wheel)", keys: ["["], run: () => page.resize(-1) },
+    larger: { label: "Larger brush, or larger unit", keys: ["]"], run: () => page.resize(1) },
+    classes: {
+      label: "Class by its number",
+      keys: [..."1234567890"],
+      run: (event) => page.chooseAt((Number(event.key) + 9) % 10),
+    },
+    swap: { label: "Back to the class before", keys: ["x"], run: () => page.choose(page.before) },
+    lock: { label: "Lock the class in hand: nothing paints over it", keys: ["l"], run: () => page.lock(page.chosen) },
+    unlabelled: { label: "Paint only what is unlabelled", keys: ["o"], run: () => page.toggleUnlabelled() },
+    undo: { label: "Undo", keys: ["ctrl+z"], run: () => page.undo() },
+    redo: { label: "Redo", keys: ["ctrl+shift+z", "ctrl+y"], run: () => page.redo() },
+    enter: { label: "Label what is drawn or clicked together", keys: ["Enter"], run: () => page.tool.accept?.() },
+    escape: { label: "Let go of it", keys: ["Escape"], run: (event) => page.letGo(event) },
+    corner: { label: "Take its last corner or click back", keys: ["Backspace"], run: () => page.tool.undo?.() },
+    hide: {
+      label: "Hold: the photo without labels",
+      keys: ["h"],
+      run: () => page.showLabels(false),
+      release: () => page.showLabels(true),
+    },
+    outlines: { label: "Outlines only", keys: ["k"], run: () => page.toggleOutlines() },
+    fainter: { label: "Labels fainter", keys: [","], run: () => page.setOpacity(page.opacity - 0.1) },
+    stronger: { label: "Labels stronger", keys: ["."], run: () => page.setOpacity(page.opacity + 0.1) },
+    model: { label: "The model's view", keys: ["m"], run: () => page.toggleModel() },
+    pseudolabel: { label: "Let the model label this photo", keys: ["t"], run: () => page.pseudolabel() },
+    accept: { label: "Accept the model's regions of the class in hand", keys: ["y"], run: () => page.accept({ class: page.chosen }) },
+    zoomIn: { label: "Zoom in (or turn the wheel)", keys: ["+", "="], run: () => page.canvas.zoom(1.5) },
+    zoomOut: { label: "Zoom out", keys: ["-"], run: () => page.canvas.zoom(1 / 1.5) },
+    fit: { label: "Fit the photo", keys: ["ctrl+0"], run: () => page.canvas.fit() },
+    previous: { label: "Photo before", keys: ["a"], run: () => page.step(-1) },
+    next: { label: "Next photo", keys: ["d"], run: () => page.step(1) },
+    done: { label: "Done, next photo", keys: ["ctrl+Enter"], run: () => page.finish("done") },
+    skip: { label: "Skip, next photo", keys: ["q"], run: () => page.finish("skipped") },
+    find: { label: "Find a photo", keys: ["/"], run: () => page.part.search.focus() },
+    keys: { label: "This list", keys: ["?"], run: () => page.showKeys() },
+  };
+}

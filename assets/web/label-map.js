@@ -1,0 +1,175 @@
+/**
+ * The label map of one photo in the browser: one raster of class ids, whatever the number of regions, and a layer that
+ * colours it at the screen's resolution, so that drawing costs what is seen and not what the photo holds.
+ */
+
+export class LabelMap {
+  /** @param {{width: number, height: number, ids: Uint8Array|Uint16Array}} raster */
+  constructor({ width, height, ids }) {
+    Object.assign(this, { width, height, ids });
+    /** Pixels by class id. */
+    this.pixels = new Map();
+    this.count(ids, 1);
+  }
+
+  /** The class id under a point in image pixels, or null outside the photo. */
+  at([x, y]) {
+    const column = Math.floor(x),
+      row = Math.floor(y);
+    if (column < 0 || row < 0 || column >= this.width || row >= this.height) return null;
+    return this.ids[row * this.width + column];
+  }
+
+  /**
+   * Take over what the server answered.
+   * @param {[number, number, number, number]} box
+   * @param {Uint8Array|Uint16Array} ids of the box, row by row
+   */
+  patch([x0, y0, x1, y1], ids) {
+    const width = x1 - x0;
+    if (this.ids instanceof Uint8Array && ids instanceof Uint16Array) this.ids = Uint16Array.from(this.ids);
+    for (let y = y0; y < y1; y++) {
+      const at = y * this.width + x0,
+        row = ids.subarray((y - y0) * width, (y - y0 + 1) * width);
+      this.count(this.ids.subarray(at, at + width), -1);
+      this.ids.set(row, at);
+      this.count(row, 1);
+    }
+  }
+
+  /** Class ids that are somewhere in the photo. */
+  share(id) {
+    return (this.pixels.get(id) ?? 0) / this.ids.length;
+  }
+
+  count(ids, sign) {
+    for (let i = 0; i < ids.length;) {
+      const id = ids[i],
+        from = i;
+      while (i < ids.length && ids[i] === id) i++;
+      this.pixels.set(id, (this.pixels.get(id) ?? 0) + sign * (i - from));
+    }
+  }
+}
+
+/** A photo in halves, so that a large one is never scaled down by much while it is drawn. */
+export class PyramidLayer {
+  /** @param {ImageBitmap|null} picture */
+  set(picture) {
+    this.levels = picture ? [picture] : [];
+    while (picture && Math.max(picture.width, picture.height) > 1200) {
+      const half = new OffscreenCanvas(Math.ceil(picture.width / 2), Math.ceil(picture.height / 2));
+      const context = half.getContext("2d");
+      context.imageSmoothingQuality = "medium";
+      context.drawImage(picture, 0, 0, half.width, half.height);
+      this.levels.push(half);
+      picture = half;
+    }
+  }
+
+  draw(context, { image, scale, ratio }) {
+    if (!this.levels?.length) return;
+    const wanted = image[0] * scale * ratio;
+    const level = this.levels.findLast((each) => each.width >= wanted) ?? this.levels[0];
+    context.imageSmoothingEnabled = scale * ratio < 4;
+    context.imageSmoothingQuality = "medium";
+    context.drawImage(level, 0, 0, ...image);
+  }
+}
+
+/** A label map in class colours: filled, or outlines only. */
+export class LabelMapLayer {
+  constructor() {
+    this.opacity = 0.5;
+    this.outlines = false;
+    this.visible = true;
+    this.buffer = new OffscreenCanvas(1, 1);
+    this.bufferContext = this.buffer.getContext("2d");
+    this.set(null, []);
+  }
+
+  /**
+   * @param {LabelMap|null} map
+   * @param {string[]} colours `#rrggbb` by class id, "" for classes that are not shown
+   */
+  set(map, colours) {
+    Object.assign(this, { map, colours });
+  }
+
+  draw(context, view) {
+    const { map } = this;
+    if (!map || !this.visible) return;
+    const scale = view.scale * view.ratio;
+    const x0 = Math.max(view.box[0], Math.floor(view.left)),
+      y0 = Math.max(view.box[1], Math.floor(view.top));
+    const x1 = Math.min(view.box[2], Math.ceil(view.left + view.image[0] * scale)),
+      y1 = Math.min(view.box[3], Math.ceil(view.top + view.image[1] * scale));
+    const width = x1 - x0,
+      height = y1 - y0;
+    if (width <= 0 || height <= 0) return;
+    const line = this.outlines ? Math.max(1, Math.round(1.5 * view.ratio)) : 0;
+    const columns = samples(x0, width + line, view.left, scale, view.image[0], map.width);
+    const rows = samples(y0, height + line, view.top, scale, view.image[1], map.height);
+    const ids = read(map, columns, rows);
+    const image = new ImageData(width, height);
+    this.colour(ids, columns.length, new Uint32Array(image.data.buffer), width, height, line);
+    if (this.buffer.width < width || this.buffer.height < height) {
+      this.buffer.width = Math.max(this.buffer.width, width);
+      this.buffer.height = Math.max(this.buffer.height, height);
+    }
+    this.bufferContext.putImageData(image, 0, 0);
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.drawImage(this.buffer, 0, 0, width, height, x0, y0, width, height);
+  }
+
+  colour(ids, stride, pixels, width, height, line) {
+    const inside = this.colours.map((colour) =>
+      colour ? word(colour, this.outlines ? 0.12 * this.opacity : this.opacity) : 0,
+    );
+    if (!line) {
+      for (let i = 0; i < pixels.length; i++) pixels[i] = inside[ids[i]];
+      return;
+    }
+    const edge = this.colours.map((colour) => (colour ? word(colour, 1) : 0));
+    for (let y = 0, i = 0; y < height; y++) {
+      for (let x = 0, at = y * stride; x < width; x++, i++, at++) {
+        const id = ids[at],
+          right = ids[at + line],
+          below = ids[at + line * stride];
+        pixels[i] =
+          id === right && id === below ? inside[id] : edge[id] || edge[right === id ? below : right] || inside[id];
+      }
+    }
+  }
+}
+
+/** The raster's column (or row) under each of `count` device pixels from `from` on. */
+function samples(from, count, offset, scale, image, cells) {
+  const out = new Int32Array(count);
+  for (let i = 0; i < count; i++) {
+    const at = Math.floor((((from + i + 0.5 - offset) / scale) * cells) / image);
+    out[i] = Math.min(Math.max(at, 0), cells - 1);
+  }
+  return out;
+}
+
+function read({ ids, width }, columns, rows) {
+  const stride = columns.length,
+    out = new Uint16Array(stride * rows.length);
+  for (let j = 0; j < rows.length; j++) {
+    if (j && rows[j] === rows[j - 1]) {
+      out.copyWithin(j * stride, (j - 1) * stride, j * stride);
+      continue;
+    }
+    const row = rows[j] * width;
+    for (let i = 0, to = j * stride; i < stride; i++, to++) out[to] = ids[row + columns[i]];
+  }
+  return out;
+}
+
+/** `#rrggbb` with an opacity as the little-endian word of an ImageData pixel. */
+function word(colour, opacity) {
+  const value = parseInt(colour.slice(1), 16);
+  const alpha = Math.round(opacity * 255);
+  return ((alpha << 24) | ((value & 0xff) << 16) | (value & 0xff00) | (value >> 16)) >>> 0;
+}
