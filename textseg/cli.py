@@ -36,6 +36,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         print(f"textseg: {error.strerror or error}{where}; nothing more was written.", file=sys.stderr)
+    except Exception as error:
+        if os.environ.get("TEXTSEG_TRACEBACK"):
+            raise
+        print(
+            f"textseg: this should not happen ({type(error).__name__}: {' '.join(str(error).split())[:200]}); "
+            "please report it, with what TEXTSEG_TRACEBACK=1 shows.",
+            file=sys.stderr,
+        )
     except KeyboardInterrupt:
         print("textseg: stopped.", file=sys.stderr)
         return 130
@@ -157,8 +165,11 @@ def _segment(args: argparse.Namespace) -> int:
     model = load_model(args.backbone, args.head, readout=args.readout)
     failed = 0
     written: dict[str, Path] = {}
+    originals = {path.resolve() for path in photos}
     for path in tqdm(photos, unit="photo", disable=None):
         try:
+            if (args.out / f"{path.stem}.png").resolve() in originals:
+                raise PhotoError(f"{args.out / path.stem}.png is a photo and would be overwritten; use another --out.")
             if path.stem in written:
                 raise PhotoError(f"{path.stem}.png was already written for {written[path.stem]}; use another --out.")
             _segment_one(model, path, vocabulary, args)

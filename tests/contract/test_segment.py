@@ -104,6 +104,21 @@ def test_two_photos_of_one_name_never_overwrite_each_other(folder, capsys):
     assert read_index_png(folder / "out/one.png").shape == (40, 60)
 
 
+def test_a_photo_is_never_overwritten_by_its_label_map(folder, capsys):
+    noise_photo(30, 30).save("two.png")
+    before = (folder / "two.png").read_bytes()
+    assert main(["segment", "two.png", "--words", "cat", "--out", "."]) == 2
+    assert "would be overwritten" in capsys.readouterr().err
+    assert (folder / "two.png").read_bytes() == before
+
+
+def test_a_fault_of_the_program_is_one_sentence_too(folder, monkeypatch, capsys):
+    monkeypatch.setattr("textseg.segmentation.segment", lambda *_: 1 / 0)
+    assert main(["segment", "one.jpg", "--words", "cat", "--out", "out"]) == 2
+    error = capsys.readouterr().err
+    assert "ZeroDivisionError" in error and error.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

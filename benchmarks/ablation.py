@@ -1,0 +1,135 @@
+"""The ablation table: what each objective, level, unit and refinement gives on `lite`, in one run.
+
+    python benchmarks/ablation.py --data ../shared/data --work /tmp/ablation
+
+Every row has the same backbone, photos, seed and scoring; heads are trained through `trainer.fit.train`, which is
+what `textseg train` calls. The photos to score are encoded once, and every head reads the same features.
+"""
+
+import argparse
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from textseg import images
+from textseg.model import Model, backbones, heads
+from textseg.model.scene import Scene
+from textseg.segmentation import segment
+from textseg.vocabulary import Vocabulary
+from trainer import data as training_data
+from trainer import datasets
+from trainer.evaluate import Confusion
+from trainer.fit import train
+
+SMALL = {"sizes": [[224, 224]], "seed": 0}
+"""All four learn from the same small features: 14 x 14 patches a photo."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: a head (trained as told, or a file), and how it is asked."""
+
+    name: str
+    objective: str | None = None
+    settings: dict[str, Any] | None = None
+    photos: int | None = None
+    head: Path | None = None
+    by: str = "pixel"
+    refine: str = "none"
+
+
+def rows(shipped: Path) -> Iterator[Row]:
+    """The table's lines, cheap ones first."""
+    yield Row("ConSE (`--head none`)")
+    yield Row("ConSE, adaptive units", by="unit")
+    yield Row("ConSE, regions", refine="regions")
+    yield Row("PACL", "pacl", SMALL | {"epochs": 8})
+    yield Row("AFSS", "afss", SMALL | {"epochs": 8}, photos=400)
+    yield Row("MixReorg (groups)", "mixreorg", SMALL | {"epochs": 4, "head": {"width": 192}})
+    few: dict[str, Any] = SMALL | {"epochs": 2, "batch": 16, "head": {"stages": 1}}
+    off = {"object_weight": 0.0, "region_weight": 0.0, "pixel_weight": 0.0}
+    levels = ("object_weight", "region_weight", "pixel_weight")
+    for count, name in enumerate(("object", "object + region", "object + region + pixel"), start=1):
+        on = off | dict.fromkeys(levels[:count], 1.0)
+        yield Row(f"MGCA, {name}", "mgca", few | {"objective": on}, photos=600)
+    yield Row("shipped head", head=shipped)
+    yield Row("shipped head, adaptive units", head=shipped, by="unit")
+    yield Row("shipped head, SLIC", head=shipped, by="slic")
+    yield Row("shipped head, regions (the default)", head=shipped, refine="regions")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--work", type=Path, default=Path("/tmp/ablation"), help="trained heads and cached features")
+    parser.add_argument("--head", type=Path, default=Path("assets/heads/lite.safetensors"), help="the shipped head")
+    parser.add_argument("--limit", type=int, help="score only the first photos of each set")
+    args = parser.parse_args()
+    args.work.mkdir(parents=True, exist_ok=True)
+    backbone = backbones.load("lite")
+    sets = {name: Scored(args.data / name, backbone, args.limit) for name in ("coco-eval", "voc-eval")}
+    captioned = training_data.read([args.data / "flickr8k" / "captions.tsv"], args.work / "cache")
+    print("| row | parameters | training, min | ms a photo | coco-eval all / present | voc-eval all / present |")
+    print("|---|---|---|---|---|---|", flush=True)
+    for row in rows(args.head):
+        path, minutes = row.head, 0.0
+        if row.objective:
+            path = args.work / f"{row.name.replace(' ', '')}.safetensors"
+            chosen = replace(captioned, photos=captioned.photos[: row.photos])
+            start = time.monotonic()
+            if not path.exists():
+                train(row.objective, chosen, path, backbone, row.settings, cache=args.work / "cache", say=lambda _: None)
+            minutes = (time.monotonic() - start) / 60
+        head = heads.load(path, backbone) if path else backbone.alignment()
+        model = Model(backbone, head, row.name)
+        scores = [one.score(model, row) for one in sets.values()]
+        cost = 1000 * sum(s for *_, s in scores) / sum(len(one.photos) for one in sets.values())
+        count = sum(p.numel() for p in head.parameters())
+        cells = " | ".join(f"{every:.1f} / {present:.1f}" for every, present, _ in scores)
+        trained = f"{minutes:.1f}" if row.objective else "–"
+        print(f"| {row.name} | {count / 1e6:.2f} M | {trained} | {cost:.0f} | {cells} |", flush=True)
+
+
+class Scored:
+    """One data set with its photos' features in memory, so that a head is all that runs for a row."""
+
+    def __init__(self, folder: Path, backbone: backbones.Backbone, limit: int | None) -> None:
+        self.dataset = datasets.open(folder)
+        self.vocabulary = Vocabulary.from_names(entry.word for entry in self.dataset.classes)
+        self.photos = []
+        for photo_file, label_file in self.dataset.pairs[:limit]:
+            photo = images.open(photo_file)
+            image = images.fit(photo, backbone.short_side, backbone.multiple)
+            features = backbone.encode([image])[0].half()
+            self.photos.append((photo, features, self.dataset.truth(label_file, photo.size), {}))
+
+    @torch.inference_mode()
+    def score(self, model: Model, row: Row) -> tuple[float, float, float]:
+        """(mIoU of all words, mIoU of present words, seconds of head and answer over all photos)."""
+        count = len(self.dataset.classes)
+        confusions, seconds = (Confusion(count), Confusion(count)), 0.0
+        for photo, features, truth, derived in self.photos:
+            present = np.unique(truth[(truth >= 0) & (truth < count)])
+            start = time.perf_counter()
+            scene = Scene(photo, model.head(features[None].float())[0], features, model)
+            scene._derived = {k: v for k, v in derived.items() if k == "felzenszwalb"}  # the photo's alone
+            answer = self._ask(scene, self.vocabulary, row)
+            seconds += time.perf_counter() - start
+            confusions[0].add(truth, answer.astype(np.int64) - 1)
+            asked = Vocabulary(tuple(self.vocabulary[int(k)] for k in present))
+            confusions[1].add(truth, present[self._ask(scene, asked, row).astype(np.int64) - 1])
+            derived.update(scene._derived)
+        return confusions[0].miou(), confusions[1].miou(), seconds
+
+    @staticmethod
+    def _ask(scene: Scene, vocabulary: Vocabulary, row: Row) -> np.ndarray:
+        return segment(scene, vocabulary, by=row.by, refine=None if row.by == "slic" else row.refine).ids
+
+
+if __name__ == "__main__":
+    main()
