@@ -85,7 +85,7 @@ export class Queue {
     }
     const over = this.photos.filter(({ state }) => OVER.includes(state)).length,
       all = this.photos.length;
-    this.part["progress-text"].textContent = `${over} of ${all} done`;
+    this.part["progress-text"].textContent = `${over} / ${all} done`;
     const share = (state) => `${(100 * this.photos.filter((photo) => photo.state === state).length) / (all || 1)}%`;
     this.part.progress.replaceChildren(
       ...["done", "skipped", "in work", "pseudo-labelled"].map((state) =>

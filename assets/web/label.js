@@ -205,7 +205,6 @@ export class LabelPage {
       if (turn !== this.turn) return;
     }
     this.problem("");
-    this.say("");
     const quiet = this.waiting.begin("Opening the photo");
     const opened = await this.call("open", { photo: id });
     let picture, raster;

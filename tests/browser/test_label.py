@@ -1,0 +1,389 @@
+"""Journeys on the Label page: mouse, keys and fingers in a real browser, pixels in the stored label map."""
+
+import re
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.tiny import noise_photo, tiny_model
+from textseg.project import Project, operations
+from textseg.vocabulary import Vocabulary
+
+SIZE = (300, 200)
+WORDS = "cat, sofa, wall"
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Project]]:
+    """The app with a project of twelve photos and a model that encodes in a millisecond."""
+    from textseg import web
+    from textseg.web import engine
+
+    folder = tmp_path_factory.mktemp("label")
+    project = Project.create(folder / "p", Vocabulary.parse(WORDS))
+    for seed in range(20):
+        noise_photo(*SIZE, seed=seed).save(folder / f"photo{seed:02}.png")
+    project.add([folder / f"photo{seed:02}.png" for seed in range(20)])
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "load_model", lambda *_, **__: tiny_model())
+        patch.setattr("textseg.web.nouns.Nouns.embed", lambda *_: None)
+        patch.setattr("textseg.web.app.SAMPLES", [_Blank()])
+        blocks = web.serve(port=port, project=folder / "p", block=False)
+        yield f"http://127.0.0.1:{port}/", project
+        blocks.close()
+
+
+class _Blank:
+    """Stands for the sample that the app encodes at its start."""
+
+    def photo(self):  # type: ignore[no-untyped-def]
+        from textseg.web.samples import SAMPLES
+
+        return SAMPLES[0].photo()
+
+
+@pytest.fixture
+def open_photo(served, chromium) -> Iterator[Callable]:  # type: ignore[no-untyped-def]
+    """`open_photo(id, **window)`: the Label page with this photo in hand; it must stay without complaints."""
+    url, _ = served
+    contexts, complaints = [], []
+
+    def open_(photo: int, **window):  # type: ignore[no-untyped-def]
+        context = chromium.new_context(**({"viewport": {"width": 1280, "height": 800}} | window))
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(90_000)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(f"{url}#label/{photo}")
+        page.wait_for_selector(f".labelling[data-photo='{photo}']")
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def saved(page, revision: int) -> None:
+    """Wait until the page says that this revision is on disk; a refusal fails at once, with its reason."""
+    page.wait_for_selector(f".labelling[data-revision='{revision}'], .labelling .problem:not([hidden])")
+    if page.get_attribute(".labelling", "data-revision") != str(revision):
+        raise AssertionError(page.text_content(".labelling .problem"))
+
+
+def on_screen(page, x: float, y: float) -> tuple[float, float]:
+    """Where the image point (x, y) lies in the window while the photo is fitted."""
+    box = page.locator(".desk .board").bounding_box()
+    scale = min(box["width"] / SIZE[0], box["height"] / SIZE[1])
+    left = box["x"] + (box["width"] - SIZE[0] * scale) / 2
+    top = box["y"] + (box["height"] - SIZE[1] * scale) / 2
+    return left + x * scale, top + y * scale
+
+
+def stroke(page, *points: tuple[float, float]) -> None:
+    page.mouse.move(*on_screen(page, *points[0]))
+    page.mouse.down()
+    for point in points[1:]:
+        page.mouse.move(*on_screen(page, *point), steps=4)
+    page.mouse.up()
+
+
+def class_at(page, x: float, y: float) -> str:
+    """What the status line says about an image point."""
+    page.mouse.move(*on_screen(page, x + 1, y))
+    page.mouse.move(*on_screen(page, x, y))
+    return page.text_content("[data-part=under]").split(" · ")[1]
+
+
+def test_from_pseudo_labels_by_click_and_brush_to_done(served, open_photo):
+    _, project = served
+    page = open_photo(1)
+    saved(page, 0)
+    page.keyboard.press("t")
+    saved(page, 1)
+    assert project.label_map(1)[0].any() and project.photo(1).state == "pseudo-labelled"
+
+    page.keyboard.press("2")
+    page.keyboard.press("u")
+    page.mouse.move(*on_screen(page, 25, 25))
+    page.mouse.click(*on_screen(page, 25, 25))
+    saved(page, 2)
+    assert project.label_map(1)[0][25, 25] == 2
+
+    page.keyboard.press("b")
+    page.keyboard.press("3")
+    stroke(page, (120, 100), (180, 110))
+    saved(page, 3)
+    painted = project.label_map(1)[0]
+    assert painted[100, 121] == painted[109, 178] == 3
+
+    page.keyboard.press("Control+z")
+    saved(page, 4)
+    assert project.label_map(1)[0][100, 121] != 3
+    page.keyboard.press("Control+Shift+z")
+    saved(page, 5)
+    assert np.array_equal(project.label_map(1)[0], painted)
+
+    page.reload()
+    page.wait_for_selector(".labelling[data-photo='1']")
+    saved(page, 5)
+    assert class_at(page, 121, 100) == "wall" and class_at(page, 25, 25) == "sofa"
+    page.keyboard.press("Control+z")  # undo outlives the page
+    saved(page, 6)
+    page.keyboard.press("Control+y")
+    saved(page, 7)
+
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector(".labelling[data-photo='2']")
+    assert project.photo(1).state == "done"
+    page.keyboard.press("q")
+    page.wait_for_selector(".labelling[data-photo='3']")
+    assert project.photo(2).state == "skipped"
+    page.keyboard.press("a")
+    page.wait_for_selector(".labelling[data-photo='2']")
+
+
+@pytest.mark.parametrize("ratio", [1, 2, 3])
+def test_the_brush_paints_where_it_is_at_every_zoom_and_pixel_ratio(served, open_photo, ratio):
+    _, project = served
+    photo = 3 + ratio
+    page = open_photo(photo, viewport={"width": 1200, "height": 760}, device_scale_factor=ratio)
+    page.keyboard.press("b")
+    spots = [(140.5, 101.5), (163.25, 90.75), (110.0, 120.0)]
+    for revision, (x, y) in enumerate(spots, start=1):
+        at = on_screen(page, x, y)
+        page.mouse.move(*at)
+        for _ in range(revision - 1):  # the point under the pointer stays under it
+            page.mouse.wheel(0, -300)
+        if revision > 1:
+            page.wait_for_function("document.querySelector('[data-part=zoom]').textContent !== window.before")
+        page.evaluate("window.before = document.querySelector('[data-part=zoom]').textContent")
+        page.keyboard.press(str(revision))
+        page.mouse.down()
+        page.mouse.up()
+        saved(page, revision)
+        stored = project.label_map(photo)[0] == revision
+        (x0, y0, x1, y1), mask = operations.brush([(x, y)], 12, SIZE)
+        expected = np.zeros(SIZE[::-1], bool)
+        expected[y0:y1, x0:x1] = mask
+        assert (stored ^ expected).sum() <= 4  # the hundredth of a pixel that a point is rounded to
+        page.keyboard.press("Control+0")
+
+
+def test_a_stroke_travels_as_points_and_a_tap_paints_a_disc(served, open_photo):
+    _, project = served
+    page = open_photo(7)
+    sent = []
+    page.on("request", lambda request: "component_server" in request.url and sent.append(request.post_data or ""))
+    page.keyboard.press("b")
+    stroke(page, (50, 50), (200, 120), (80, 150))
+    saved(page, 1)
+    edits = [body for body in sent if '"brush"' in body]
+    assert len(edits) == 1 and len(edits[0]) < 2_000 and "png" not in edits[0]
+    stroke(page, (260, 30))
+    saved(page, 2)
+    assert (project.label_map(7)[0][10:50, 240:280] == 1).sum() == pytest.approx(np.pi * 12**2, rel=0.05)
+
+
+def test_clicks_find_a_thing_and_enter_labels_it(served, open_photo):
+    _, project = served
+    page = open_photo(8)
+    page.keyboard.press("s")
+    page.mouse.click(*on_screen(page, 25, 25))
+    page.wait_for_function("document.querySelector('[data-part=notice]').textContent.includes('Enter')")
+    page.mouse.click(*on_screen(page, 280, 180), button="right")
+    page.wait_for_function("document.querySelector('[data-part=notice]').textContent.includes('Enter')")
+    page.keyboard.press("Enter")
+    saved(page, 1)
+    ids = project.label_map(8)[0]
+    assert ids[25, 25] == 1 and ids[180, 280] == 0
+    page.mouse.click(*on_screen(page, 150, 100))
+    page.keyboard.press("Escape")  # lets go: nothing is painted
+    assert project.label_map(8)[1] == 1
+
+
+def test_polygon_fill_relabel_erase_and_pick(served, open_photo):
+    _, project = served
+    page = open_photo(9)
+    page.keyboard.press("p")
+    for corner in [(40, 40), (140, 40), (140, 120), (40, 120)]:
+        page.mouse.click(*on_screen(page, *corner))
+    page.keyboard.press("Enter")
+    saved(page, 1)
+    assert (project.label_map(9)[0] == 1).sum() == pytest.approx(100 * 80, rel=0.03)
+    page.keyboard.press("g")
+    page.keyboard.press("2")
+    page.mouse.click(*on_screen(page, 90, 80))
+    saved(page, 2)
+    assert project.label_map(9)[0][80, 90] == 2
+    page.keyboard.press("r")
+    page.keyboard.press("3")
+    page.mouse.click(*on_screen(page, 60, 60))
+    saved(page, 3)
+    assert (project.label_map(9)[0] == 3).sum() == pytest.approx(100 * 80, rel=0.03)
+    page.keyboard.press("e")
+    stroke(page, (90, 80))
+    saved(page, 4)
+    assert project.label_map(9)[0][80, 90] == 0
+    page.keyboard.press("1")
+    page.keyboard.press("i")
+    page.mouse.click(*on_screen(page, 50, 50))
+    assert page.text_content(".class-rows .chosen .label") == "wall"
+    for revision in (5, 6, 7, 8):  # every gesture is one step back
+        page.keyboard.press("Control+z")
+        saved(page, revision)
+    assert not project.label_map(9)[0].any()
+
+
+def test_locked_classes_and_only_unlabelled_keep_finished_work(served, open_photo):
+    _, project = served
+    page = open_photo(10)
+    page.keyboard.press("b")
+    stroke(page, (100, 100))
+    saved(page, 1)
+    page.keyboard.press("l")
+    page.keyboard.press("2")
+    stroke(page, (80, 100), (120, 100))
+    saved(page, 2)
+    ids = project.label_map(10)[0]
+    assert ids[100, 100] == 1 and ids[100, 80] == 2
+    page.keyboard.press("3")
+    page.keyboard.press("o")
+    stroke(page, (60, 100), (120, 100))
+    saved(page, 3)
+    ids = project.label_map(10)[0]
+    assert ids[100, 80] == 2 and ids[100, 58] == 3
+
+
+def test_work_done_elsewhere_is_shown_and_never_lost(served, open_photo):
+    _, project = served
+    page = open_photo(11)
+    project.edit(11, 0, {"type": "brush", "class": 2, "radius": 20, "points": [[50, 50]]})
+    page.keyboard.press("b")
+    stroke(page, (200, 100))
+    page.wait_for_selector(".labelling .problem:not([hidden])")
+    assert "changed elsewhere" in page.text_content(".labelling .problem")
+    page.wait_for_selector(".labelling[data-revision='1']")
+    assert class_at(page, 50, 50) == "sofa" and class_at(page, 200, 100) == "unlabelled"
+    assert project.label_map(11)[0][100, 200] == 0
+    stroke(page, (200, 100))
+    page.wait_for_selector(".labelling[data-revision='2']")
+    assert project.label_map(11)[0][100, 200] == 1 and project.label_map(11)[0][50, 50] == 2
+
+
+def test_a_stroke_waits_for_a_server_that_does_not_answer(served, open_photo):
+    _, project = served
+    page = open_photo(12)
+    page.route("**/component_server*", lambda route: route.abort())
+    page.keyboard.press("b")
+    stroke(page, (100, 100))
+    page.wait_for_selector(".save[data-state=offline]")
+    assert "Not saved" in page.text_content(".save") and project.label_map(12)[1] == 0
+    page.unroute("**/component_server*")
+    saved(page, 1)
+    assert project.label_map(12)[0][100, 100] == 1
+
+
+def test_going_on_to_another_photo_saves_first(served, open_photo):
+    _, project = served
+    page = open_photo(13)
+    page.keyboard.press("b")
+    stroke(page, (100, 100), (150, 120))
+    page.keyboard.press("d")
+    page.wait_for_selector(".labelling[data-photo='14']")
+    assert project.label_map(13)[0][100, 100] == 1
+
+
+def test_keys_rest_while_a_person_types(served, open_photo):
+    page = open_photo(14)
+    page.fill("[data-part=new-name]", "")
+    page.click("[data-part=new-name]")
+    page.keyboard.type("blue d")
+    assert page.input_value("[data-part=new-name]") == "blue d"
+    assert page.get_attribute(".labelling", "data-photo") == "14"
+    page.fill("[data-part=new-name]", "")
+
+
+def test_no_key_has_two_actions_and_the_list_shows_them_all(served, open_photo):
+    page = open_photo(14)
+    page.keyboard.press("?")
+    page.wait_for_selector("dialog[open] .keys")
+    rows = page.locator("dialog .keys tr").all_text_contents()
+    caps = [cap for row in page.locator("dialog .keys tr").all() for cap in row.locator("kbd").all_text_contents()]
+    assert len(rows) >= 30 and len(caps) == len(set(caps))
+    documented = Path(__file__).parents[2].joinpath("docs/labelling.md").read_text("utf-8")
+    for row in page.locator("dialog .keys tr").all():
+        label = row.locator("td").nth(1).text_content()
+        assert f"| {label} |" in documented
+
+
+def test_classes_are_added_renamed_merged_and_deleted_under_the_pixels(served, open_photo):
+    _, project = served
+    page = open_photo(15)
+    page.fill("[data-part=new-name]", "lamp; light")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".class-rows li:nth-child(4).chosen")
+    page.keyboard.press("Escape")
+    page.keyboard.press("b")
+    stroke(page, (100, 100))
+    saved(page, 1)
+    lamp = project.classes()[-1]
+    assert lamp.name == "lamp" and lamp.aliases == ["light"] and project.label_map(15)[0][100, 100] == lamp.id
+    page.click(f".class-rows [data-class='{lamp.id}'] [aria-label='Change lamp']")
+    page.fill("dialog[open] input[type=text]", "torch")
+    page.click("dialog[open] button[type=submit]")
+    page.wait_for_selector(f".class-rows [data-class='{lamp.id}'] .name[title=torch]")
+    assert class_at(page, 100, 100) == "torch"
+    page.click(f".class-rows [data-class='{lamp.id}'] [aria-label='Change torch']")
+    page.select_option("dialog[open] select", label="cat")
+    page.click("dialog[open] .danger")
+    page.wait_for_selector(f".class-rows [data-class='{lamp.id}']", state="detached")
+    page.wait_for_function("document.querySelector('.class-rows .share').textContent !== '0 %'")
+    assert project.label_map(15)[0][100, 100] == 1 and class_at(page, 100, 100) == "cat"
+
+
+def test_a_finger_paints(served, open_photo):
+    _, project = served
+    page = open_photo(16, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True, device_scale_factor=2)
+    page.click("[data-do=brush]")
+    page.touchscreen.tap(*on_screen(page, 100, 100))
+    saved(page, 1)
+    assert project.label_map(16)[0][100, 100] == 1
+
+
+def test_photos_are_added_by_upload_and_found_by_name_and_state(served, open_photo, tmp_path):
+    _, project = served
+    page = open_photo(16)
+    noise_photo(90, 60, seed=99).save(tmp_path / "late.png")
+    page.set_input_files(".queue [data-part=file]", tmp_path / "late.png")
+    page.wait_for_selector(".photos-list [title='late.png']")
+    assert project.photos()[-1].name == "late.png"
+    page.fill(".queue [data-part=search]", "late")
+    assert re.findall(r"photo\d\d|late", " ".join(page.locator(".photos-list li:visible").all_text_contents())) == [
+        "photo15",
+        "late",
+    ]  # the photo in hand stays in sight
+
+
+def test_the_models_regions_are_accepted_and_the_rest_labelled_in_the_background(served, open_photo):
+    _, project = served
+    page = open_photo(17)
+    page.keyboard.press("t")
+    saved(page, 1)
+    page.wait_for_selector("[data-part=accept-all]:enabled")
+    page.click("[data-part=accept-all]")
+    saved(page, 2)
+    assert {row.kind for row in project.provenance(17)[1].values()} == {"accepted"}
+    page.keyboard.press("m")
+    page.wait_for_selector(".labelling.models")
+    assert project.label_map(17)[1] == 2  # looking stores nothing
+    page.click("[data-part=run]")
+    page.wait_for_function("document.querySelector('[data-part=run-state]').textContent.includes('photos labelled')")
+    assert not project.photos(state="new")
+    assert project.label_map(17)[1] == 2  # what a person accepted was left alone
