@@ -1,26 +1,37 @@
-"""`regions`: masks that need no weights, from a hierarchy of superpixels and a random walk between the clicks.
+"""`regions`: masks that need no weights of their own, from a hierarchy of superpixels and a random walk between clicks.
 
-Everything is worked out on superpixels of a copy of the photo whose long side is at most 640, so a prompt takes the
-same time at any photo size.
+Everything is worked out on superpixels of a copy of the photo whose long side is at most 640, and the answer is written
+at the photo's size without a full-size array, so a prompt hardly takes longer on a larger photo.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 from PIL import Image
-from scipy import sparse
+from scipy import ndimage, sparse
 from scipy.sparse.linalg import spsolve
 
 from textseg import images
 from textseg.errors import Cancelled
 from textseg.model import Scene
 from textseg.proposals import Box, Cancel, Mask, Point, Prompt, read_prompt, register
+from textseg.proposals.clues import probability
 from textseg.proposals.region_graph import RegionGraph
 from textseg.proposals.rle import encode_resized
 
 MOST_MASKS = 200
+LEAST_AREA, MOST_AREA = 0.001, 0.95
+"""Shares of the photo that `everything` keeps."""
+DUPLICATE_IOU = 0.85
+WHEEL_STEP = 1.2
+"""Each step up the hierarchy makes the mask at least this much larger."""
+CONTRAST, PULL = 2.0, 0.03
+"""Of the random walk: how much a strong border stops it, and how firmly each superpixel holds to its own evidence."""
+TRUST = 4.0
+"""Evidence (in nats) for a superpixel that lies wholly in the previous mask, and against one wholly outside."""
 
 
 @register("regions")
@@ -31,7 +42,7 @@ class Regions:
         self.name = "regions"
 
     def open(self, photo: Image.Image, scene: Scene | None = None) -> RegionProposals:
-        """Find the superpixels of `photo`; with a scene this is done once for it."""
+        """Find the superpixels of `photo`; for a scene this is done once, and its features are used."""
         if scene is None:
             return RegionProposals(photo)
         return scene.once("regions", lambda: RegionProposals(photo, scene.features.float().cpu().numpy()))
@@ -50,111 +61,216 @@ class RegionProposals:
         return self.graph.nbytes
 
     def everything(self, cancel: Cancel | None = None) -> list[Mask]:
-        """The stable nodes of the hierarchy, the most stable first. Raises Cancelled."""
+        """The nodes of the hierarchy that stand out most, those first; near duplicates once. Raises Cancelled."""
         tree = self.graph.hierarchy
         share = tree.area / self.graph.areas.sum()
-        good = np.flatnonzero((share > 0.001) & (share < 0.95) & (tree.stability > 0.05))
+        good = (share >= LEAST_AREA) & (share <= MOST_AREA)
+        kept: list[int] = []
+        for node in np.flatnonzero(good)[np.argsort(-tree.prominence[good], kind="stable")].tolist():
+            if len(kept) < MOST_MASKS and not self._known(node, kept):
+                kept.append(node)
         masks = []
-        for node in good[np.argsort(-tree.stability[good], kind="stable")][:MOST_MASKS]:
+        for node in kept:
             if cancel is not None and cancel():
                 raise Cancelled("The search for masks was stopped.")
-            masks.append(self._node_mask(int(node)))
+            masks.append(self._node_mask(node, float(tree.prominence[node])))
         return masks
 
     def hierarchy(self, x: float, y: float) -> list[Mask]:
         """The nodes that hold the pixel (x, y), from its superpixel to the whole photo."""
-        prompt = read_prompt(self.size, [(x, y, 1)])
-        leaf = int(self._superpixels(prompt.inside)[0])
+        leaf = int(self._superpixels(read_prompt(self.size, [(x, y, 1)]).inside)[0])
         tree = self.graph.hierarchy
-        nodes, area = [], 0.0
+        steps: list[int] = []
         for node in tree.ancestors(leaf):
-            if tree.area[node] >= 1.15 * area:
-                nodes.append(node)
-                area = tree.area[node]
-        return [self._node_mask(node) for node in nodes]
+            if not steps or tree.area[node] >= WHEEL_STEP * tree.area[steps[-1]]:
+                steps.append(node)
+        return [self._node_mask(node, float(tree.prominence[node]), [(int(x), int(y), True)]) for node in steps]
 
     def prompt(
         self, points: Sequence[Point] = (), box: Box | None = None, previous: Mask | None = None
     ) -> list[Mask]:
-        """The region that a random walk from the points reaches; then the nodes of the hierarchy that agree with them."""
+        """The mask of a random walk from the points, then up to two nodes of the hierarchy that agree with them.
+
+        Points inside are in every mask and points outside in none; of a box nothing outside is taken, and nothing of
+        it when no part of the photo speaks for more. The score is the expected IoU. Raises PromptError.
+        """
         prompt = read_prompt(self.size, points, box, previous)
-        walk = self._walk(prompt)
-        mask = self._mask(walk, 1.0, prompt)
-        return [mask] if mask is not None else []
-
-    def _walk(self, prompt: Prompt) -> np.ndarray:
-        """(R,) the probability that a superpixel belongs to the mask (Grady, TPAMI 2006, with priors as in CVPR 2005)."""
         graph = self.graph
-        count = len(graph.areas)
         inside, outside = self._superpixels(prompt.inside), self._superpixels(prompt.outside)
-        both = np.intersect1d(inside, outside)
-        inside, outside = np.setdiff1d(inside, both), np.setdiff1d(outside, both)
-        weight = np.exp(-6 * graph.strength) + 1e-4
-        first, second = graph.edges.T
-        laplacian = sparse.coo_matrix((np.r_[weight, weight], (np.r_[first, second], np.r_[second, first])), (count, count))
-        degree = np.asarray(laplacian.sum(1)).ravel()
-        near = self._likeness(inside) if len(inside) else np.full(count, 0.3)
-        far = self._likeness(outside) if len(outside) else np.full(count, 0.35)
-        prior = 1 / (1 + np.exp(-8 * (near - far)))
-        rigid = np.full(count, 0.02)
-        rigid[inside], prior[inside] = 1e3, 1
-        rigid[outside], prior[outside] = 1e3, 0
-        if prompt.box is not None:
-            left, top, right, bottom = np.array(prompt.box) * self._scale
-            x, y = graph.centres.T
-            out = (x < left) | (x > right) | (y < top) | (y > bottom)
-            rigid[out], prior[out] = 1e3, 0
-        if prompt.previous is not None:
-            before = self._pooled(prompt.previous)
-            prior = 0.5 * prior + 0.5 * before
-        system = sparse.diags(degree + rigid) - laplacian
-        return spsolve(system.tocsc(), rigid * prior)
+        contested = np.intersect1d(inside, outside)
+        allowed = self._allowed(prompt)
+        belief = self._walk(prompt, np.setdiff1d(inside, contested), np.setdiff1d(outside, contested), allowed)
+        chosen, score = _best_part(belief, graph.areas)
+        chosen[inside] = True
+        chosen[np.setdiff1d(outside, contested)] = False
+        if len(inside):
+            chosen = graph.connected(chosen, inside)
+        masks = [self._mask(chosen, score, prompt, contested)] if chosen.any() else []
+        return masks + self._alternatives(belief, chosen, score, prompt, inside, outside, allowed)
 
-    def _likeness(self, seeds: np.ndarray) -> np.ndarray:
-        """(R,) how much each superpixel looks like the most similar of the seeds, 0..1."""
+    def _allowed(self, prompt: Prompt) -> np.ndarray:
+        """(R,) bool: the superpixels that a box does not shut out."""
+        if prompt.box is None:
+            return np.ones(self.graph.count, bool)
+        left, top, right, bottom = np.array(prompt.box) * np.tile(self._scale, 2)
+        x, y = self.graph.centres.T
+        allowed = (x >= left) & (x <= right) & (y >= top) & (y <= bottom)
+        allowed[self._superpixels(np.array([self._middle(prompt.box)], np.intp))] = True
+        allowed[self._superpixels(prompt.inside)] = True
+        return allowed
+
+    def _walk(self, prompt: Prompt, inside: np.ndarray, outside: np.ndarray, allowed: np.ndarray) -> np.ndarray:
+        """(R,) the belief that each superpixel is in the mask.
+
+        A random walk on the graph of superpixels (Grady, TPAMI 2006) that each superpixel's own evidence pulls at (with
+        priors: Grady, CVPR 2005): the solution x of (L + P) x = P e, with L the Laplacian of border weights, e the
+        evidence and P how firmly it is held; clicked superpixels are held fast.
+        """
         graph = self.graph
-        gap = np.linalg.norm(graph.colours[:, None] - graph.colours[None, seeds], axis=2)
-        alike = np.exp(-gap / 20)
-        if graph.features is not None:
-            alike = 0.3 * alike + 0.7 * (graph.features @ graph.features[seeds].T)
-        return alike.max(1)
+        if prompt.box is not None and not allowed.all():
+            ring = ~allowed & (graph.matrix(np.ones(len(graph.edges))) @ allowed > 0)
+            outside_too = np.union1d(outside, np.flatnonzero(ring))
+        else:
+            outside_too = outside
+        seeds = inside
+        if not len(seeds) and prompt.box is not None:
+            seeds = np.setdiff1d(self._superpixels(np.array([self._middle(prompt.box)], np.intp)), outside_too)
+        if len(seeds):
+            evidence = probability(graph, seeds, outside_too)
+        else:
+            evidence = np.full(graph.count, 0.5)
+        if prompt.previous is not None:
+            evidence = _shift(evidence, TRUST * (2 * self._covered(prompt.previous) - 1))
+        hold = np.full(graph.count, PULL)
+        for fixed, value in ((~allowed, 0.0), (inside, 1.0), (outside, 0.0)):
+            hold[fixed], evidence[fixed] = 1e3, value
+        flow = np.exp(-CONTRAST * graph.strength) * graph.length / 10
+        links = graph.matrix(flow)
+        system = sparse.diags(np.asarray(links.sum(1)).ravel() + hold) - links
+        return spsolve(system.tocsc(), hold * evidence).clip(0, 1)
 
-    def _mask(self, walk: np.ndarray, score: float, prompt: Prompt) -> Mask | None:
-        inside = walk > 0.5
-        ids = self.graph.partition.ids
-        values = inside[ids].astype(np.float32)
-        if len(prompt.inside):
-            from skimage.measure import label
+    def _alternatives(
+        self,
+        belief: np.ndarray,
+        chosen: np.ndarray,
+        score: float,
+        prompt: Prompt,
+        inside: np.ndarray,
+        outside: np.ndarray,
+        allowed: np.ndarray,
+    ) -> list[Mask]:
+        """Up to two nodes that hold all points inside, none outside, and differ from what was chosen."""
+        if not len(inside):
+            return []
+        tree, areas = self.graph.hierarchy, self.graph.areas
+        expected = tree.total(belief * areas)
+        iou = expected / ((belief * areas).sum() + tree.area - expected)
+        ranks, barred = tree.rank[inside], np.union1d(tree.rank[outside], tree.rank[~allowed])
+        fits = (tree.first <= ranks.min()) & (tree.last > ranks.max())
+        fits &= np.searchsorted(barred, tree.first) == np.searchsorted(barred, tree.last)
+        common = tree.total(chosen * areas)
+        fits &= common < DUPLICATE_IOU * ((chosen * areas).sum() + tree.area - common)
+        nodes: list[int] = []
+        for node in np.flatnonzero(fits)[np.argsort(-iou[fits], kind="stable")].tolist():
+            if len(nodes) < 2 and not self._known(node, nodes):
+                nodes.append(node)
+        fixed = _fixed(prompt)
+        return [self._node_mask(node, min(float(iou[node]), score), fixed) for node in nodes]
 
-            parts = label(values > 0.5, connectivity=1)
-            at = (prompt.inside * self._scale).astype(int)
-            values = np.isin(parts, np.setdiff1d(parts[at[:, 1], at[:, 0]], 0)).astype(np.float32)
-        rle = encode_resized(values, self.size[::-1])
-        mask = Mask(rle, score)
-        return self._honour(mask, prompt) if mask.area else None
+    def _known(self, node: int, nodes: list[int]) -> bool:
+        """Whether one of `nodes` is nearly the same as `node`; nodes are nested or apart."""
+        tree = self.graph.hierarchy
+        others = np.array(nodes, int)
+        nested = (tree.first[others] < tree.last[node]) & (tree.last[others] > tree.first[node])
+        areas = tree.area[others]
+        return bool((nested & (np.minimum(areas, tree.area[node]) > DUPLICATE_IOU * np.maximum(areas, tree.area[node]))).any())
 
-    def _honour(self, mask: Mask, prompt: Prompt) -> Mask:
-        return mask
+    def _mask(self, chosen: np.ndarray, score: float, prompt: Prompt, contested: np.ndarray) -> Mask:
+        """The mask of superpixels (R,) bool, its outline fitted to the photo's edges and its points honoured."""
+        ids = self.graph.ids
+        values = chosen[ids]
+        inside, outside = self._at(prompt.inside), self._at(prompt.outside)
+        if len(contested):
+            # A superpixel that holds points of both kinds is parted halfway between them.
+            y, x = np.nonzero(np.isin(ids, contested))
+            nearest = [((x[:, None] - p[:, 0]) ** 2 + (y[:, None] - p[:, 1]) ** 2).min(1) for p in (inside, outside)]
+            values[y, x] = nearest[0] <= nearest[1]
+        values = _fit_to_edges(values.astype(np.float32), self.graph.guide)
+        for points, value in ((inside, 1.0), (outside, 0.0)):
+            values[points[:, 1], points[:, 0]] = value
+        return Mask(encode_resized(values, self.size[::-1], fixed=_fixed(prompt)), score)
+
+    def _node_mask(self, node: int, score: float, fixed: Sequence[tuple[int, int, bool]] = ()) -> Mask:
+        tree = self.graph.hierarchy
+        values = (self._ranks >= tree.first[node]) & (self._ranks < tree.last[node])
+        return Mask(encode_resized(values, self.size[::-1], fixed=fixed), score)
+
+    @cached_property
+    def _ranks(self) -> np.ndarray:
+        return self.graph.hierarchy.rank[self.graph.ids]
 
     @property
-    def _scale(self) -> float:
-        return self.graph.partition.ids.shape[1] / self.size[0]
+    def _scale(self) -> np.ndarray:
+        """Working pixels per photo pixel, (x, y)."""
+        return np.array(self.graph.ids.shape[::-1]) / self.size
+
+    def _at(self, points: np.ndarray) -> np.ndarray:
+        """(P, 2) photo pixels -> working pixels x, y."""
+        return ((points + 0.5) * self._scale).astype(np.intp)
 
     def _superpixels(self, points: np.ndarray) -> np.ndarray:
         """The distinct superpixels under (P, 2) photo pixels."""
-        ids = self.graph.partition.ids
-        limit = np.array([ids.shape[1], ids.shape[0]]) - 1
-        at = np.minimum(((points + 0.5) * self._scale).astype(int), limit)
-        return np.unique(ids[at[:, 1], at[:, 0]])
+        at = self._at(points)
+        return np.unique(self.graph.ids[at[:, 1], at[:, 0]])
 
-    def _pooled(self, mask: Mask) -> np.ndarray:
+    @staticmethod
+    def _middle(box: Box) -> tuple[int, int]:
+        return int((box[0] + box[2]) / 2), int((box[1] + box[3]) / 2)
+
+    def _covered(self, mask: Mask) -> np.ndarray:
         """(R,) the share of each superpixel that a mask covers."""
-        ids = self.graph.partition.ids
+        ids = self.graph.ids
         small = Image.fromarray(mask.to_array()).convert("L").resize(ids.shape[::-1], Image.Resampling.BOX)
-        return np.bincount(ids.ravel(), np.asarray(small).ravel() / 255) / self.graph.areas
+        return np.bincount(ids.ravel(), np.asarray(small).ravel() / 255, self.graph.count) / self.graph.areas
 
-    def _node_mask(self, node: int) -> Mask:
-        tree = self.graph.hierarchy
-        rank = tree.rank[self.graph.partition.ids]
-        values = ((rank >= tree.first[node]) & (rank < tree.last[node])).astype(np.float32)
-        return Mask(encode_resized(values, self.size[::-1]), float(tree.stability[node]))
+
+def _best_part(belief: np.ndarray, areas: np.ndarray) -> tuple[np.ndarray, float]:
+    """((R,) bool, IoU): the superpixels above the threshold with the largest expected IoU.
+
+    With independent beliefs b and areas a the expected IoU of a set S is about sum_S a b / (sum a b + sum_S a (1 - b)),
+    which some set {b > t} maximises. More likely than not (0.6) is always in.
+    """
+    order = np.argsort(-belief, kind="stable")
+    hit = (belief * areas)[order].cumsum()
+    miss = ((1 - belief) * areas)[order].cumsum()
+    iou = hit / np.maximum(hit[-1] + miss, 1e-9)
+    best = int(iou.argmax())
+    return belief >= min(belief[order][best], 0.6), float(iou[best])
+
+
+def _shift(probability: np.ndarray, evidence: np.ndarray) -> np.ndarray:
+    """Probabilities after further evidence, in nats."""
+    known = probability.clip(1e-6, 1 - 1e-6)
+    return 1 / (1 + (1 - known) / known * np.exp(-evidence))
+
+
+def _fixed(prompt: Prompt) -> list[tuple[int, int, bool]]:
+    return [(int(x), int(y), bool(label > 0)) for (x, y), label in zip(prompt.points, prompt.labels, strict=True)]
+
+
+def _fit_to_edges(values: np.ndarray, guide: np.ndarray, radius: int = 4, eps: float = 1e-3) -> np.ndarray:
+    """The guided filter (He et al., TPAMI 2013) of (h, w) `values`, on the part of the photo where they change."""
+    rows, columns = (np.flatnonzero(values.any(axis)) for axis in (1, 0))
+    if not len(rows) or values.all():
+        return values
+    part = tuple(slice(max(0, n[0] - 3 * radius), n[-1] + 3 * radius + 1) for n in (rows, columns))
+
+    def mean(x: np.ndarray) -> np.ndarray:
+        return ndimage.uniform_filter(x, 2 * radius + 1, mode="nearest")
+
+    p, i = values[part], guide[part]
+    mean_p, mean_i = mean(p), mean(i)
+    slope = (mean(i * p) - mean_i * mean_p) / (mean(i * i) - mean_i**2 + eps)
+    out = np.zeros_like(values)
+    out[part] = mean(slope) * i + mean(mean_p - slope * mean_i)
+    return out
