@@ -50,8 +50,14 @@ export class LabelPage {
     this.waiting = new Waiting(part.busy);
     this.canvas = new LabelCanvas(part.board, "The photo with its labels");
     this.canvas.layers = [this.layers.photo, this.layers.labels];
-    this.canvas.onview = ({ scale }) => (part.zoom.textContent = `zoom ${Math.round(scale * 100)} %`);
-    this.canvas.element.addEventListener("pointermove", (event) => this.under(event));
+    this.canvas.onview = ({ scale }) => {
+      part.zoom.textContent = `zoom ${Math.round(scale * 100)} %`;
+      this.under();
+    };
+    this.canvas.element.addEventListener("pointermove", (event) => {
+      this.pointer = event;
+      this.under();
+    });
     const relabel = ({ id }, point) => {
       const from = this.map.at(point);
       return from === id ? null : { type: "relabel", from, to: id };
@@ -360,6 +366,7 @@ export class LabelPage {
       this.map.patch(patch.box, ids);
       this.canvas.redraw(patch.box);
       this.measureSoon();
+      this.under();
     }
     if (["undo", "redo"].includes(asked) && !patch.png && !changed) this.say(`Nothing left to ${asked}.`);
     else if (PAINTING.includes(asked) && !changed) this.say(this.whyNothing());
@@ -456,9 +463,9 @@ export class LabelPage {
   }
 
   /** The class under the pointer, in the status line. */
-  under(event) {
-    if (!this.map) return;
-    const { image } = this.canvas.point(event);
+  under() {
+    if (!this.map || !this.pointer) return;
+    const { image } = this.canvas.point(this.pointer);
     const id = (this.modelView?.map ?? this.map).at(image);
     const name = id ? (this.classes.find((each) => each.id === id)?.name ?? "") : "unlabelled";
     this.part.under.textContent = id === null ? "" : `${image.map(Math.floor).join(", ")} · ${name}`;

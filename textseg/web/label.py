@@ -131,9 +131,7 @@ class Label:
         """`{"photo", "base_revision", "operation"}` -> revision, changed pixels and patch, once they are on disk."""
         fields = _fields(message)
         row = self._row(fields)
-        answer = self.api.edit(
-            self.api.project.name, str(row.id), fields.get("base_revision"), fields.get("operation")
-        )
+        answer = self.api.edit(self.api.project.name, str(row.id), fields.get("base_revision"), fields.get("operation"))
         return answer | {"state": self.api.project.photo(row.id).state}
 
     def hierarchy(self, message: Any) -> dict[str, Any]:
