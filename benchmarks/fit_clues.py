@@ -43,7 +43,7 @@ def main() -> None:
             photo = images.open(path)
             features = model.encode(photo).features.float().numpy()
             opened += [(RegionProposals(photo, features), objects), (RegionProposals(photo), objects)]
-    weights: dict[str, dict[str, float]] = defaultdict(lambda: START)
+    weights: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float, START))
     clues.fitted = lambda: weights  # the answers below weigh by what is being fitted
     rows: dict[str, list] = defaultdict(list)
     for turn in range(ROUNDS):
