@@ -14,6 +14,7 @@ Four steps, about 15 minutes on two cores:
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import math
 import tempfile
@@ -21,6 +22,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +39,7 @@ from trainer.nouns import default_nouns
 
 CAPTIONED_GRID, OBJECT_GRID = (20, 24), (20, 20)  # Flickr8k's photos are squeezed to squares: most were 4:3 or 3:2
 SCALE = 15.0  # logit scale of every softmax over words
+LICENCE = "Apache-2.0; learnt from Flickr8k captions (research and education) and ImageNet class names"
 TOP = 8  # words kept of each patch's pseudo-label
 
 
@@ -412,6 +415,12 @@ def main() -> None:
         train(options.data, options.out, options.cache or Path(temporary), options.seed)
 
 
+def fingerprint(data: Path) -> str:
+    """Identifies the words that were taught: the captions and the object names."""
+    taught = (data / "flickr8k" / "captions.tsv", data / "object-photos" / "names.tsv")
+    return hashlib.sha256(b"".join(file.read_bytes() for file in taught)).hexdigest()[:16]
+
+
 def train(data: Path, out: Path, cache: Path, seed: int) -> None:
     """All four steps."""
     start = time.time()
@@ -435,7 +444,14 @@ def train(data: Path, out: Path, cache: Path, seed: int) -> None:
     torch.manual_seed(seed * 10 + 2)
     head = student(untrained(backbone, 768), lesson, labels, seed * 10 + 2)
     log("head")
-    facts = {"objective": "lexical", "seed": seed, "words": words}
+    facts = {
+        "objective": "lexical",
+        "seed": seed,
+        "words": words,
+        "data": {"sources": ["flickr8k captions", "object-photos names"], "fingerprint": fingerprint(data)},
+        "date": date.today().isoformat(),
+        "licence": LICENCE,
+    }
     out.parent.mkdir(parents=True, exist_ok=True)
     save(head.half(), out, backbone, **facts)
     log(f"{out}: {out.stat().st_size / 1e6:.1f} MB, {json.dumps(head.config)}")
