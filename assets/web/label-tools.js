@@ -285,6 +285,7 @@ export class PromptTool extends Tool {
   points = [];
   box = null;
   mask = null;
+  asking = null;
   turn = 0;
 
   press(canvas, point) {
@@ -323,8 +324,10 @@ export class PromptTool extends Tool {
     const turn = ++this.turn;
     this.desk.canvas.redrawAbove();
     if (!this.points.length && !this.box) return this.cancel();
-    const reply = await this.desk.ask("prompt", { points: this.points, box: this.box });
+    this.asking = this.desk.ask("prompt", { points: this.points, box: this.box });
+    const reply = await this.asking;
     if (turn !== this.turn) return;
+    this.asking = null;
     if (!reply.ok) {
       this.desk.say(reply.error);
       this.undo();
@@ -337,14 +340,16 @@ export class PromptTool extends Tool {
     this.desk.canvas.redrawAbove();
   }
 
-  accept() {
+  /** Label the mask of all clicks so far; one that is still being found is waited for. */
+  async accept() {
+    const turn = this.turn;
+    await this.asking;
     const { mask } = this,
       paint = this.desk.classInHand;
-    if (!mask) return false;
+    if (!mask || turn !== this.turn) return;
     this.cancel();
     if (!paint) this.desk.say("Add a class first, then paint.");
     else this.desk.paint({ type: "region", class: paint.id, rle: mask.rle }, new MaskSketch(mask, paint));
-    return true;
   }
 
   /** Take the last click back. */
@@ -359,7 +364,7 @@ export class PromptTool extends Tool {
 
   cancel() {
     const had = this.points.length > 0 || this.box !== null;
-    Object.assign(this, { points: [], box: null, mask: null, boxing: null, from: null });
+    Object.assign(this, { points: [], box: null, mask: null, boxing: null, from: null, asking: null });
     this.turn++;
     if (had) this.desk.say("");
     this.desk.canvas.redrawAbove();
