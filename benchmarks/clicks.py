@@ -8,6 +8,7 @@ otherwise; NoC@t is the mean number of clicks to an IoU of t, counted as 20 wher
 """
 
 import argparse
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -19,7 +20,7 @@ from PIL import Image
 
 from textseg import images, labelmap
 from textseg.proposals import Mask, Point
-from trainer.simulate import MOST_CLICKS, Target, click_through, clicks_to, iou_after, targets
+from trainer.simulate import MOST_CLICKS, click_through, clicks_to, iou_after, targets
 
 GOALS = (0.80, 0.85)
 AFTER = (1, 3, 5)
@@ -42,7 +43,7 @@ def main() -> None:
     rows: dict[tuple[str, str], list[list[float]]] = {}
     seconds: dict[str, list[float]] = {}
     pool = ProcessPoolExecutor(args.processes) if args.processes > 1 else None
-    for found, taken in (pool.map(work, photos) if pool else map(work, photos)):
+    for found, taken in pool.map(work, photos) if pool else map(work, photos):
         for key, ious in found.items():
             rows.setdefault(key, []).extend(ious)
         for method, times in taken.items():
@@ -129,10 +130,8 @@ def grabcut(image: Image.Image, plain: bool) -> Callable[[], Answer]:
             for x, y, label in points:
                 cv2.circle(mask, (int(x), int(y)), sure, cv2.GC_FGD if label > 0 else cv2.GC_BGD, -1)
             models = np.zeros((1, 65)), np.zeros((1, 65))
-            try:
+            with contextlib.suppress(cv2.error):  # one side has no pixels left
                 cv2.grabCut(pixels, mask, None, *models, 5, cv2.GC_INIT_WITH_MASK)
-            except cv2.error:  # one side has no pixels left
-                pass
             return (mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)
 
         return answer

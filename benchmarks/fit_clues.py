@@ -55,7 +55,9 @@ def main() -> None:
                 ious[plain].append(play(proposals, target, random, rows))
         for plain, found in sorted(ious.items()):
             means = " ".join(f"{mean:.3f}" for mean in np.mean(found, 0))
-            print(f"round {turn}, {'plain' if plain else 'features':8} IoU after 1..{CLICKS} clicks: {means}", flush=True)
+            print(
+                f"round {turn}, {'plain' if plain else 'features':8} IoU after 1..{CLICKS} clicks: {means}", flush=True
+            )
         weights = {kind: fit(found) for kind, found in sorted(rows.items())}
     facts = {
         "source": "benchmarks/fit_clues.py",
@@ -84,7 +86,8 @@ def play(proposals: RegionProposals, target: Target, random: np.random.Generator
         mask = proposals.prompt(points)[0].to_array()
         ious.append(target.iou(mask))
         seeds = [
-            proposals._superpixels(np.array([p[:2] for p in points if p[2] == side], int).reshape(-1, 2)) for side in (1, -1)
+            proposals._superpixels(np.array([p[:2] for p in points if p[2] == side], int).reshape(-1, 2))
+            for side in (1, -1)
         ]
         inside, outside = np.setdiff1d(*seeds), np.setdiff1d(*seeds[::-1])
         if len(inside):

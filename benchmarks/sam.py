@@ -52,7 +52,8 @@ def main() -> None:
     print(f"{torch.get_num_threads()} threads, {settings}")
 
     reference, theirs = timed(
-        lambda: SamAutomaticMaskGenerator(model, output_mode="coco_rle", **settings).generate(pixels), their_stages(model)
+        lambda: SamAutomaticMaskGenerator(model, output_mode="coco_rle", **settings).generate(pixels),
+        their_stages(model),
     )
     sam = ours.Sam(model, device="cpu", settings=ours.Settings(**settings))
     masks, mine = timed(lambda: sam.open(Image.fromarray(pixels)).everything(), our_stages(sam))

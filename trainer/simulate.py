@@ -29,15 +29,17 @@ class Target:
         return float((mask & self.truth & self.valid).sum() / max(union.sum(), 1))
 
 
-def targets(ids: np.ndarray, classes: Sequence[int], ignored: Sequence[int] = (), least: float = 0.005) -> Iterator[Target]:
-    """The objects of a label map: the connected parts of each class that cover at least the share `least` of the photo."""
+def targets(
+    ids: np.ndarray, classes: Sequence[int], ignored: Sequence[int] = (), least: float = 0.005
+) -> Iterator[Target]:
+    """The objects of a label map: connected parts of a class that cover at least the share `least` of it."""
     valid = ~np.isin(ids, list(ignored))
     for k in classes:
         parts, count = ndimage.label(ids == k)
         sizes = np.bincount(parts.ravel(), minlength=count + 1)
         for part in range(1, count + 1):
             if sizes[part] >= least * ids.size:
-                # The class's other parts are neither right nor wrong: a word's objects may touch behind an ignored line.
+                # The class's other parts are neither right nor wrong: objects may touch behind an ignored line.
                 truth = parts == part
                 yield Target(truth, valid)
 
@@ -52,12 +54,12 @@ def next_click(
     counts as an edge. With `jitter` the click falls anywhere in the largest disc that fits there, not at its centre.
     """
     free = target.valid.copy()
-    for x, y, _ in taken:
-        free[int(y), int(x)] = False
+    for at_x, at_y, _ in taken:
+        free[int(at_y), int(at_x)] = False
     depth = [_depth(target.truth & ~mask & free), _depth(mask & ~target.truth & free)]
     missed = depth[0].max() >= depth[1].max()
     inner = depth[0] if missed else depth[1]
-    radius = inner.max()
+    radius = float(inner.max())
     if radius <= 0:
         return None
     y, x = np.unravel_index(inner.argmax(), inner.shape)
@@ -70,7 +72,11 @@ def next_click(
 
 
 def click_through(
-    answer: Answer, target: Target, clicks: int = MOST_CLICKS, goal: float = 1.0, jitter: np.random.Generator | None = None
+    answer: Answer,
+    target: Target,
+    clicks: int = MOST_CLICKS,
+    goal: float = 1.0,
+    jitter: np.random.Generator | None = None,
 ) -> list[float]:
     """The IoU after each click, until `goal` or `clicks`."""
     points: list[Point] = []

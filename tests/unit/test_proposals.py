@@ -85,7 +85,10 @@ REFUSED = {
     "infinite": ({"box": (0, 0, math.inf, 20)}, "has no area"),
     "beyond": ({"box": (5, 5, 41, 20)}, "reaches outside the photo"),
     "half a box": ({"box": (5, 5, 9)}, "not .left, top, right, bottom. in numbers"),
-    "another photo's mask": ({"previous": Mask.from_array(np.ones((3, 3), bool), 1)}, "3 x 3 pixels, the photo 40 x 30"),
+    "another photo's mask": (
+        {"previous": Mask.from_array(np.ones((3, 3), bool), 1)},
+        "3 x 3 pixels, the photo 40 x 30",
+    ),
 }
 
 

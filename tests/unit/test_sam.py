@@ -152,7 +152,10 @@ def test_the_hierarchy_goes_from_small_to_large(sam: Sam, photo: Image.Image) ->
 
 
 def test_masks_that_no_point_earns_are_an_empty_answer(model: SamModel, photo: Image.Image) -> None:
-    assert Sam(model, device="cpu", settings=Settings(points_per_side=2, pred_iou_thresh=1e9)).open(photo).everything() == []
+    assert (
+        Sam(model, device="cpu", settings=Settings(points_per_side=2, pred_iou_thresh=1e9)).open(photo).everything()
+        == []
+    )
 
 
 def test_cancelling_stops_between_batches(sam: Sam, photo: Image.Image) -> None:
@@ -170,7 +173,9 @@ def test_a_point_outside_the_photo_is_refused(sam: Sam, photo: Image.Image) -> N
 def test_a_checkpoint_of_another_size_is_refused_in_one_sentence(model: SamModel, tmp_path) -> None:
     file = tmp_path / "small.pth"
     torch.save(model.state_dict(), file)
-    with pytest.raises(WeightsError, match=r"small\.pth does not hold a Segment Anything vit_b: .* first is [\w.]+; name"):
+    with pytest.raises(
+        WeightsError, match=r"small\.pth does not hold a Segment Anything vit_b: .* first is [\w.]+; name"
+    ):
         load_proposer(f"sam:vit_b//{file}")
 
 

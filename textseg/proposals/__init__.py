@@ -1,9 +1,9 @@
-"""Class-agnostic masks behind one protocol: everything in a photo, or the mask of a prompt; each module registers one way.
+"""Class-agnostic masks behind one protocol: everything in a photo, or the mask of a prompt; one module a way.
 
-    proposer = load_proposer("regions")            # or "sam:vit_b//sam_vit_b_01ec64.pth"
-    proposals = proposer.open(photo)
-    proposals.everything()                         # masks, best first
-    proposals.prompt(points=[(120, 80, 1), (20, 30, -1)])
+proposer = load_proposer("regions")            # or "sam:vit_b//sam_vit_b_01ec64.pth"
+proposals = proposer.open(photo)
+proposals.everything()                         # masks, best first
+proposals.prompt(points=[(120, 80, 1), (20, 30, -1)])
 """
 
 from __future__ import annotations
@@ -86,9 +86,7 @@ class Proposals(Protocol):
     def everything(self, cancel: Cancel | None = None) -> list[Mask]:
         """Masks of whatever is in the photo, best first; they may overlap and leave gaps. Raises Cancelled."""
 
-    def prompt(
-        self, points: Sequence[Point] = (), box: Box | None = None, previous: Mask | None = None
-    ) -> list[Mask]:
+    def prompt(self, points: Sequence[Point] = (), box: Box | None = None, previous: Mask | None = None) -> list[Mask]:
         """Masks of what points, a box and a mask of an earlier answer point at, best first. Raises PromptError."""
 
     def hierarchy(self, x: float, y: float) -> list[Mask]:
@@ -176,9 +174,11 @@ def _read_box(box: Box, width: int, height: int) -> Box:
     except (TypeError, ValueError):
         raise PromptError(f"The box {box!r} is not (left, top, right, bottom) in numbers.") from None
     if not all(math.isfinite(side) for side in (left, top, right, bottom)) or right <= left or bottom <= top:
-        raise PromptError(f"The box ({left:g}, {top:g}, {right:g}, {bottom:g}) has no area; give left, top, right, bottom.")
+        raise PromptError(
+            f"The box ({left:g}, {top:g}, {right:g}, {bottom:g}) has no area; give left, top, right, bottom."
+        )
     if left < 0 or top < 0 or right > width or bottom > height:
         raise PromptError(
-            f"The box ({left:g}, {top:g}, {right:g}, {bottom:g}) reaches outside the photo of {width} x {height} pixels."
+            f"The box ({left:g}, {top:g}, {right:g}, {bottom:g}) reaches outside the photo ({width} x {height})."
         )
     return left, top, right, bottom

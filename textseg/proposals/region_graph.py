@@ -158,7 +158,7 @@ class Hierarchy:
 
 
 def _superpixels(lab: np.ndarray) -> np.ndarray:
-    """(h, w) compact watershed (Neubert & Protzel, ICPR 2014) of the colour gradient: SLIC's evenness, sharper borders."""
+    """(h, w) compact watershed (Neubert & Protzel, ICPR 2014) of the gradient: SLIC's evenness, sharper borders."""
     from skimage.segmentation import watershed
 
     gradient = np.sqrt(sum(ndimage.gaussian_gradient_magnitude(lab[..., i], 1.0) ** 2 for i in range(3)))

@@ -86,9 +86,7 @@ class RegionProposals:
                 steps.append(node)
         return [self._node_mask(node, float(tree.prominence[node]), [(int(x), int(y), True)]) for node in steps]
 
-    def prompt(
-        self, points: Sequence[Point] = (), box: Box | None = None, previous: Mask | None = None
-    ) -> list[Mask]:
+    def prompt(self, points: Sequence[Point] = (), box: Box | None = None, previous: Mask | None = None) -> list[Mask]:
         """The mask of a random walk from the points, then up to two nodes of the hierarchy that agree with them.
 
         Points inside are in every mask and points outside in none; of a box nothing outside is taken, and nothing of
@@ -135,10 +133,7 @@ class RegionProposals:
         seeds = inside
         if not len(seeds) and prompt.box is not None:
             seeds = np.setdiff1d(self._superpixels(np.array([self._middle(prompt.box)], np.intp)), outside_too)
-        if len(seeds):
-            evidence = probability(graph, seeds, outside_too)
-        else:
-            evidence = np.full(graph.count, 0.5)
+        evidence = probability(graph, seeds, outside_too) if len(seeds) else np.full(graph.count, 0.5)
         if prompt.previous is not None:
             evidence = _shift(evidence, TRUST * (2 * self._covered(prompt.previous) - 1))
         hold = np.full(graph.count, PULL)
@@ -183,7 +178,9 @@ class RegionProposals:
         others = np.array(nodes, int)
         nested = (tree.first[others] < tree.last[node]) & (tree.last[others] > tree.first[node])
         areas = tree.area[others]
-        return bool((nested & (np.minimum(areas, tree.area[node]) > DUPLICATE_IOU * np.maximum(areas, tree.area[node]))).any())
+        return bool(
+            (nested & (np.minimum(areas, tree.area[node]) > DUPLICATE_IOU * np.maximum(areas, tree.area[node]))).any()
+        )
 
     def _mask(self, chosen: np.ndarray, score: float, prompt: Prompt, contested: np.ndarray) -> Mask:
         """The mask of superpixels (R,) bool, its outline fitted to the photo's edges and its points honoured."""

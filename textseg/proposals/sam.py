@@ -175,9 +175,7 @@ class SamProposals:
         return [Mask(rles[i], float(quality[i])) for i in kept.tolist()]
 
     @torch.inference_mode()
-    def prompt(
-        self, points: Sequence[Point] = (), box: Box | None = None, previous: Mask | None = None
-    ) -> list[Mask]:
+    def prompt(self, points: Sequence[Point] = (), box: Box | None = None, previous: Mask | None = None) -> list[Mask]:
         """SamPredictor's masks for the prompt, best first: three for a single point, whose size is open, else one.
 
         A `previous` mask goes in as the logits it was made from. Raises PromptError.

@@ -24,6 +24,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,7 +46,7 @@ TOP = 8  # words kept of each patch's pseudo-label
 
 def untrained(backbone: backbones.Backbone, width: int) -> LexicalHead:
     """A head that knows the classes and their names; the learnt part is fresh."""
-    classifier = backbone.alignment()
+    classifier: Any = backbone.alignment()
     head = LexicalHead(backbone.feature_dim, backbone.text_dim, len(classifier.bias), width)
     rows = [line.split("\t") for line in asset("words/concepts.tsv").read_text().splitlines()]
     wanted = sorted({name for row in rows for name in (*row[2].split("; "), row[3]) if name})
