@@ -4,7 +4,9 @@ That is what makes a resumed training equal to one that was never killed, and le
 without talking. With n processes each reads or encodes its n-th of the photos and the frozen features (no gradient
 flows through them) are gathered, so that every process computes the loss of the whole batch: contrastive losses keep
 all their negatives, objectives need not know that they are distributed, and the result is that of one process. The
-cost: head and loss are computed n times over. What is shared out is the encoding, some hundred times dearer.
+cost: head and loss are computed n times over. What is shared out is the encoding, which costs several times as much
+(benchmarks/train_step.py): several processes are quicker at filling the cache and where photos do not fit into it, and
+no quicker once everything is read from it.
 """
 
 from collections.abc import Sequence

@@ -10,10 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from textseg.errors import TrainingError
-from textseg.model import Model, default_head, heads
+from textseg.model import Model, heads, load_model
 from textseg.model.backbones import Backbone
 from textseg.proposals import load_proposer
 from textseg.vocabulary import Vocabulary
@@ -96,15 +94,11 @@ def labels(
         counted = Counter(n for found in data.nouns_of(photos, default_nouns(), root) for n in found)
         names = [noun for noun, _ in counted.most_common()] or default_nouns().names
     vocabulary = Vocabulary.parse(",".join(names[: recipe.max_words]))
-    teacher = default_head(backbone.name) if recipe.teacher == "default" else recipe.teacher
-    if teacher is None or teacher == "none":
-        model, teacher_facts = Model(backbone, _alignment(backbone), "none"), "none"
-    else:
-        model = Model(backbone, heads.load(teacher, backbone).to(accelerator.device), str(teacher))
-        teacher_facts = hashlib.sha256(Path(teacher).read_bytes()).hexdigest()
+    teacher = _teacher(backbone, recipe, str(accelerator.device))
+    head_bytes = Path(recipe.teacher).read_bytes() if Path(recipe.teacher).is_file() else recipe.teacher.encode()
     made_by = (
-        backbone.name, backbone.weights_hash, teacher_facts, str(vocabulary), recipe.proposer,
-        recipe.words_a_photo, recipe.confidence, recipe.margin,
+        teacher.name, teacher.backbone.weights_hash, hashlib.sha256(head_bytes).hexdigest(), str(vocabulary),
+        recipe.proposer, recipe.words_a_photo, recipe.confidence, recipe.margin,
     )  # fmt: skip
     store = ArrayStore(root / "labels" / hashlib.sha256(repr(made_by).encode()).hexdigest()[:16])
     grids = list(dict.fromkeys(cache.shape[1:] for cache in caches))
@@ -113,7 +107,7 @@ def labels(
     accelerator.wait_for_everyone()
     with _bar(len(photos) // share[1], "labelling", accelerator) as bar:
         data.pseudo_labels(
-            photos, model, vocabulary, load_proposer(recipe.proposer), grids, store,
+            photos, teacher, vocabulary, load_proposer(recipe.proposer), grids, store,
             recipe.words_a_photo, recipe.confidence, recipe.margin, share, bar,
         )  # fmt: skip
     accelerator.wait_for_everyone()
@@ -130,13 +124,19 @@ def labels(
     return Labels(store, texts[range(len(vocabulary))])
 
 
-def _alignment(backbone: Backbone) -> nn.Module:
+def _teacher(backbone: Backbone, recipe: Recipe, device: str) -> Model:
+    """The model that makes pseudo-labels."""
+    if recipe.teacher_backbone and recipe.teacher_backbone != backbone.name:
+        return load_model(recipe.teacher_backbone, recipe.teacher, device)
+    if recipe.teacher != "none":
+        return Model(backbone, heads.load(recipe.teacher, backbone).to(device), recipe.teacher)
     alignment = backbone.alignment()
     if alignment is None:
         raise TrainingError(
-            f"'{backbone.name}' has no alignment of its own to make pseudo-labels with; name a 'teacher' head."
+            f"'{backbone.name}' has no alignment of its own to make pseudo-labels with; name another model in the "
+            "recipe's 'teacher_backbone', or a head in 'teacher'."
         )
-    return alignment.eval()
+    return Model(backbone, alignment.eval(), "none")
 
 
 def _bar(total: int, what: str, accelerator: Any) -> Any:

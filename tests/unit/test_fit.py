@@ -158,12 +158,10 @@ def test_pseudo_labels_train_a_head_without_captions(tmp_path, folder, train):
     (folder / "captions.tsv").unlink()
     for photo in sorted((folder / "images").iterdir())[3:]:
         photo.unlink()
-    facts = train(
-        "tiny-labels", recipe={"words": ["cat", "dog", "sky"], "teacher": "none", "confidence": 0.0, "margin": 0.0}
-    )
+    facts = train("tiny-labels", recipe={"words": ["cat", "dog", "sky"], "confidence": 0.0, "margin": 0.0})
     assert facts["data"]["captions"] == 0 and math.isfinite(facts["scores"]["loss"])
     with pytest.raises(TrainingError, match="No patch was labelled"):
-        train("tiny-labels", name="none", recipe={"words": ["cat"], "teacher": "none", "confidence": 1.1})
+        train("tiny-labels", name="none", recipe={"words": ["cat"], "confidence": 1.1})
 
 
 def test_photos_that_cannot_be_used_are_counted_before_the_first_step(folder, train):

@@ -44,8 +44,10 @@ class Recipe:
     max_words: int = 200
     words_a_photo: int = 20
     proposer: str = "regions"
-    teacher: str = "default"
-    """Head of the model that makes pseudo-labels: a file, "default" or "none"."""
+    teacher_backbone: str = ""
+    """Backbone of the model that makes pseudo-labels, such as `clip:ViT-B-16/openai`; empty: the head's own."""
+    teacher: str = "none"
+    """Its head: a file, or "none" for the backbone's own alignment."""
     confidence: float = 0.5
     margin: float = 0.1
     licence: str = "Trained on the photos named under data; their terms apply."
