@@ -101,7 +101,10 @@ export class Queue {
     const row = this.rows.get(id);
     if (!row) return;
     row.hidden = false;
-    row.scrollIntoView({ block: "nearest", inline: "nearest" });
+    const list = this.part.photos; // only the list scrolls: on a phone it lies below the canvas
+    const [box, frame] = [row.getBoundingClientRect(), list.getBoundingClientRect()];
+    const off = (from, to, first, last) => (from < first ? from - first : to > last ? to - last : 0);
+    list.scrollBy(off(box.left, box.right, frame.left, frame.right), off(box.top, box.bottom, frame.top, frame.bottom));
   }
 
   /** The photo `by` places on from the one in hand among those that the filter shows, or null. */

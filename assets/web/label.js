@@ -488,7 +488,7 @@ export class LabelPage {
       if (button.dataset.do in this.tools) button.setAttribute("aria-pressed", String(button.dataset.do === name));
     this.part["size-field"].hidden = !["brush", "eraser"].includes(name);
     this.part.board.dataset.tool = name;
-    this.say(HINTS[name] ?? "");
+    this.say((matchMedia("(hover: none)").matches ? TOUCH_HINTS[name] : HINTS[name]) ?? "");
     if (this.edits) this.showSaved();
   }
 
@@ -552,6 +552,7 @@ export class LabelPage {
   markClasses() {
     this.rows.mark(this);
     this.part["accept-class"].lastChild.textContent = this.classInHand ? `Accept ${this.classInHand.name}` : "Accept class";
+    this.showSources();
     this.canvas.redrawAbove();
   }
 
@@ -781,6 +782,12 @@ const HINTS = {
   units: "Point at a thing: a click labels it, the wheel takes a smaller or larger part. Ctrl and wheel zooms.",
   prompts: "Click the thing; right click what is not part of it; or drag a box around it.",
   polygon: "Click the corners, or drag a lasso; the first corner or Enter closes it.",
+};
+
+const TOUCH_HINTS = {
+  units: "Tap a thing to see its region; tap again to label it.",
+  prompts: "Tap the thing, or drag a box around it.",
+  polygon: "Draw around the thing.",
 };
 
 /** The photo that the address names, or null. */
