@@ -725,6 +725,7 @@ export class LabelPage {
     part["run-state"].hidden = !running && !all && !problem;
     const cancel = h("button", { type: "button", class: "link", onclick: () => this.run("cancel") }, "Cancel");
     const bar = h("span", { class: "progress" }, h("i", { "data-state": "done", style: { width: `${(100 * done) / (all || 1)}%` } }));
+    if (part["run-state"].hidden) return part["run-state"].replaceChildren();
     const over = cancelled ? `Cancelled after ${done} of ${all}; start again to go on.` : `${done} photos labelled.`;
     const lost = failed.length ? ` ${failed.length} failed: ${failed[0][1]}` : "";
     part["run-state"].replaceChildren(
