@@ -150,7 +150,7 @@ def test_thresholds_colours_and_hiding_need_no_server(page):
     assert "none of them" in page.text_content("[data-part=none]")
     page.click(".classes li:nth-child(2) .eye")
     page.click("[data-view=heat]")
-    page.locator("[data-part=opacity]").fill("20")
+    page.locator(".explore [data-part=opacity]").fill("20")
     page.mouse.move(500, 400)
     assert calls == []
 
@@ -371,7 +371,7 @@ def test_a_phone_shows_everything_in_one_column(open_page):
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     page.tap(".board canvas", position={"x": 150, "y": 100})
     page.wait_for_selector(".tip:not([hidden]) li")
-    tops = [page.locator(part).bounding_box()["y"] for part in (".board", ".sheet", "#words", ".classes")]
+    tops = [page.locator(part).bounding_box()["y"] for part in (".explore .board", ".sheet", "#words", ".explore .classes")]
     assert tops == sorted(tops)
 
 
