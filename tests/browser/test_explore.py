@@ -371,7 +371,9 @@ def test_a_phone_shows_everything_in_one_column(open_page):
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     page.tap(".board canvas", position={"x": 150, "y": 100})
     page.wait_for_selector(".tip:not([hidden]) li")
-    tops = [page.locator(part).bounding_box()["y"] for part in (".explore .board", ".sheet", "#words", ".explore .classes")]
+    tops = [
+        page.locator(part).bounding_box()["y"] for part in (".explore .board", ".sheet", "#words", ".explore .classes")
+    ]
     assert tops == sorted(tops)
 
 
