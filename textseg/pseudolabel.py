@@ -74,17 +74,28 @@ class PseudoLabels:
         weight = np.where(kept, mean, 0).reshape(grid)
         return torch.from_numpy(index), torch.from_numpy(weight.astype(np.float32))
 
-    def _painted(self, confidence: float, margin: float) -> tuple[LabelMap, np.ndarray]:
+    def index(self, confidence: float = CONFIDENCE, margin: float = MARGIN) -> tuple[np.ndarray, list[LabelledRegion]]:
+        """((H, W) uint16, the sure regions): which of them, from 1, each pixel belongs to; small over large.
+
+        0 where no region is sure or a background word won.
+        """
         width, height = self.size
-        ids = np.zeros((height, width), np.uint8 if len(self.vocabulary) <= 255 else np.uint16)
-        surety = np.zeros((height, width), np.float16)
-        for region in self.sure(confidence, margin):
-            mask = region.mask.to_array()
-            shown = not self.vocabulary[region.word - 1].background
-            ids[mask] = region.word if shown else 0
-            surety[mask] = region.confidence
-        found = np.unique(ids)
-        means = {int(k): float(surety[ids == k].mean(dtype=np.float64)) for k in found[found > 0]}
+        index, sure = np.zeros((height, width), np.uint16), self.sure(confidence, margin)
+        for k, region in enumerate(sure, start=1):
+            left, top, wide, high = region.mask.bbox
+            # Only the region's box is looked at: hundreds of small ones cost little in a large photo.
+            box = slice(top, top + high), slice(left, left + wide)
+            index[box][region.mask.to_array()[box]] = 0 if self.vocabulary[region.word - 1].background else k
+        return index, sure
+
+    def _painted(self, confidence: float, margin: float) -> tuple[LabelMap, np.ndarray]:
+        """(label map, (H, W) float16 confidence of each pixel, 0 where it has no label)."""
+        index, sure = self.index(confidence, margin)
+        words = np.array([0, *(region.word for region in sure)], np.uint8 if len(self.vocabulary) <= 255 else np.uint16)
+        ids, surety = words[index], np.array([0, *(region.confidence for region in sure)], np.float16)[index]
+        pixels = np.bincount(ids.ravel(), minlength=len(self.vocabulary) + 1)
+        total = np.bincount(ids.ravel(), surety.ravel(), len(self.vocabulary) + 1)
+        means = {int(k): float(total[k] / pixels[k]) for k in np.flatnonzero(pixels) if k}
         return LabelMap(ids, self.vocabulary, means), surety
 
 

@@ -158,14 +158,13 @@ def test_locked_classes_and_only_unlabelled_protect_what_is_there(project):
 
 
 def test_a_model_never_changes_what_a_person_made_or_accepted(project):
-    everywhere = np.ones((60, 90), bool)
-    left = everywhere.copy()
-    left[:, 45:] = False
-    project.put_model_labels("one.png", [Region(left, 1, 0.9), Region(~left, 2, 0.4)], head="first")
+    everywhere = np.ones((60, 90), int)
+    halves = np.where(np.arange(90) < 45, 1, 2) * everywhere
+    project.put_model_labels("one.png", halves, [Region(1, 0.9), Region(2, 0.4)], head="first")
     do(project, type="accept", above=0.5)
     brush(project, 0, x=60, y=30, radius=4)
     before = project.label_map("one.png")[0]
-    project.put_model_labels("one.png", [Region(everywhere, 3, 1.0)], head="second")
+    project.put_model_labels("one.png", everywhere, [Region(3, 1.0)], head="second")
     after = project.label_map("one.png")[0]
     assert (after[:, :45] == 1).all()
     erased = (before == 0)[:, 45:]
@@ -173,9 +172,9 @@ def test_a_model_never_changes_what_a_person_made_or_accepted(project):
 
 
 def test_every_pixel_knows_where_it_comes_from(project):
-    left = np.zeros((60, 90), bool)
-    left[:, :45] = True
-    project.put_model_labels("one.png", [Region(left, 1, 0.75)], head="default")
+    left = np.zeros((60, 90), int)
+    left[:, :45] = 1
+    project.put_model_labels("one.png", left, [Region(1, 0.75)], head="default")
     brush(project, 2, x=50, y=30)
     sources, rows = project.provenance("one.png")
     kinds = {rows[s].kind: rows[s] for s in np.unique(sources) if s}
@@ -185,10 +184,8 @@ def test_every_pixel_knows_where_it_comes_from(project):
 
 
 def test_accepting_takes_only_regions_of_the_class_above_the_confidence(project):
-    masks = np.zeros((3, 60, 90), bool)
-    masks[0, :, :30] = masks[1, :, 30:60] = masks[2, :, 60:] = True
-    regions = [Region(m, c, s) for m, c, s in zip(masks, (1, 1, 2), (0.9, 0.3, 0.9), strict=True)]
-    project.put_model_labels("one.png", regions, head="default")
+    thirds = np.broadcast_to(1 + np.arange(90) // 30, (60, 90))
+    project.put_model_labels("one.png", thirds, [Region(1, 0.9), Region(1, 0.3), Region(2, 0.9)], head="default")
     assert do(project, type="accept", above=0.5, **{"class": 1}).changed == 0
     sources, rows = project.provenance("one.png")
     assert [rows[sources[0, x]].kind for x in (5, 35, 65)] == ["accepted", "model", "model"]
@@ -203,6 +200,9 @@ def test_accepting_takes_only_regions_of_the_class_above_the_confidence(project)
         {"type": "fill", "class": 1, "point": [400, 1]},
         {"type": "relabel", "from": "x", "to": 1},
         {"type": "region", "class": 1, "rle": {"size": [60, 90], "counts": [1, 2, 3]}},
+        {"type": "accept", "above": "high"},
+        {"type": "accept", "above": float("nan")},
+        {"type": "accept", "class": 9},
         {"type": "explode"},
         {"type": 7},
         "brush",
@@ -275,3 +275,26 @@ def test_the_first_schema_is_what_the_tables_say(project):
 
     with project._database.reading() as session:
         assert compare_metadata(MigrationContext.configure(session.connection()), Base.metadata) == []
+
+
+def test_accepting_a_class_takes_what_was_merged_into_it_and_nothing_deleted(project):
+    thirds = np.broadcast_to(1 + np.arange(90) // 30, (60, 90))
+    project.put_model_labels("one.png", thirds, [Region(1, 0.9), Region(2, 0.8), Region(3, 0.9)], head="default")
+    project.delete_class(1, merge_into=2)
+    project.delete_class(3)
+    do(project, type="accept", **{"class": 2})
+    do(project, type="accept")
+    sources, rows = project.provenance("one.png")
+    assert [rows[sources[0, x]].kind for x in (5, 35, 65)] == ["accepted", "accepted", "model"]
+
+
+def test_a_batch_run_over_a_persons_work_must_be_told_so(project):
+    everywhere = np.ones((60, 90), int)
+    made = brush(project, 1).changed
+    assert project.person_pixels("one.png") == made
+    project.put_model_labels("one.png", everywhere, [Region(3, 1.0)], head="default")
+    assert project.person_pixels("one.png") == made == (project.label_map("one.png")[0] == 1).sum()
+    project.put_model_labels("one.png", everywhere, [Region(3, 1.0)], head="default", over_person=True)
+    assert project.person_pixels("one.png") == 0 and (project.label_map("one.png")[0] == 3).all()
+    do(project, type="undo")
+    assert project.person_pixels("one.png") == made

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,10 +61,8 @@ class EditResult:
 
 @dataclass(frozen=True)
 class Region:
-    """Part of a model's label map: where, which class, how sure."""
+    """One region of a model's label map: which class, and how sure."""
 
-    mask: np.ndarray
-    """(H, W) bool at the photo's size."""
     class_id: int
     confidence: float
 
@@ -213,7 +211,7 @@ class Project:
             photo = _find(session, key)
             raster = Raster(session, photo)
             sources = raster.read(raster.box)[1]
-            rows = session.scalars(select(Source).where(Source.id.in_(np.unique(sources).tolist())))
+            rows = session.scalars(select(Source).where(Source.id.in_(_present(sources))))
             return sources, {row.id: row for row in rows}
 
     def edit(self, key: int | str, base_revision: int, operation: Mapping[str, Any]) -> EditResult:
@@ -238,26 +236,55 @@ class Project:
                 return self._accept(session, photo, operation)
             return self._paint(session, photo, operation)
 
-    def put_model_labels(self, key: int | str, regions: Iterable[Region], head: str) -> EditResult:
-        """Write a model's regions, in order, where no person has drawn or accepted anything; one step of undo."""
+    def put_model_labels(
+        self,
+        key: int | str,
+        index: np.ndarray,
+        regions: Sequence[Region],
+        head: str,
+        over_person: bool = False,
+    ) -> EditResult:
+        """Write a model's label map: `index` (H, W) holds 0 for unlabelled, or the position from 1 in `regions`.
+
+        Nothing is written where a person has drawn or accepted anything, unless `over_person`; what the model said
+        before goes. One step of undo, one write for all regions.
+        """
         with self._database.writing() as session:
             photo = _find(session, key)
             raster = Raster(session, photo)
             ids, sources = raster.read(raster.box)
-            free = ~np.isin(sources, _sources(session, photo, "person", "accepted"))
-            new_ids, new_sources = np.where(free, 0, ids), np.where(free, 0, sources)
-            for region in regions:
-                source = Source(
-                    photo_id=photo.id, kind="model", class_id=region.class_id, head=head, confidence=region.confidence
+            if index.shape != ids.shape:
+                raise EditError(f"The label map is {index.shape} and the photo {ids.shape} (height, width).")
+            free = np.ones(ids.shape, bool) if over_person else ~self._made_by_person(session, photo, sources)
+            index = np.where(free, index, 0)
+            rows: dict[int, Source] = {
+                k: Source(
+                    photo_id=photo.id,
+                    kind="model",
+                    class_id=regions[k - 1].class_id,
+                    head=head,
+                    confidence=regions[k - 1].confidence,
                 )
-                session.add(source)
-                session.flush()
-                mine = region.mask & free
-                new_ids[mine], new_sources[mine] = region.class_id, source.id
+                for k in _present(index)
+                if k
+            }
+            session.add_all(rows.values())
+            session.flush()
+            to_id, to_source = np.zeros(len(regions) + 1, np.uint16), np.zeros(len(regions) + 1, np.uint32)
+            for k, row in rows.items():
+                to_id[k], to_source[k] = regions[k - 1].class_id, row.id
+            new_ids, new_sources = np.where(free, to_id[index], ids), np.where(free, to_source[index], sources)
             if photo.state == "new":
                 photo.state = "pseudo-labelled"
             operation = {"type": "pseudolabel", "head": head}
             return self._commit(session, photo, operation, raster.box, (ids, sources), (new_ids, new_sources))
+
+    def person_pixels(self, key: int | str) -> int:
+        """How many pixels of a photo a person has drawn, erased or accepted."""
+        with self._database.reading() as session:
+            photo = _find(session, key)
+            raster = Raster(session, photo)
+            return int(self._made_by_person(session, photo, raster.read(raster.box)[1]).sum())
 
     def history(self, key: int | str) -> list[dict[str, Any]]:
         """Every step of a photo, oldest first: revision, type, class, changed pixels, box, time."""
@@ -349,24 +376,37 @@ class Project:
         )
 
     def _accept(self, session: Session, photo: Photo, operation: Mapping[str, Any]) -> EditResult:
-        query = select(Source).where(Source.photo_id == photo.id, Source.kind == "model")
-        if operation.get("class") is not None:
-            query = query.where(Source.class_id == _integer(operation["class"], "class"))
+        """Take the model's regions over as a person's: all, of one class, from a confidence on, or both."""
+        meaning, query = _meaning(session), select(Source).where(Source.photo_id == photo.id, Source.kind == "model")
         if operation.get("above") is not None:
-            query = query.where(Source.confidence >= float(operation["above"]))
+            query = query.where(Source.confidence >= _confidence(operation["above"]))
+        wanted = operation.get("class")
+        if wanted is not None:
+            _living(session, wanted)
         raster = Raster(session, photo)
         ids, sources = raster.read(raster.box)
-        accepted = sources.copy()
-        for row in list(session.scalars(query)):
-            mine = sources == row.id
-            if mine.any():
-                copy = Source(
-                    photo_id=photo.id, kind="accepted", class_id=row.class_id, head=row.head, confidence=row.confidence
-                )
-                session.add(copy)
-                session.flush()
-                accepted[mine] = copy.id
-        return self._commit(session, photo, operation, raster.box, (ids, sources), (ids, accepted))
+        there = set(_present(sources))
+        rows = [
+            row
+            for row in session.scalars(query)
+            if row.id in there and meaning[row.class_id] and wanted in (None, meaning[row.class_id])
+        ]
+        copies = [
+            Source(photo_id=photo.id, kind="accepted", class_id=row.class_id, head=row.head, confidence=row.confidence)
+            for row in rows
+        ]
+        session.add_all(copies)
+        session.flush()
+        become = np.arange(max(there) + 1, dtype=np.uint32)
+        for row, copy in zip(rows, copies, strict=True):
+            become[row.id] = copy.id
+        return self._commit(session, photo, operation, raster.box, (ids, sources), (ids, become[sources]))
+
+    @staticmethod
+    def _made_by_person(session: Session, photo: Photo, sources: np.ndarray) -> np.ndarray:
+        """(H, W) bool: where a person has drawn, erased or accepted."""
+        query = select(Source.id).where(Source.photo_id == photo.id, Source.kind.in_(("person", "accepted")))
+        return np.isin(sources, list(session.scalars(query)))
 
     def _commit(
         self,
@@ -465,6 +505,19 @@ def _integer(value: Any, name: str) -> int:
     return value
 
 
+def _confidence(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise EditError(f"'above' is a confidence from 0 to 1, not {value!r}.")
+    return float(value)
+
+
+def _present(numbers: np.ndarray) -> list[int]:
+    """The numbers that occur, in order; quicker and leaner than sorting them."""
+    seen = np.zeros(int(numbers.max(initial=0)) + 1, bool)
+    seen[numbers.ravel()] = True
+    return np.flatnonzero(seen).tolist()
+
+
 def _meaning(session: Session) -> np.ndarray:
     """What each stored id reads as: itself, 0 for a deleted class, or the class it was merged into."""
     rows = {row.id: row for row in session.scalars(select(Class))}
@@ -486,10 +539,6 @@ def _person(session: Session, photo: Photo) -> int:
         session.add(row)
         session.flush()
     return row.id
-
-
-def _sources(session: Session, photo: Photo, *kinds: str) -> list[int]:
-    return list(session.scalars(select(Source.id).where(Source.photo_id == photo.id, Source.kind.in_(kinds))))
 
 
 def _shrink(box: Box, mask: np.ndarray) -> tuple[Box, np.ndarray]:

@@ -36,12 +36,9 @@ def pseudo_label(
     """
     vocabulary, class_ids = project.vocabulary()
     found = label_regions(scene or model.encode(project.picture(photo)), vocabulary)
-    regions = [
-        Region(region.mask.to_array(), class_ids[region.word - 1], region.confidence)
-        for region in found.sure(confidence, margin)
-        if not vocabulary[region.word - 1].background
-    ]
-    return project.put_model_labels(photo, regions, head=f"{model.name}/{model.head_name}")
+    index, sure = found.index(confidence, margin)
+    regions = [Region(class_ids[region.word - 1], region.confidence) for region in sure]
+    return project.put_model_labels(photo, index, regions, head=f"{model.name}/{model.head_name}")
 
 
 def pseudo_label_all(
