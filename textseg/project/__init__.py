@@ -405,8 +405,7 @@ class Project:
     @staticmethod
     def _made_by_person(session: Session, photo: Photo, sources: np.ndarray) -> np.ndarray:
         """(H, W) bool: where a person has drawn, erased or accepted."""
-        query = select(Source.id).where(Source.photo_id == photo.id, Source.kind.in_(("person", "accepted")))
-        return np.isin(sources, list(session.scalars(query)))
+        return np.isin(sources, _sources(session, photo, "person", "accepted"))
 
     def _commit(
         self,
@@ -539,6 +538,10 @@ def _person(session: Session, photo: Photo) -> int:
         session.add(row)
         session.flush()
     return row.id
+
+
+def _sources(session: Session, photo: Photo, *kinds: str) -> list[int]:
+    return list(session.scalars(select(Source.id).where(Source.photo_id == photo.id, Source.kind.in_(kinds))))
 
 
 def _shrink(box: Box, mask: np.ndarray) -> tuple[Box, np.ndarray]:
