@@ -19,7 +19,9 @@ from textseg.files import write_atomically
 from textseg.vocabulary import Vocabulary, template_names
 
 if TYPE_CHECKING:
+    from textseg.bulk import LabelFolder
     from textseg.model import Model, Scene
+    from textseg.project import Project
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -91,6 +93,27 @@ def build_parser() -> argparse.ArgumentParser:
     _training_arguments(command)
     command.set_defaults(run=_train)
 
+    command = commands.add_parser("label", help="pseudo-label a folder of photos, for a person to correct")
+    command.add_argument("photos", type=Path, metavar="FOLDER|LIST", help="a folder, or a text file of photos")
+    command.add_argument("--words", help='"cat; kitten, sofa, wall", - for standard input, or @FILE')
+    where = command.add_mutually_exclusive_group(required=True)
+    where.add_argument("--out", type=Path, metavar="DIR", help="write <stem>.png and <stem>.json of each photo")
+    where.add_argument("--project", type=Path, metavar="DIR", help="label into this project; made if there is none")
+    command.add_argument("--background", default="", metavar="WORDS", help="words that win pixels but show as none")
+    command.add_argument("--confidence", type=_share, metavar="T", help="least probability of a region's word, 0..1")
+    command.add_argument("--margin", type=_share, metavar="T", help="least distance to the runner-up, 0..1")
+    command.add_argument("--engine", choices=["local"], default="local", help="where the work is done")
+    command.add_argument("--resume", action="store_true", help="skip what an earlier run has labelled")
+    command.add_argument("--dry-run", action="store_true", help="with --project: count, and change nothing")
+    command.add_argument(
+        "--overwrite",
+        type=_count,
+        metavar="PIXELS",
+        help="with --project: go over at most so many pixels that a person made (--dry-run counts them)",
+    )
+    _add_model(command)
+    command.set_defaults(run=_label)
+
     command = commands.add_parser("project", help="make a project, add photos, see its state")
     actions = command.add_subparsers(metavar="ACTION", required=True, parser_class=Parser)
     action = actions.add_parser("new", help="make a project with these classes")
@@ -144,6 +167,12 @@ def _share(text: str) -> float:
     return value
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number")
+    return int(text)
+
+
 def _serve(args: argparse.Namespace) -> int:
     from textseg import web
 
@@ -156,51 +185,45 @@ def _segment(args: argparse.Namespace) -> int:
     photos = images.find(args.photos)
     if not photos:
         raise PhotoError("There are no photos in the folders given.")
-    args.out.mkdir(parents=True, exist_ok=True)
-
     from tqdm import tqdm
 
+    from textseg.bulk import LabelFolder
     from textseg.model import load_model
 
+    out = LabelFolder(args.out, photos)
     model = load_model(args.backbone, args.head, readout=args.readout)
     failed = 0
-    written: dict[str, Path] = {}
-    originals = {path.resolve() for path in photos}
     for path in tqdm(photos, unit="photo", disable=None):
         try:
-            if (args.out / f"{path.stem}.png").resolve() in originals:
-                raise PhotoError(f"{args.out / path.stem}.png is a photo and would be overwritten; use another --out.")
-            if path.stem in written:
-                raise PhotoError(f"{path.stem}.png was already written for {written[path.stem]}; use another --out.")
-            _segment_one(model, path, vocabulary, args)
-            written[path.stem] = path
+            out.claim(path)
+            try:
+                _segment_one(model, path, vocabulary, out, args)
+            except TextsegError:
+                out.release(path)
+                raise
         except TextsegError as error:
             if not isinstance(error, PhotoError):
                 raise  # the words or the choice of method are at fault, not this photo
             failed += 1
             tqdm.write(f"{path}: {error}", file=sys.stderr)
-    return 0 if not failed else 1 if written else 2
+    return 0 if not failed else 1 if failed < len(photos) else 2
 
 
-def _segment_one(model: "Model", path: Path, vocabulary: Vocabulary, args: argparse.Namespace) -> None:
+def _segment_one(
+    model: "Model", path: Path, vocabulary: Vocabulary, out: "LabelFolder", args: argparse.Namespace
+) -> None:
     from textseg.segmentation import segment
 
     scene = model.encode(images.open(path))
     labels = segment(scene, vocabulary, args.by, args.refine, args.threshold, args.templates)
-    facts = {
-        "photo": path.name,
-        "size": list(scene.size),
-        "backbone": model.name,
-        "head": model.head_name,
-        "classes": labels.classes(),
-    }
-    out: Path = args.out
-    write_atomically(out / f"{path.stem}.png", labels.to_png())
-    write_atomically(out / f"{path.stem}.json", json.dumps(facts, ensure_ascii=False, indent=1).encode())
+    out.write(path, model, labels)
+    stem = out.folder / path.stem
     if args.overlay:
-        write_atomically(out / f"{path.stem}.overlay.png", partial(labels.overlay(scene.photo).save, format="PNG"))
+        write_atomically(
+            stem.with_name(f"{stem.name}.overlay.png"), partial(labels.overlay(scene.photo).save, format="PNG")
+        )
     if args.similarity:
-        _write_similarities(scene, vocabulary, out / path.stem, args.templates)
+        _write_similarities(scene, vocabulary, stem, args.templates)
 
 
 def _write_similarities(scene: "Scene", vocabulary: Vocabulary, stem: Path, templates: str | None) -> None:
@@ -251,6 +274,73 @@ def _train(args: argparse.Namespace) -> int:
     from trainer import fit
 
     return fit.run(args)
+
+
+def _label(args: argparse.Namespace) -> int:
+    if args.project is None and (args.dry_run or args.overwrite is not None):
+        raise VocabularyError("--dry-run and --overwrite are about a project; give --project DIR.")
+    there = args.project is not None and (args.project / "project.sqlite").exists()
+    if args.words is None and not there:
+        raise VocabularyError('Say what to look for: --words "cat; kitten, sofa, wall".')
+    vocabulary = None if args.words is None else read_words(args.words, args.background)
+
+    from tqdm import tqdm
+
+    from textseg import bulk
+
+    photos = bulk.read_list(args.photos)
+    if args.dry_run:
+        return _label_dry(args, photos, there)
+
+    from textseg.model import load_model
+    from textseg.pseudolabel import CONFIDENCE, MARGIN
+
+    confidence = CONFIDENCE if args.confidence is None else args.confidence
+    margin = MARGIN if args.margin is None else args.margin
+    model = load_model(args.backbone, args.head, readout=args.readout)
+    target: bulk.Target
+    if args.project is None:
+        assert vocabulary is not None  # asked for above
+        out = bulk.LabelFolder(args.out, photos)
+        target = bulk.IntoFolder(model, vocabulary, out, confidence, margin, args.resume)
+    else:
+        project = _project_with(args.project, vocabulary)
+        target = bulk.IntoProject(model, project, confidence, margin, args.resume, args.overwrite)
+    with tqdm(photos, unit="photo", disable=None) as bar:
+        report = bulk.label(bar, target, tell=lambda photo, why: tqdm.write(f"{photo}: {why}", file=sys.stderr))
+    if report.stopped:
+        print(f"textseg: {report.stopped} --resume goes on from there.", file=sys.stderr)
+    print(f"{len(report.labelled)} photos labelled, {len(report.skipped)} left as they were.")
+    if not report.failed and not report.stopped:
+        return 0
+    return 1 if report.labelled or report.skipped else 2
+
+
+def _project_with(folder: Path, vocabulary: Vocabulary | None) -> "Project":
+    """The project in `folder`, made if there is none, with a class for every word."""
+    from textseg.project import Project
+    from textseg.project.labeller import add_words
+
+    if vocabulary is not None and not (folder / "project.sqlite").exists():
+        return Project.create(folder, vocabulary)
+    project = Project(folder)
+    if vocabulary is not None:
+        add_words(project, vocabulary)
+    return project
+
+
+def _label_dry(args: argparse.Namespace, photos: list[Path], there: bool) -> int:
+    from textseg import bulk
+    from textseg.project import Project
+
+    found = bulk.count(photos, Project(args.project) if there else None)
+    print(f"{found.new} photos would be added and labelled, {found.again} labelled again; {found.finished} are done.")
+    if found.person_pixels:
+        print(
+            f"A person made {found.person_pixels} pixels in {found.person_photos} of them, which stay as they are; "
+            f"--overwrite {found.person_pixels} would label over them too."
+        )
+    return 0
 
 
 def _project_new(args: argparse.Namespace) -> int:

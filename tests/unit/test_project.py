@@ -294,7 +294,11 @@ def test_a_batch_run_over_a_persons_work_must_be_told_so(project):
     assert project.person_pixels("one.png") == made
     project.put_model_labels("one.png", everywhere, [Region(3, 1.0)], head="default")
     assert project.person_pixels("one.png") == made == (project.label_map("one.png")[0] == 1).sum()
-    project.put_model_labels("one.png", everywhere, [Region(3, 1.0)], head="default", over_person=True)
+    with pytest.raises(EditError, match=f"{made} pixels that a person made"):
+        project.put_model_labels("one.png", everywhere, [Region(3, 1.0)], head="default", over_person=made - 1)
+    project.put_model_labels("one.png", 0 * everywhere, [], head="default", over_person=made)
+    assert project.person_pixels("one.png") == made, "where the model has nothing to say, a person's work stays"
+    project.put_model_labels("one.png", everywhere, [Region(3, 1.0)], head="default", over_person=made)
     assert project.person_pixels("one.png") == 0 and (project.label_map("one.png")[0] == 3).all()
     do(project, type="undo")
     assert project.person_pixels("one.png") == made

@@ -40,6 +40,8 @@ GESTURES = (*PAINTING, "accept", "undo", "redo")
 class AddReport:
     """What became of photos given to a project."""
 
+    ids: list[int] = field(default_factory=list)
+    """The stored ids of the photos given, new or there already, in their order; failed ones have none."""
     added: list[str] = field(default_factory=list)
     duplicates: list[tuple[str, str]] = field(default_factory=list)
     """(file given, name of the equal photo that is there already)."""
@@ -116,11 +118,14 @@ class Project:
                     known = session.scalar(select(Photo).where(Photo.sha256 == sha256))
                     if known is not None:
                         report.duplicates.append((str(path), known.name))
+                        report.ids.append(known.id)
                         continue
                     suffix = path.suffix.lower()
                     write_atomically(self.folder / "photos" / f"{sha256}{suffix}", content)
                     width, height = photo.size
-                    session.add(Photo(sha256=sha256, name=path.name, suffix=suffix, width=width, height=height))
+                    row = Photo(sha256=sha256, name=path.name, suffix=suffix, width=width, height=height)
+                    session.add(row)
+                report.ids.append(row.id)
                 report.added.append(path.name)
             except TextsegError as error:
                 if not isinstance(error, PhotoError):
@@ -138,6 +143,11 @@ class Project:
         """The photo with this id or file name; raises ProjectError."""
         with self._database.reading() as session:
             return _find(session, key)
+
+    def photo_with(self, sha256: str) -> Photo | None:
+        """The photo whose file has this hash, None if the project has none."""
+        with self._database.reading() as session:
+            return session.scalar(select(Photo).where(Photo.sha256 == sha256))
 
     def picture(self, key: int | str) -> Image.Image:
         """The upright RGB picture of a photo; raises PhotoError when its file has vanished or is torn."""
@@ -242,12 +252,13 @@ class Project:
         index: np.ndarray,
         regions: Sequence[Region],
         head: str,
-        over_person: bool = False,
+        over_person: int | None = None,
     ) -> EditResult:
         """Write a model's label map: `index` (H, W) holds 0 for unlabelled, or the position from 1 in `regions`.
 
-        Nothing is written where a person has drawn or accepted anything, unless `over_person`; what the model said
-        before goes. One step of undo, one write for all regions.
+        What the model said before goes. What a person has drawn, erased or accepted stays; with `over_person` the
+        model's regions go over that too, or EditError is raised if a person made more than so many pixels of them. One
+        step of undo, one write for all regions.
         """
         with self._database.writing() as session:
             photo = _find(session, key)
@@ -255,7 +266,16 @@ class Project:
             ids, sources = raster.read(raster.box)
             if index.shape != ids.shape:
                 raise EditError(f"The label map is {index.shape} and the photo {ids.shape} (height, width).")
-            free = np.ones(ids.shape, bool) if over_person else ~self._made_by_person(session, photo, sources)
+            made = self._made_by_person(session, photo, sources)
+            if over_person is not None:
+                lost = made & (index > 0)
+                if int(lost.sum()) > over_person:
+                    raise EditError(
+                        f"{photo.name} has {int(lost.sum())} pixels that a person made where the model has labels; "
+                        f"at most {over_person} may be written over."
+                    )
+                made &= ~lost
+            free = ~made
             index = np.where(free, index, 0)
             rows: dict[int, Source] = {
                 k: Source(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from textseg.errors import TextsegError
 from textseg.model import Model, Scene
 from textseg.project import EditResult, Project, Region
 from textseg.pseudolabel import CONFIDENCE, MARGIN, label_regions
+from textseg.vocabulary import Vocabulary, colour_cycle
 
 
 @dataclass
@@ -28,17 +29,34 @@ def pseudo_label(
     confidence: float = CONFIDENCE,
     margin: float = MARGIN,
     scene: Scene | None = None,
+    over_person: int | None = None,
 ) -> EditResult:
     """Label one photo with the project's classes where no person has drawn or accepted anything.
 
     Each proposal that is sure enough becomes a region with its own confidence; the rest stays unlabelled. A photo that
-    is encoded already comes with its `scene`.
+    is encoded already comes with its `scene`; `over_person` is told to `Project.put_model_labels`.
     """
     vocabulary, class_ids = project.vocabulary()
     found = label_regions(scene or model.encode(project.picture(photo)), vocabulary)
     index, sure = found.index(confidence, margin)
     regions = [Region(class_ids[region.word - 1], region.confidence) for region in sure]
-    return project.put_model_labels(photo, index, regions, head=f"{model.name}/{model.head_name}")
+    return project.put_model_labels(photo, index, regions, f"{model.name}/{model.head_name}", over_person)
+
+
+def add_words(project: Project, vocabulary: Vocabulary) -> list[str]:
+    """Make classes of the words that the project has neither as a name nor as an alias; returns their names."""
+    known = {name.casefold() for c in project.classes() for name in (c.name, *c.aliases)}
+    taken = {c.colour for c in project.classes(deleted=True)}
+    added = []
+    for word in vocabulary:
+        if word.name.casefold() in known:
+            continue
+        if word.colour in taken:
+            word = replace(word, colour=next(c for c in colour_cycle(len(taken) + 1) if c not in taken))
+        taken.add(word.colour)
+        project.add_class(word)
+        added.append(word.name)
+    return added
 
 
 def pseudo_label_all(

@@ -11,7 +11,7 @@ from textseg.errors import EditError, PhotoError, ProjectError, TextsegError
 from textseg.labelmap import index_png
 from textseg.model import Scene
 from textseg.project import EditResult, Project
-from textseg.project.labeller import pseudo_label, pseudo_label_all
+from textseg.project.labeller import add_words, pseudo_label, pseudo_label_all
 from textseg.project.schema import Photo as Row
 from textseg.vocabulary import Vocabulary
 from textseg.web.engine import Engine
@@ -53,10 +53,7 @@ class ProjectApi:
         """Label one photo, or with "all" every new one. `words` that the project lacks become classes first."""
         self._check(project)
         if words:
-            known = {name.casefold() for c in self.project.classes() for name in (c.name, *c.aliases)}
-            for word in Vocabulary.parse(words):
-                if word.name.casefold() not in known:
-                    self.project.add_class(word)
+            add_words(self.project, Vocabulary.parse(words))
         model = self._engine.model()
         if photo == "all":
             run = pseudo_label_all(self.project, model)

@@ -1,0 +1,222 @@
+"""Pseudo-labels for many photos in one process, into a folder or a project; a bad photo does not stop the others."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from textseg import images
+from textseg.errors import EditError, PhotoError, TextsegError, VocabularyError
+from textseg.files import write_atomically
+from textseg.labelmap import LabelMap
+from textseg.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from textseg.model import Model
+    from textseg.project import Project
+
+
+@dataclass
+class Report:
+    """What became of the photos."""
+
+    labelled: list[Path] = field(default_factory=list)
+    skipped: list[Path] = field(default_factory=list)
+    """Done by an earlier run, or left alone because a person has finished them."""
+    failed: list[tuple[Path, str]] = field(default_factory=list)
+    """(photo, reason)."""
+    stopped: str | None = None
+    """Why the run ended before the last photo: the disk is full, the project is damaged."""
+
+
+class Target(Protocol):
+    """Where labels go."""
+
+    def label(self, photo: Path) -> bool:
+        """Label one photo and put it on disk; False if there was nothing to do. Raises PhotoError and others."""
+
+
+def label(photos: Iterable[Path], target: Target, tell: Callable[[Path, str], object] | None = None) -> Report:
+    """Label photos one after the other.
+
+    A photo's own fault is noted, and told at once to `tell(photo, reason)`; what would fail every photo ends the run.
+    """
+    report = Report()
+    for photo in photos:
+        try:
+            (report.labelled if target.label(photo) else report.skipped).append(photo)
+        except (PhotoError, EditError) as error:
+            report.failed.append((photo, str(error)))
+            if tell is not None:
+                tell(photo, str(error))
+        except (TextsegError, OSError) as error:
+            if not report.labelled:
+                raise
+            where = f" ({error.filename})" if isinstance(error, OSError) and error.filename else ""
+            report.stopped = f"{error.strerror}{where}." if isinstance(error, OSError) else str(error)
+            break
+    return report
+
+
+def read_list(path: Path) -> list[Path]:
+    """The photos of a folder, or of a text file that names one a line, relative to its own folder.
+
+    Blank lines and lines that begin with # are left out. Raises PhotoError.
+    """
+    if path.is_dir() or path.suffix.lower() in images.SUFFIXES:
+        photos = images.find([path])
+    else:
+        try:
+            lines = [line.strip() for line in path.read_text("utf-8-sig").splitlines()]
+        except FileNotFoundError:
+            raise PhotoError(f"{path} does not exist; give a folder of photos, or a list of them.") from None
+        except (OSError, UnicodeDecodeError):
+            raise PhotoError(f"{path} is neither a folder nor a text file that lists photos.") from None
+        photos = images.find([path.parent / line for line in lines if line and not line.startswith("#")])
+    if not photos:
+        raise PhotoError(f"There are no photos in {path}.")
+    return photos
+
+
+class LabelFolder:
+    """A folder with `<stem>.png` (index PNG) and `<stem>.json` (facts) of each photo; the JSON is written last."""
+
+    def __init__(self, folder: Path, photos: Sequence[Path]) -> None:
+        """`photos` are never written over."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self._photos = {photo.resolve() for photo in photos}
+        self._taken: dict[str, Path] = {}
+
+    def claim(self, photo: Path) -> Path:
+        """The stem of the files for `photo`; raises PhotoError if they are another photo's, or a photo themselves."""
+        png = self.folder / f"{photo.stem}.png"
+        if png.resolve() in self._photos:
+            raise PhotoError(f"{png} is a photo and would be overwritten; use another --out.")
+        if self._taken.get(photo.stem, photo) != photo:
+            raise PhotoError(f"{png.name} was already written for {self._taken[photo.stem]}; use another --out.")
+        self._taken[photo.stem] = photo
+        return self.folder / photo.stem
+
+    def release(self, photo: Path) -> None:
+        """`photo` failed: its files are free for another photo of the same stem."""
+        self._taken.pop(photo.stem, None)
+
+    def write(self, photo: Path, model: Model, labels: LabelMap) -> None:
+        facts = {"photo": photo.name, "size": list(labels.size), **_maker(model), "classes": labels.classes()}
+        write_atomically(self.folder / f"{photo.stem}.png", labels.to_png())
+        write_atomically(self.folder / f"{photo.stem}.json", json.dumps(facts, ensure_ascii=False, indent=1).encode())
+
+    def has(self, photo: Path, model: Model, vocabulary: Vocabulary) -> bool:
+        """Whether an earlier run wrote this photo's files; raises VocabularyError if it had other words or a model."""
+        try:
+            facts = json.loads((self.folder / f"{photo.stem}.json").read_text("utf-8"))
+            if facts["photo"] != photo.name or not (self.folder / f"{photo.stem}.png").is_file():
+                return False
+            asked = [(c["name"], *c["aliases"]) for c in facts["classes"]]
+            maker = {key: facts[key] for key in ("backbone", "head")}
+        except (OSError, ValueError, KeyError, TypeError):
+            return False  # there is none, or it is not ours
+        if asked != [word.texts for word in vocabulary] or maker != _maker(model):
+            raise VocabularyError(
+                f"{self.folder} holds labels made with other words or another model ({photo.stem}.json); "
+                "leave out --resume, or use another --out."
+            )
+        return True
+
+
+@dataclass
+class IntoFolder:
+    """Pseudo-labels as files."""
+
+    model: Model
+    vocabulary: Vocabulary
+    out: LabelFolder
+    confidence: float
+    margin: float
+    resume: bool = False
+
+    def label(self, photo: Path) -> bool:
+        from textseg.pseudolabel import label_regions
+
+        self.out.claim(photo)
+        if self.resume and self.out.has(photo, self.model, self.vocabulary):
+            return False
+        try:
+            found = label_regions(self.model.encode(images.open(photo)), self.vocabulary)
+        except PhotoError:
+            self.out.release(photo)
+            raise
+        self.out.write(photo, self.model, found.paint(self.confidence, self.margin))
+        return True
+
+
+@dataclass
+class IntoProject:
+    """Pseudo-labels in a project; photos that it lacks are taken in. Done and skipped photos are left alone."""
+
+    model: Model
+    project: Project
+    confidence: float
+    margin: float
+    resume: bool = False
+    overwrite: int | None = None
+    """At most so many pixels that a person made are written over, all photos together; None: not one."""
+
+    def label(self, photo: Path) -> bool:
+        from textseg.project.labeller import pseudo_label
+
+        report = self.project.add([photo])
+        if report.failed:
+            raise PhotoError(report.failed[0][1])
+        row = self.project.photo(report.ids[0])
+        if row.state in ("done", "skipped") or (self.resume and row.state != "new"):
+            return False
+        before = self.project.person_pixels(row.id) if self.overwrite is not None else 0
+        pseudo_label(self.project, row.id, self.model, self.confidence, self.margin, over_person=self.overwrite)
+        if self.overwrite is not None:
+            self.overwrite -= before - self.project.person_pixels(row.id)
+        return True
+
+
+@dataclass
+class Count:
+    """What a run into a project would do."""
+
+    new: int = 0
+    again: int = 0
+    """In the project already, and labelled again where no person was."""
+    finished: int = 0
+    """Done or skipped: left alone."""
+    person_photos: int = 0
+    person_pixels: int = 0
+    """Photos and pixels that a person has worked on, among those labelled again."""
+
+
+def count(photos: Iterable[Path], project: Project | None) -> Count:
+    """Look what `label` would find in the project (None: there is none yet); nothing is written."""
+    total = Count()
+    for photo in photos:
+        try:
+            content = photo.read_bytes()
+        except OSError:
+            continue  # the run will say so
+        row = None if project is None else project.photo_with(hashlib.sha256(content).hexdigest())
+        if project is None or row is None:
+            total.new += 1
+        elif row.state in ("done", "skipped"):
+            total.finished += 1
+        else:
+            pixels = project.person_pixels(row.id)
+            total.again += 1
+            total.person_pixels += pixels
+            total.person_photos += pixels > 0
+    return total
+
+
+def _maker(model: Model) -> dict[str, str]:
+    return {"backbone": model.name, "head": model.head_name}
