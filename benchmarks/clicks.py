@@ -79,7 +79,8 @@ def measure(
             jitter = np.random.default_rng(seed) if clicks == "jittered" else None
             for target in objects:
                 answer = timed(answerer(), taken.setdefault(method, []))
-                found.setdefault((method, clicks), []).append(click_through(answer, target, goal=1.0, jitter=jitter))
+                ious = click_through(answer, target, goal=max(GOALS), jitter=jitter, least=max(AFTER))
+                found.setdefault((method, clicks), []).append(ious)
     return found, taken
 
 

@@ -77,12 +77,13 @@ def click_through(
     clicks: int = MOST_CLICKS,
     goal: float = 1.0,
     jitter: np.random.Generator | None = None,
+    least: int = 1,
 ) -> list[float]:
-    """The IoU after each click, until `goal` or `clicks`."""
+    """The IoU after each click, until `goal` (but at least `least` clicks, while any is left to place) or `clicks`."""
     points: list[Point] = []
     mask = np.zeros_like(target.truth)
     ious: list[float] = []
-    while len(points) < clicks and (not ious or ious[-1] < goal):
+    while len(points) < clicks and (len(points) < least or ious[-1] < goal):
         click = next_click(mask, target, points, jitter)
         if click is None:
             break

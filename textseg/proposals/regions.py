@@ -154,7 +154,7 @@ class RegionProposals:
         outside: np.ndarray,
         allowed: np.ndarray,
     ) -> list[Mask]:
-        """Up to two nodes that hold all points inside, none outside, and differ from what was chosen."""
+        """The two most prominent nodes that hold all points inside, none outside, and differ from what was chosen."""
         if not len(inside):
             return []
         tree, areas = self.graph.hierarchy, self.graph.areas
@@ -166,9 +166,10 @@ class RegionProposals:
         common = tree.total(chosen * areas)
         fits &= common < DUPLICATE_IOU * ((chosen * areas).sum() + tree.area - common)
         nodes: list[int] = []
-        for node in np.flatnonzero(fits)[np.argsort(-iou[fits], kind="stable")].tolist():
+        for node in np.flatnonzero(fits)[np.argsort(-tree.prominence[fits], kind="stable")].tolist():
             if len(nodes) < 2 and not self._known(node, nodes):
                 nodes.append(node)
+        nodes.sort(key=lambda node: -iou[node])
         fixed = _fixed(prompt)
         return [self._node_mask(node, min(float(iou[node]), score), fixed) for node in nodes]
 
