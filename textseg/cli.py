@@ -8,13 +8,14 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from textseg import __version__, images
-from textseg.errors import PhotoError, TextsegError, VocabularyError
+from textseg.errors import FormatError, PhotoError, TextsegError, VocabularyError
 from textseg.files import write_atomically
 from textseg.vocabulary import Vocabulary, template_names
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from textseg.bulk import LabelFolder
     from textseg.model import Model, Scene
     from textseg.project import Project
+
+_FORMATS = "coco, panoptic, voc, yolo, labelme, cvat, hf or png"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -132,6 +135,40 @@ def build_parser() -> argparse.ArgumentParser:
     action.add_argument("folder", type=Path, metavar="DIR")
     action.add_argument("photo", metavar="PHOTO", help="its file name or stored id")
     action.set_defaults(run=_project_history)
+
+    command = commands.add_parser("export", help="write a project's photos and label maps for another program")
+    command.add_argument("folder", type=Path, metavar="DIR", help="the project")
+    command.add_argument("--format", required=True, metavar="NAME", help=_FORMATS)
+    command.add_argument("--out", required=True, type=Path, metavar="PATH", help="a new folder, or an older export")
+    command.add_argument("--split", metavar="SHARES", help="train=0.8,val=0.1,test=0.1; look-alikes stay together")
+    command.add_argument("--seed", type=int, default=0, help="another number deals the split otherwise")
+    command.add_argument("--states", metavar="LIST", help='only photos in these states, e.g. "done, in work"')
+    command.add_argument("--classes", metavar="LIST", help="only these classes; others become unlabelled")
+    command.add_argument("--provenance", metavar="LIST", help="only pixels that are: person, accepted, model")
+    command.add_argument("--polygons", action="store_true", help="polygons instead of masks (coco, labelme)")
+    command.add_argument("--push-to-hub", metavar="OWNER/NAME", help="upload to this dataset, private (hf)")
+    command.add_argument("--dry-run", action="store_true", help="only say what would be written")
+    command.add_argument("--json", action="store_true", help="the report as JSON")
+    command.set_defaults(run=_export)
+
+    command = commands.add_parser("import", help="take photos and label maps of another program into a project")
+    command.add_argument("source", type=Path, metavar="PATH", help="a folder, a zip, or the file that names the rest")
+    command.add_argument("--format", required=True, metavar="NAME", help=_FORMATS)
+    command.add_argument("--into", required=True, type=Path, metavar="DIR", help="the project")
+    command.add_argument(
+        "--merge",
+        default="unlabelled",
+        choices=["unlabelled", "mine", "theirs"],
+        help="where both have labels: fill only unlabelled pixels, keep labelled photos, or take theirs whole",
+    )
+    command.add_argument(
+        "--as", dest="made_by", default="person", choices=["person", "model"], help="whose work the labels are"
+    )
+    command.add_argument("--background", metavar="CLASS", help="the class that id 0 stands for, or 'unlabelled'")
+    command.add_argument("--strict", action="store_true", help="refuse classes that the project lacks")
+    command.add_argument("--dry-run", action="store_true", help="only say what would change")
+    command.add_argument("--json", action="store_true", help="the report as JSON")
+    command.set_defaults(run=_import)
 
     command = commands.add_parser("space", help="build or push a Hugging Face Space")
     command.add_argument("action", choices=["build", "push"])
@@ -385,6 +422,74 @@ def _project_history(args: argparse.Namespace) -> int:
         what = step["type"] + (f" class {step['class']}" if step["class"] is not None else "")
         print(f"{step['revision']:6}  {step['time']}  {what:24} {step['changed_pixels']:10,} pixels")
     return 0
+
+
+def _export(args: argparse.Namespace) -> int:
+    from textseg import formats
+    from textseg.project import Project
+
+    if args.push_to_hub and args.format != "hf":
+        raise FormatError("Only the format hf can be pushed to the Hub.")
+    chosen = {name: _list(getattr(args, name)) for name in ("states", "classes", "provenance") if getattr(args, name)}
+    split = formats.parse_split(args.split) if args.split else None
+    with _progress() as progress:
+        report = formats.export(
+            Project(args.folder),
+            args.format,
+            args.out,
+            split=split,
+            seed=args.seed,
+            polygons=args.polygons,
+            dry_run=args.dry_run,
+            progress=progress,
+            **chosen,
+        )
+    if args.push_to_hub and not args.dry_run:
+        from textseg.formats import hf
+
+        report.notes.append(hf.push(args.out, args.push_to_hub))
+    for photo, reason in report.skipped:
+        print(f"{photo}: {reason}", file=sys.stderr)
+    print(json.dumps(report.to_dict(), ensure_ascii=False, indent=1) if args.json else report.describe())
+    return 1 if report.skipped else 0
+
+
+def _import(args: argparse.Namespace) -> int:
+    from textseg import formats
+    from textseg.project import Project
+
+    with _progress() as progress:
+        report = formats.import_(
+            args.source,
+            args.format,
+            Project(args.into),
+            merge=args.merge,
+            dry_run=args.dry_run,
+            strict=args.strict,
+            source=args.made_by,
+            background=args.background,
+            progress=progress,
+        )
+    print(json.dumps(report.to_dict(), ensure_ascii=False, indent=1) if args.json else report.describe())
+    return 0
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    """A bar of photos on standard error, on a terminal only."""
+    from tqdm import tqdm
+
+    with tqdm(unit="photo", disable=None) as bar:
+
+        def progress(done: int, number: int) -> None:
+            bar.total = number
+            bar.update(done - bar.n)
+
+        yield progress
+
+
+def _list(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _space(args: argparse.Namespace) -> int:

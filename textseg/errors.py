@@ -58,3 +58,7 @@ class EditError(TextsegError):
 
 class StaleRevisionError(EditError):
     """The gesture was made on an older label map than the stored one."""
+
+
+class FormatError(TextsegError):
+    """A project cannot be written in a format: too many classes, a folder that holds other files, a package missing."""

@@ -1,7 +1,10 @@
-"""Writing files so that a reader, a crash or a full disk never meets half of one."""
+"""Writing files and folders so that a reader, a crash or a full disk never meets half of one."""
 
+import ctypes
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,3 +23,85 @@ def write_atomically(path: Path, content: bytes | Callable[[BinaryIO], object]) 
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def folder_atomically(path: Path) -> Iterator[Path]:
+    """A new folder beside `path` to fill; on leaving it is flushed to disk and takes the place of `path` in one step.
+
+    Whoever is killed in between leaves the old folder, or none where there was none; after an error it is the same.
+    Where the system cannot swap folders in one step, the old one is moved aside first, and is back at the next call.
+    """
+    path = path.absolute()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    old = path.with_name(f".{path.name}.old")
+    if old.is_dir() and not path.exists():
+        old.rename(path)
+    for left in path.parent.glob(f".{_literal(path.name)}.*.partial"):  # of calls that were killed
+        if left.is_dir() and not _alive(left.name.split(".")[-2]):
+            shutil.rmtree(left, ignore_errors=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    try:
+        yield partial
+        _flush(partial)
+        if not path.exists():
+            partial.rename(path)
+        elif not _exchange(partial, path):
+            path.rename(old)
+            partial.rename(path)
+        _sync(path.parent)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+        if path.exists():
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Swap two folders in one step (renameat2 on Linux, renamex_np on macOS); False where that cannot be."""
+    swap, here = 2, -100  # RENAME_EXCHANGE and RENAME_SWAP; AT_FDCWD
+    a, b = os.fsencode(one), os.fsencode(other)
+    try:
+        system = ctypes.CDLL(None)
+    except (OSError, TypeError):
+        return False
+    if hasattr(system, "renameat2"):
+        return system.renameat2(here, a, here, b, swap) == 0
+    return hasattr(system, "renamex_np") and system.renamex_np(a, b, swap) == 0
+
+
+def _flush(folder: Path) -> None:
+    for parent, _, files in os.walk(folder):
+        for name in files:
+            _sync(Path(parent, name))
+        _sync(Path(parent))
+
+
+def _sync(path: Path) -> None:
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except PermissionError:  # Windows opens no folders
+        return
+    try:
+        os.fsync(handle)
+    except OSError:
+        if path.is_file():
+            raise
+    finally:
+        os.close(handle)
+
+
+def _alive(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _literal(name: str) -> str:
+    """`name` as a glob pattern that matches it alone."""
+    return "".join(f"[{c}]" if c in "*?[" else c for c in name)

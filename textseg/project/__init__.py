@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from textseg.errors import EditError, PhotoError, ProjectError, StaleRevisionErr
 from textseg.files import write_atomically
 from textseg.project import operations
 from textseg.project.database import Database
+from textseg.project.intake import Intake
 from textseg.project.raster import Box, Raster, pack_patch, unpack_patch
 from textseg.project.schema import STATES, Class, Edit, Photo, Source
 from textseg.vocabulary import Vocabulary, Word
@@ -132,6 +134,24 @@ class Project:
                     raise
                 report.failed.append((str(path), str(error)))
         return report
+
+    @contextmanager
+    def taking_in(self, dry_run: bool = False) -> Iterator[Intake]:
+        """Photos, classes and label maps taken in as one: on leaving all of it is on disk, after an error nothing is.
+
+        With `dry_run` nothing stays either, and the project is as it was.
+        """
+        intake = None
+        try:
+            with self._database.writing() as session:
+                intake = Intake(self, session, dry_run)
+                yield intake
+                if dry_run:
+                    session.rollback()
+        except BaseException:
+            if intake is not None:
+                intake.take_back()
+            raise
 
     def photos(self, state: str | None = None, search: str = "") -> list[Photo]:
         """The photos in the order they were added, of one state if given, whose name holds `search`."""

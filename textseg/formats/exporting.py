@@ -1,0 +1,329 @@
+"""Out: which photos and pixels leave a project, under which names, and how a folder of them comes to be in one step."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from textseg import __version__, images
+from textseg.errors import FormatError, PhotoError
+from textseg.files import folder_atomically
+from textseg.formats import lookalikes, splits
+from textseg.formats.filenames import unique_stems
+from textseg.formats.registry import get
+from textseg.project import Project
+from textseg.project.schema import STATES, Photo
+
+PROVENANCE = ("person", "accepted", "model")
+
+MANIFEST = ".textseg/export.json"
+"""In every export: which photo and class each written one was. It marks a folder that an export may replace."""
+
+EXIF_ORIENTATION = 0x0112
+JPEG_QUALITY = 95
+
+
+@dataclass
+class ExportReport:
+    """What was written, what was not and why, and what the format cannot hold."""
+
+    format: str
+    out: str
+    photos: int = 0
+    labelled: int = 0
+    """Photos that have at least one labelled pixel in what was written."""
+    splits: dict[str, int] = field(default_factory=dict)
+    classes: list[str] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    """(photo, reason)."""
+    renamed: list[tuple[str, str]] = field(default_factory=list)
+    """(photo's name in the project, its file name in the export)."""
+    notes: list[str] = field(default_factory=list)
+    loses: list[str] = field(default_factory=list)
+    """What the format cannot hold."""
+    dry_run: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def describe(self) -> str:
+        """The report in a few lines of text."""
+        did = "Would write" if self.dry_run else "Wrote"
+        dealt = f" ({', '.join(f'{count} {name}' for name, count in self.splits.items())})" if self.splits else ""
+        lines = [f"{did} {self.photos} photos{dealt} and {len(self.classes)} classes as {self.format} to {self.out}."]
+        lines += some([f"{name} is written as {written}" for name, written in self.renamed])
+        lines += [f"  {note}" for note in self.notes]
+        lines += some([f"left out: {name}: {reason}" for name, reason in self.skipped])
+        return "\n".join([*lines, f"  {self.format} cannot hold {', '.join(self.loses)}."])
+
+
+def some(lines: list[str], most: int = 20) -> list[str]:
+    """The first of many lines of a report, indented."""
+    more = [f"  … and {len(lines) - most} more like it"] if len(lines) > most else []
+    return [f"  {line}" for line in lines[:most]] + more
+
+
+@dataclass(frozen=True)
+class OutClass:
+    """A class as it leaves; `id` is the project's."""
+
+    id: int
+    name: str
+    aliases: tuple[str, ...]
+    colour: str
+    background: bool
+
+
+@dataclass
+class Item:
+    """A photo as it leaves: `stem` is unique and fits every file system, `name` has the suffix of what is written."""
+
+    photo: Photo
+    stem: str
+    split: str | None
+    name: str = ""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height), upright."""
+        return self.photo.width, self.photo.height
+
+
+class Export:
+    """What a format writes: the photos one by one with their label maps, the classes, and where to put it all."""
+
+    def __init__(
+        self, project: Project, folder: Path, report: ExportReport, classes: list[OutClass], items: list[Item],
+        provenance: Collection[str], polygons: bool, progress: Callable[[int, int], None] | None,
+    ) -> None:  # fmt: skip
+        self._project, self.folder, self._report, self._items = project, folder, report, items
+        self._provenance, self._progress = provenance, progress
+        self.classes, self.polygons = classes, polygons
+        self.splits = [name for name in splits.SPLITS if any(item.split == name for item in items)]
+        """The splits that have photos; none when no split was asked for."""
+        self._written: dict[int, str] = {item.id: item.name for item in classes}
+        self._hashes: list[dict[str, Any]] = []
+        self._wanted = np.zeros(2**16, np.uint16)
+        ids = [item.id for item in classes]
+        self._wanted[ids] = ids
+
+    @property
+    def title(self) -> str:
+        """The project's name."""
+        return self._project.name
+
+    def each(self, place: Callable[[Item], str] | None, jpeg: bool = False) -> Iterator[tuple[Item, np.ndarray, bytes]]:
+        """Write each photo to `place(item)` in the folder, and yield it with its (H, W) uint16 ids and its bytes.
+
+        Originals keep their bytes, unless EXIF says that they lie on their side (labels are of the upright photo) or
+        the format wants JPEG. A photo that cannot be read is left out, and the report says why.
+        """
+        again = 0
+        for done, item in enumerate(self._items):
+            if self._progress is not None:
+                self._progress(done, len(self._items))
+            try:
+                content, item.name, same = self._content(item, jpeg)
+            except PhotoError as error:
+                self._report.skipped.append((item.photo.name, str(error)))
+                continue
+            again += not same
+            if place is not None:
+                path = self.folder / place(item)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(b"" if self._report.dry_run else content)
+            ids = self._ids(item.photo)
+            self._report.photos += 1
+            self._report.labelled += bool(ids.any())
+            if item.split:
+                self._report.splits[item.split] = self._report.splits.get(item.split, 0) + 1
+            if item.name != item.photo.name:
+                self._report.renamed.append((item.photo.name, item.name))
+            self._hashes.append(
+                {
+                    "name": item.photo.name,
+                    "sha256": item.photo.sha256,
+                    "written": item.name,
+                    "written_sha256": hashlib.sha256(content).hexdigest(),
+                }
+            )
+            yield item, ids, content
+        if again:
+            what = "as JPEG, which the format wants" if jpeg else "upright, as EXIF says that they lie on their side"
+            self.note(f"{again} photos were saved again ({what}); all others keep their bytes.")
+
+    @property
+    def dry_run(self) -> bool:
+        return self._report.dry_run
+
+    def rename(self, class_id: int, written: str) -> None:
+        """Say that the format spells a class otherwise."""
+        self._written[class_id] = written
+
+    def note(self, sentence: str) -> None:
+        self._report.notes.append(sentence)
+
+    def write(self, path: str, content: bytes | str | Any) -> None:
+        """Put a file into the folder: bytes, text, or anything else as JSON."""
+        target = self.folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, bytes):
+            target.write_bytes(content)
+        elif isinstance(content, str):
+            target.write_text(content, "utf-8", newline="\n")
+        else:
+            with target.open("w", encoding="utf-8") as file:
+                json.dump(content, file, ensure_ascii=False)
+
+    def finish(self) -> None:
+        """Write the manifest, and say what holds for every format."""
+        report = self._report
+        unlabelled = report.photos - report.labelled
+        if unlabelled:
+            report.notes.append(f"{unlabelled} of the {report.photos} photos have no labels in this export.")
+        classes = [asdict(item) | {"written": self._written[item.id]} for item in self.classes]
+        for item in classes:
+            if item["written"] != item["name"]:
+                report.notes.append(f"The class '{item['name']}' is written as '{item['written']}'.")
+        manifest = {"textseg": __version__, "format": report.format, "classes": classes, "photos": self._hashes}
+        self.write(MANIFEST, manifest)
+
+    def _content(self, item: Item, jpeg: bool) -> tuple[bytes, str, bool]:
+        """(bytes, file name, whether they are the original's)."""
+        photo = item.photo
+        path = self._project.folder / "photos" / f"{photo.sha256}{photo.suffix}"
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise PhotoError(f"its file cannot be read from the project's folder ({error.strerror}).") from None
+        if hashlib.sha256(content).hexdigest() != photo.sha256:
+            raise PhotoError("its file was damaged or changed since it was taken in.")
+        with Image.open(io.BytesIO(content)) as header:
+            upright = header.getexif().get(EXIF_ORIENTATION, 1) in (0, 1)
+            is_jpeg = header.format == "JPEG" and header.mode in ("RGB", "L")
+        suffix = Path(photo.name).suffix
+        suffix = suffix if suffix.lower() in images.SUFFIXES else photo.suffix
+        if upright and not jpeg:
+            return content, item.stem + suffix, True
+        if upright and is_jpeg:
+            return content, item.stem + ".jpg", True
+        buffer = io.BytesIO()
+        if jpeg or is_jpeg:
+            images.open(content).save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+            return buffer.getvalue(), item.stem + (suffix if is_jpeg and not jpeg else ".jpg"), False
+        images.open(content).save(buffer, "PNG")
+        return buffer.getvalue(), item.stem + ".png", False
+
+    def _ids(self, photo: Photo) -> np.ndarray:
+        ids = self._wanted[self._project.label_map(photo.id)[0]]
+        if set(self._provenance) != set(PROVENANCE):
+            sources, rows = self._project.provenance(photo.id)
+            kept = [row.id for row in rows.values() if row.kind in self._provenance]
+            ids = np.where(np.isin(sources, kept), ids, 0).astype(np.uint16)
+        return ids
+
+
+def export(
+    project: Project,
+    format: str,
+    out: str | Path,
+    *,
+    split: Mapping[str, float] | None = None,
+    seed: int = 0,
+    states: Collection[str] = STATES,
+    classes: Collection[str] | None = None,
+    provenance: Collection[str] = PROVENANCE,
+    polygons: bool = False,
+    dry_run: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> ExportReport:
+    """Write a project's photos and label maps to the folder `out` in one of the `formats.names()`.
+
+    `states`, `classes` (names) and `provenance` ("person", "accepted", "model") choose photos and pixels; `split` maps
+    train, val and test to shares that add up to 1, dealt by `seed`, duplicates together; `polygons` asks the formats
+    that can for polygons instead of masks. `out` appears, or replaces an older export, in one step. With `dry_run`
+    nothing is written. Raises FormatError, ProjectError or UnknownNameError; a photo that cannot be read is skipped.
+    """
+    writer = get(format)
+    report = ExportReport(format, str(out), loses=list(writer.loses), dry_run=dry_run)
+    for name, given, known in (("state", states, STATES), ("provenance", provenance, PROVENANCE)):
+        for value in given:
+            if value not in known:
+                raise FormatError(f"There is no {name} '{value}'; choose of {', '.join(known)}.")
+    chosen = _classes(project, classes)
+    report.classes = [item.name for item in chosen]
+    photos = [photo for photo in project.photos() if photo.state in states]
+    if not photos:
+        raise FormatError("No photo of the project matches; choose other states, or add photos first.")
+    deal = _deal(project, photos, splits.check_split(split), seed, report) if split else [None] * len(photos)
+    stems = unique_stems(photo.name for photo in photos)
+    items = [Item(photo, stem, part) for photo, stem, part in zip(photos, stems, deal, strict=True)]
+    with _folder(Path(out), dry_run) as folder:
+        outgoing = Export(project, folder, report, chosen, items, provenance, polygons, progress)
+        writer.write(outgoing)
+        if not report.photos:
+            raise FormatError(f"No photo could be written; {report.skipped[0][0]}: {report.skipped[0][1]}")
+        outgoing.finish()
+    return report
+
+
+def is_export(folder: Path) -> bool:
+    """Whether a folder was written by `export`, and so may be replaced by it."""
+    return (folder / MANIFEST).is_file()
+
+
+@contextmanager
+def _folder(out: Path, dry_run: bool) -> Iterator[Path]:
+    if out.exists() and not out.is_dir():
+        raise FormatError(f"{out} is a file; give a folder to write to.")
+    if out.is_dir() and any(out.iterdir()) and not is_export(out):
+        raise FormatError(f"{out} holds other files; give a new or empty folder, or one that an export wrote.")
+    if dry_run:
+        with TemporaryDirectory(prefix="textseg-export-") as folder:
+            yield Path(folder)
+    else:
+        with folder_atomically(out) as new:
+            yield new
+
+
+def _classes(project: Project, wanted: Collection[str] | None) -> list[OutClass]:
+    known = [OutClass(c.id, c.name, tuple(c.aliases), c.colour, c.background) for c in project.classes()]
+    if wanted is None:
+        return known
+    by_name = {item.name.casefold(): item for item in known}
+    for name in wanted:
+        if name.casefold() not in by_name:
+            raise FormatError(f"There is no class '{name}' in the project; its classes are {_some(known)}.")
+    names = {name.casefold() for name in wanted}
+    return [item for item in known if item.name.casefold() in names]
+
+
+def _some(classes: list[OutClass], most: int = 12) -> str:
+    names = [item.name for item in classes[:most]]
+    return ", ".join(names) + (f" and {len(classes) - most} more" if len(classes) > most else "")
+
+
+def _deal(
+    project: Project, photos: list[Photo], shares: Mapping[str, float], seed: int, report: ExportReport
+) -> list[str | None]:
+    looks: list[lookalikes.Look | None] = []
+    for photo in photos:
+        try:
+            looks.append(lookalikes.Look(project.picture(photo.id)))
+        except PhotoError:
+            looks.append(None)
+    alike = lookalikes.groups(looks)
+    together = sum(len(group) for group in alike if len(group) > 1)
+    if together:
+        report.notes.append(f"{together} photos look like another one; look-alikes are in the same split.")
+    return [*splits.assign([photo.sha256 for photo in photos], alike, shares, seed)]

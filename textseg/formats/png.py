@@ -1,0 +1,149 @@
+"""Plain PNG: `images/`, `labels/` (index PNGs of the same stems), `classes.txt`; what `textseg evaluate` reads too.
+
+Also any folder of photos with index PNGs beside them or in a folder of their own, and a list of classes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from textseg import images
+from textseg.errors import DatasetError
+from textseg.formats.exporting import Export
+from textseg.formats.filenames import same
+from textseg.formats.incoming import Category, Entry, Incoming
+from textseg.formats.registry import Format, register
+from textseg.formats.source import PHOTO_FOLDERS, Source, a_name, brief
+from textseg.labelmap import index_png
+
+LABEL_FOLDERS = ("labels", "masks", "annotations", "SegmentationClass")
+CLASS_FILES = ("classes.txt", "labels.txt")
+VOID = 255
+NONE = frozenset({"background", "unlabelled", "unlabeled", "_background_", "__ignore__", "ignore", "none", "void"})
+"""First names of a plain list that say that its ids begin with 0."""
+
+
+@register("png")
+class Png(Format):
+    title = "PNG"
+    layout = "images/, labels/ (index PNGs, the project's ids), classes.txt, ignore.txt, labels.json"
+    loses = ("confidence", "provenance")
+
+    def write(self, export: Export) -> None:
+        names = {c.id: c for c in export.classes}
+        colours = [names[k].colour if k in names else "#808080" for k in range(1, max(names, default=0) + 1)]
+        facts: list[dict[str, Any]] = []
+        for item, ids, _ in export.each(lambda item: f"{_root(item.split)}images/{item.name}"):
+            export.write(f"{_root(item.split)}labels/{item.stem}.png", index_png(ids, colours))
+            present, pixels = np.unique(ids, return_counts=True)
+            areas = {str(k): round(n / ids.size, 6) for k, n in zip(present.tolist(), pixels.tolist(), strict=True)}
+            facts.append({"photo": item.name, "size": list(item.size), "split": item.split, "areas": areas})
+        for split in export.splits or [""]:
+            export.write(f"{_root(split)}classes.txt", "".join(f"{c.id}\t{c.name}\n" for c in export.classes))
+            export.write(f"{_root(split)}ignore.txt", "0\n")  # so that 255 may be a class
+        classes = [{"id": c.id, "name": c.name, "aliases": c.aliases, "colour": c.colour} for c in export.classes]
+        export.write("labels.json", {"classes": classes, "photos": facts})
+
+    def read(self, source: Source) -> Incoming:
+        parts = [source.root / name for name in ("train", "val", "test") if (source.root / name / "images").is_dir()]
+        incoming = Incoming([], [])
+        entries: list[Entry] = []
+        positions: dict[tuple[str, str | None], int] = {}
+        for part in parts or [source.root]:
+            ids, ignored = class_list(source, part)
+            table = np.full(2**16, -1, np.int32)
+            table[list(ignored)] = 0
+            for class_id, category in ids.items():
+                key = category.name, category.prompt
+                if key not in positions:
+                    incoming.classes.append(category)
+                    positions[key] = len(incoming.classes)
+                table[class_id] = positions[key]
+            entries += _entries(source, part, table)
+        incoming.entries = entries
+        return incoming
+
+
+def class_list(source: Source, folder: Path) -> tuple[dict[int, Category], set[int]]:
+    """({id: class}, ids that mean unlabelled) of `classes.txt` or `labels.txt`, and `ignore.txt`.
+
+    A line is `id<TAB>name`, `id<TAB>name<TAB>prompt`, or just a name: those count from 0 if the first one means
+    nothing (background), else from 1.
+    """
+    path = next((folder / name for name in CLASS_FILES if (folder / name).is_file()), None)
+    if path is None:
+        raise DatasetError(f"{source.shown(folder / CLASS_FILES[0])} does not exist; it lists the classes.")
+    lines = list(source.lines(path))
+    plain = not any("\t" in line for _, line in lines)
+    first = 0 if lines and lines[0][1].strip().casefold() in NONE else 1
+    classes: dict[int, Category] = {}
+    for k, (number, line) in enumerate(lines):
+        where = f"{source.shown(path)} line {number}"
+        columns = [str(first + k), line] if plain else line.split("\t")
+        columns = [column.strip() for column in columns]
+        if not (columns[0].isascii() and columns[0].isdigit() and int(columns[0]) < 2**16):
+            raise DatasetError(f"{where} begins with {brief(columns[0])}, which is not an id from 0 to 65535.")
+        class_id = int(columns[0])
+        if class_id in classes:
+            raise DatasetError(f"{where} names the id {class_id} a second time.")
+        name = a_name(columns[1] if len(columns) > 1 else "", where)
+        prompt = a_name(columns[2], where) if len(columns) > 2 and columns[2] else None
+        classes[class_id] = Category(name, prompt if prompt != name else None)
+    if plain and first == 0:
+        del classes[0]
+    path = folder / "ignore.txt"
+    ignored = {VOID}
+    if path.is_file():
+        ignored = set()
+        for number, line in source.lines(path):
+            word = line.split()[0]
+            if not (word.isascii() and word.isdigit() and int(word) < 2**16):
+                raise DatasetError(f"{source.shown(path)} line {number} is {brief(word)}, which is not an id.")
+            ignored.add(int(word))
+    ignored |= {0, VOID} - classes.keys()
+    return {class_id: category for class_id, category in classes.items() if class_id not in ignored}, ignored
+
+
+def index_labels(source: Source, path: Path, table: np.ndarray) -> Any:
+    """A function (width, height) -> class numbers of the index PNG at `path`, where `table` gives those of its ids."""
+
+    def labels(size: tuple[int, int]) -> np.ndarray:
+        ids = source.labels(path, size)
+        numbers = table[ids]
+        if numbers.min() < 0:
+            unknown = int(ids[numbers < 0][0])
+            raise DatasetError(f"{source.shown(path)} holds the id {unknown}, which is neither a class nor ignored.")
+        return numbers
+
+    return labels
+
+
+def _entries(source: Source, folder: Path, table: np.ndarray) -> list[Entry]:
+    photos = next((folder / name for name in PHOTO_FOLDERS if (folder / name).is_dir()), folder)
+    labels = next((folder / name for name in LABEL_FOLDERS if (folder / name).is_dir()), folder)
+    found = images.find([photos])
+    if photos == labels:  # a PNG with the stem of another photo is its label map
+        stems = {same(path.stem) for path in found if path.suffix.lower() != ".png"}
+        found = [path for path in found if path.suffix.lower() != ".png" or same(path.stem) not in stems]
+        maps = {same(p.stem): p for p in photos.glob("*.png") if same(p.stem) in stems}
+    else:
+        maps = {same(p.stem): p for p in sorted(labels.iterdir()) if p.suffix.lower() == ".png"}
+    taken: dict[str, Path] = {}
+    entries = []
+    for path in found:
+        if same(path.stem) in taken:
+            raise DatasetError(f"{source.shown(path)} and {taken[same(path.stem)].name} share one label map.")
+        taken[same(path.stem)] = path
+        label = maps.pop(same(path.stem), None)
+        read = index_labels(source, label, table) if label else None
+        entries.append(Entry(path.name, source.shown(label or path), path, read))
+    for label in maps.values():  # label maps without photos: the project may have them
+        entries.append(Entry(label.stem, source.shown(label), None, index_labels(source, label, table)))
+    return entries
+
+
+def _root(split: str | None) -> str:
+    return f"{split}/" if split else ""

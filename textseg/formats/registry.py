@@ -1,0 +1,44 @@
+"""The formats by name, and what each of them is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textseg.registry import Registry
+
+if TYPE_CHECKING:
+    from textseg.formats.exporting import Export
+    from textseg.formats.incoming import Incoming
+    from textseg.formats.source import Source
+
+
+class Format:
+    """One format, both ways."""
+
+    title: str = ""
+    """As people call it: "COCO"."""
+    layout: str = ""
+    """The files it consists of, in a few words."""
+    loses: tuple[str, ...] = ()
+    """What it cannot hold, each a noun phrase."""
+    polygons: bool = False
+    """Whether `polygons=True` changes what is written."""
+    background: str | None = None
+    """What its id 0 (or black) means at import unless the user says: a class of this name, or None: unlabelled."""
+
+    def write(self, export: Export) -> None:
+        """Write the photos and label maps of `export` into `export.folder`; raises FormatError."""
+        raise NotImplementedError
+
+    def read(self, source: Source) -> Incoming:
+        """What the files hold; raises DatasetError, with file, field and value."""
+        raise NotImplementedError
+
+
+_registry: Registry[type[Format]] = Registry("format", "textseg.formats")
+register, names = _registry.register, _registry.names
+
+
+def get(name: str) -> Format:
+    """The format called `name`; raises UnknownNameError, which lists the known names."""
+    return _registry.get(name)()

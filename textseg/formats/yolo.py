@@ -1,0 +1,175 @@
+"""YOLO segmentation: one text file a photo, a line an outline in shares of width and height; `data.yaml` names classes.
+
+A line holds one outline without holes, so a region with holes is cut along pixel columns into pieces that cover the
+same pixels. Needs the extra `textseg[formats]`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from textseg import images
+from textseg.errors import DatasetError
+from textseg.formats import polygons
+from textseg.formats.exporting import Export
+from textseg.formats.incoming import Category, Entry, Incoming
+from textseg.formats.registry import Format, register
+from textseg.formats.source import Source, a_name, an_id, brief
+
+FILES = ("data.yaml", "data.yml", "dataset.yaml")
+SETS = ("train", "val", "valid", "test")
+SLACK = 0.001
+"""How far beyond 0..1 a coordinate may lie by rounding."""
+
+
+@register("yolo")
+class Yolo(Format):
+    title = "YOLO segmentation"
+    layout = "images/train, labels/train (val, test with a split), data.yaml"
+    loses = ("holes: such regions are cut into pieces", "objects", "confidence", "provenance", "class ids and colours")
+    polygons = True
+
+    def write(self, export: Export) -> None:
+        numbers = {c.id: k for k, c in enumerate(export.classes)}
+        cut = bare = 0
+        for item, ids, _ in export.each(lambda item: f"images/{item.split or 'train'}/{item.name}"):
+            lines = []
+            for class_id, region in polygons.of_labels(ids):
+                cut += bool(region.interiors)
+                for piece in polygons.without_holes(region):
+                    shares = (polygons.ring(piece) / item.size).ravel()
+                    lines.append(" ".join([str(numbers[class_id]), *(_share(value) for value in shares)]) + "\n")
+            bare += not lines
+            export.write(f"labels/{item.split or 'train'}/{item.stem}.txt", "".join(lines))
+        if cut:
+            export.note(f"{cut} regions with holes were cut into pieces; no pixel is lost.")
+        if bare:
+            export.note(f"{bare} photos have no labels; YOLO takes them as photos with none of the classes in them.")
+        sets = {name: f"images/{name}" for name in export.splits or ["train"]}
+        sets = {"train": next(iter(sets.values())), "val": sets.get("test") or next(iter(sets.values()))} | sets
+        names = {k: c.name for k, c in enumerate(export.classes)}
+        export.write("data.yaml", yaml.safe_dump({**sets, "names": names}, allow_unicode=True, sort_keys=False))
+
+    def read(self, source: Source) -> Incoming:
+        path = source.file or next((place for name in FILES if (place := source.root / name).is_file()), None)
+        if path is None:
+            raise DatasetError(f"{source.shown(source.root / 'data.yaml')} does not exist; it names the classes.")
+        content = _yaml(source, path)
+        names = _names(content.get("names"), f"{source.shown(path)}: names")
+        incoming = Incoming([Category(name) for name in names.values()], [])
+        numbers = {k: number for number, k in enumerate(names, start=1)}
+        counts = {"boxes": 0, "overlap": 0}
+        entries: dict[Path, Entry] = {}
+        for photo in _photos(source, path, content):
+            labels = _label_file(source, photo)
+            here = labels if labels.is_file() else None
+            read = _labels(source, here, numbers, counts, incoming) if here else None
+            entries.setdefault(photo, Entry(photo.name, source.shown(here or photo), photo, read))
+        incoming.entries = list(entries.values())
+        return incoming
+
+
+def _share(value: float) -> str:
+    """Seven digits: a pixel corner of any photo that is taken in comes back to within a hundredth of a pixel."""
+    return f"{value:.7f}".rstrip("0").rstrip(".")
+
+
+def _yaml(source: Source, path: Path) -> dict[Any, Any]:
+    try:
+        content = yaml.safe_load(source.text(path))
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise DatasetError(f"{source.shown(path)} is not YAML ({brief(' '.join(str(error).split()), 120)}).") from None
+    if not isinstance(content, dict):
+        raise DatasetError(f"{source.shown(path)} is {brief(content)} and must be a table with 'names'.")
+    return content
+
+
+def _names(value: Any, where: str) -> dict[int, str]:
+    """{class number: name}, in the order of the numbers, from a list or a table."""
+    given = dict(enumerate(value)) if isinstance(value, list) else value
+    if not isinstance(given, dict) or not given:
+        raise DatasetError(f"{where} is {brief(value)} and must list the classes.")
+    names = {}
+    for k, name in given.items():
+        number = int(k) if isinstance(k, str) and k.isascii() and k.isdigit() else k
+        names[an_id(number, f"{where}: a key")] = a_name(str(name) if isinstance(name, int) else name, f"{where}[{k}]")
+    return dict(sorted(names.items()))
+
+
+def _photos(source: Source, path: Path, content: dict[Any, Any]) -> list[Path]:
+    """The photos of the sets that `data.yaml` names; without any, those of every folder called `images`."""
+    found: list[Path] = []
+    named = False
+    for name in SETS:
+        given = content.get(name)
+        for value in given if isinstance(given, list) else [given] if given else []:
+            named = True
+            where = f"{source.shown(path)}: {name}"
+            place = source.inside(value, where, path.parent) if not str(value).startswith("../") else None
+            if place is None:  # some tools write paths as seen from a folder below
+                place = source.inside(str(value).removeprefix("../"), where, path.parent)
+            if place.suffix == ".txt" and place.is_file():
+                lines = source.lines(place)
+                found += [
+                    source.inside(text.strip(), f"{source.shown(place)} line {n}", path.parent) for n, text in lines
+                ]
+            elif place.is_dir():
+                found += images.find([place, *sorted(p for p in place.rglob("*") if p.is_dir())])
+            else:
+                raise DatasetError(f"{where} is {brief(value)}, which does not exist in the folder.")
+    if not named:
+        for folder in [source.root, *sorted(p for p in source.root.rglob("*") if p.is_dir())]:
+            if folder.name == "images" or "images" in folder.relative_to(source.root).parts:
+                found += images.find([folder])
+    return found
+
+
+def _label_file(source: Source, photo: Path) -> Path:
+    """`labels` in place of the last `images` in the path, and `.txt` for the suffix."""
+    parts = list(photo.relative_to(source.root).parts)
+    at = next((k for k in range(len(parts) - 2, -1, -1) if parts[k] == "images"), None)
+    if at is None:
+        return photo.with_suffix(".txt")
+    parts[at] = "labels"
+    return source.root.joinpath(*parts).with_suffix(".txt")
+
+
+def _labels(source: Source, path: Path, numbers: dict[int, int], counts: dict[str, int], incoming: Incoming) -> Any:
+    def labels(size: tuple[int, int]) -> np.ndarray:
+        ids = np.zeros(size[::-1], np.int32)
+        outlines = []
+        for line_number, line in source.lines(path):
+            where = f"{source.shown(path)} line {line_number}"
+            first, *rest = line.split()
+            if not (first.isascii() and first.isdigit() and int(first) in numbers):
+                raise DatasetError(f"{where} begins with {brief(first)}, which is no class of data.yaml.")
+            values = np.array([_number(text, where) for text in rest])
+            if len(values) == 4:
+                if not counts["boxes"]:
+                    incoming.notes.append("Boxes (lines with four numbers) are no masks; they were left out.")
+                counts["boxes"] += 1
+                continue
+            if len(values) < 6 or len(values) % 2:
+                raise DatasetError(f"{where} has {len(values)} coordinates; an outline has three points or more.")
+            outlines.append((values.reshape(-1, 2) * size, numbers[int(first)]))
+        covered = polygons.paint(ids, outlines)
+        if covered and not counts["overlap"]:
+            incoming.notes.append("Outlines overlap; a label map holds one class a pixel, and the later one is seen.")
+        counts["overlap"] += covered
+        return ids
+
+    return labels
+
+
+def _number(text: str, where: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = np.nan
+    if not -SLACK <= value <= 1 + SLACK:
+        raise DatasetError(f"{where} has the coordinate {brief(text)}; coordinates are shares from 0 to 1.")
+    return value

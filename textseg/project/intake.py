@@ -1,0 +1,97 @@
+"""Photos, classes and whole label maps taken into a project together: all of it, or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from textseg.files import write_atomically
+from textseg.project.raster import Raster
+from textseg.project.schema import Class, Photo, Source
+from textseg.vocabulary import Word
+
+if TYPE_CHECKING:
+    from textseg.project import Project
+
+Merge = Literal["mine", "theirs", "unlabelled"]
+MERGES = ("mine", "theirs", "unlabelled")
+
+
+class Intake:
+    """What is done here is one transaction of `Project.taking_in`; photo files that it wrote leave with it."""
+
+    def __init__(self, project: Project, session: Session, dry_run: bool) -> None:
+        self._project, self._session, self._dry_run = project, session, dry_run
+        self._written: list[Any] = []
+
+    def add_class(self, word: Word) -> int:
+        """A new class; its id was never used before."""
+        row = Class(name=word.name, aliases=list(word.aliases), colour=word.colour, background=word.background)
+        self._session.add(row)
+        self._session.flush()
+        return row.id
+
+    def add_photo(self, name: str, suffix: str, content: bytes, size: tuple[int, int]) -> tuple[Photo, bool]:
+        """(the photo, whether it is new): one of equal bytes is not taken in again. `size` is (width, height)."""
+        sha256 = hashlib.sha256(content).hexdigest()
+        known = self._session.scalar(select(Photo).where(Photo.sha256 == sha256))
+        if known is not None:
+            return known, False
+        path = self._project.folder / "photos" / f"{sha256}{suffix}"
+        if not self._dry_run and not path.exists():
+            self._written.append(path)
+            write_atomically(path, content)
+        width, height = size
+        row = Photo(sha256=sha256, name=name, suffix=suffix, width=width, height=height)
+        self._session.add(row)
+        self._session.flush()
+        return row, True
+
+    def put_labels(
+        self, photo_id: int, ids: np.ndarray, merge: Merge, kind: Literal["person", "model"],
+        operation: Mapping[str, Any],
+    ) -> int | None:  # fmt: skip
+        """Lay a whole (H, W) label map into a photo as one step of undo; returns the pixels that changed.
+
+        `merge` says what happens where both have labels: "mine", a photo that has any keeps its own (None is
+        returned); "theirs", the photo's label map becomes this one; "unlabelled", only pixels without a label take
+        one. A model's never goes over what a person drew or accepted.
+        """
+        from textseg.project import _meaning, _person
+
+        session = self._session
+        photo = session.get_one(Photo, photo_id)
+        raster = Raster(session, photo)
+        old_ids, old_sources = raster.read(raster.box)
+        shown = _meaning(session)[old_ids]
+        if merge == "mine" and shown.any():
+            return None
+        takes = (ids > 0) & (shown == 0) if merge == "unlabelled" else (ids > 0) | (shown > 0)
+        new_sources = old_sources.copy()
+        if kind == "person":
+            new_sources[takes] = _person(session, photo)
+        else:
+            takes &= ~self._project._made_by_person(session, photo, old_sources)
+            new_sources[takes] = 0
+            for class_id in np.unique(ids[takes & (ids > 0)]).tolist():
+                source = Source(photo_id=photo.id, kind="model", class_id=class_id, head="imported")
+                session.add(source)
+                session.flush()
+                new_sources[takes & (ids == class_id)] = source.id
+            if photo.state == "new":
+                photo.state = "pseudo-labelled"
+        new_ids = np.where(takes, ids, old_ids).astype(old_ids.dtype)
+        edit = self._project._commit(
+            session, photo, operation, raster.box, (old_ids, old_sources), (new_ids, new_sources)
+        )
+        return edit.changed
+
+    def take_back(self) -> None:
+        """Remove the photo files that were written here."""
+        for path in self._written:
+            path.unlink(missing_ok=True)
