@@ -46,7 +46,7 @@ export function labelActions(page) {
     outlines: { label: "Outlines only", keys: ["k"], run: () => page.toggleOutlines() },
     fainter: { label: "Labels fainter", keys: [","], run: () => page.setOpacity(page.opacity - 0.1) },
     stronger: { label: "Labels stronger", keys: ["."], run: () => page.setOpacity(page.opacity + 0.1) },
-    model: { label: "The model's view", keys: ["m"], run: () => page.toggleModel() },
+    model: { label: "The model's view beside the labels", keys: ["m"], run: () => page.toggleModel() },
     pseudolabel: { label: "Let the model label this photo", keys: ["t"], run: () => page.pseudolabel() },
     accept: { label: "Accept the model's regions of the class in hand", keys: ["y"], run: () => page.accept({ class: page.chosen }) },
     zoomIn: { label: "Zoom in (or turn the wheel)", keys: ["+", "="], run: () => page.canvas.zoom(1.5) },

@@ -94,7 +94,33 @@ export class LabelCanvas extends Canvas {
   drawAbove() {
     this.overContext.setTransform(1, 0, 0, 1, 0, 0);
     this.overContext.clearRect(0, 0, this.over.width, this.over.height);
-    this.drawLayers(this.overContext, this.above, this.view(null));
+    this.drawLayers(this.overContext, [...this.above, { draw: (context, view) => this.drawMark(context, view) }], this.view(null));
+  }
+
+  /** Mark a point in image pixels with a cross, or none. */
+  mark(point) {
+    if (!point && !this.marked) return;
+    this.marked = point;
+    this.redrawAbove();
+  }
+
+  drawMark(context, { scale }) {
+    if (!this.marked) return;
+    const [x, y] = this.marked,
+      arm = 10 / scale;
+    for (const [width, colour] of [
+      [4, "rgb(0 0 0 / 60%)"],
+      [1.5, "#fff"],
+    ]) {
+      context.lineWidth = width / scale;
+      context.strokeStyle = colour;
+      context.beginPath();
+      context.moveTo(x - arm, y);
+      context.lineTo(x + arm, y);
+      context.moveTo(x, y - arm);
+      context.lineTo(x, y + arm);
+      context.stroke();
+    }
   }
 
   drawLayers(context, layers, view) {
@@ -124,6 +150,34 @@ export class LabelCanvas extends Canvas {
       ];
     }
     return { image: viewport.image, scale: viewport.scale, ratio, left, top, box };
+  }
+}
+
+/** A canvas of the same size beside another, which shows the same part of the photo; dragging moves both. */
+export class TwinCanvas extends LabelCanvas {
+  /** @param {LabelCanvas} first */
+  constructor(host, label, first) {
+    super(host, label);
+    this.first = first;
+    this.viewport = first.viewport;
+    this.tool = this.hand;
+  }
+
+  /** While it is hidden it has no size to speak of. */
+  resize() {
+    if (this.host.checkVisibility()) super.resize();
+  }
+
+  changed() {
+    if (this.first) this.first.changed();
+    else super.changed();
+  }
+
+  /** The first one's view has changed. */
+  follow() {
+    this.element.style.touchAction = "none";
+    this.redraw();
+    this.redrawAbove();
   }
 }
 

@@ -4,9 +4,10 @@ import { Actions } from "./actions.js";
 import { debounce, h, icon, parts } from "./dom.js";
 import { Edits } from "./edits.js";
 import { labelActions } from "./label-actions.js";
-import { LabelCanvas } from "./label-canvas.js";
+import { LabelCanvas, TwinCanvas } from "./label-canvas.js";
 import { ClassRows } from "./label-classes.js";
 import { LabelMap, LabelMapLayer, PyramidLayer } from "./label-map.js";
+import { folderForm, projectForms } from "./label-project.js";
 import { Queue } from "./label-queue.js";
 import { BrushTool, ClickTool, PanTool, PolygonTool, PromptTool, UnitTool } from "./label-tools.js";
 import { decide } from "./labels.js";
@@ -24,15 +25,13 @@ const LARGEST = 500; // image pixels: the brush's largest radius
 
 /** The page's markup is in place: bring it to life. */
 export function mount(root, server, given) {
-  const part = parts(root);
-  part.without.hidden = given.project !== null;
-  part.labelling.hidden = given.project === null;
-  return given.project === null ? null : new LabelPage(part, server, given);
+  return new LabelPage(parts(root), server, given);
 }
 
 export class LabelPage {
   constructor(part, server, given) {
     Object.assign(this, { part, server, given });
+    this.key = null; // of the project in hand: ids of another one mean other photos
     /** @type {{photo: number, name: string, size: [number, number]}|null} */
     this.photo = null;
     this.map = null;
@@ -50,14 +49,23 @@ export class LabelPage {
     this.waiting = new Waiting(part.busy);
     this.canvas = new LabelCanvas(part.board, "The photo with its labels");
     this.canvas.layers = [this.layers.photo, this.layers.labels];
+    this.modelCanvas = new TwinCanvas(part["model-board"], "The photo as the model sees it", this.canvas);
+    this.modelCanvas.layers = [this.layers.photo, this.layers.model];
     this.canvas.onview = ({ scale }) => {
       part.zoom.textContent = `zoom ${Math.round(scale * 100)} %`;
       this.under();
+      if (this.modelView) this.modelCanvas.follow();
     };
-    this.canvas.element.addEventListener("pointermove", (event) => {
-      this.pointer = event;
-      this.under();
-    });
+    for (const canvas of [this.canvas, this.modelCanvas]) {
+      canvas.element.addEventListener("pointermove", (event) => {
+        this.pointed = { canvas, event };
+        this.under();
+      });
+      canvas.element.addEventListener("pointerleave", () => {
+        this.pointed = null;
+        this.under();
+      });
+    }
     const relabel = ({ id }, point) => {
       const from = this.map.at(point);
       return from === id ? null : { type: "relabel", from, to: id };
@@ -130,6 +138,8 @@ export class LabelPage {
       part.file.value = "";
     });
     part.run.addEventListener("click", () => this.run("start"));
+    part.project.addEventListener("click", () => this.changeProject());
+    part["add-folder"].addEventListener("click", () => this.addFolder());
     part.above.addEventListener("input", () => this.showSources());
     part["accept-sure"].addEventListener("click", () => this.accept({ above: this.above }));
     part["accept-all"].addEventListener("click", () => this.accept({}));
@@ -176,7 +186,12 @@ export class LabelPage {
 
   /** A server function's answer; always an object. */
   async call(name, message) {
-    return (await this.server[name](message).catch(() => null)) ?? NO_ANSWER;
+    return (await this.send(name, message).catch(() => null)) ?? NO_ANSWER;
+  }
+
+  /** The same without an answer for a server that has none: null, or a rejection. */
+  send(name, message) {
+    return this.server[name](message.binary ? message : { project: this.key, ...message });
   }
 
   /** Ask about the photo in hand. */
@@ -189,14 +204,60 @@ export class LabelPage {
   async start() {
     const overview = await this.call("overview", {});
     if (!overview.ok) return this.problem(overview.error);
-    this.part.project.textContent = overview.project;
+    const { part } = this;
+    this.key = overview.key;
+    part.without.hidden = overview.project !== null;
+    part.labelling.hidden = overview.project === null;
+    if (overview.project === null) return part.without.replaceChildren(...this.projectForms(overview));
+    part.project.textContent = overview.project;
+    part.project.disabled = !overview.local;
+    part["add-folder"].hidden = !overview.local;
     this.setClasses(overview.classes);
     this.queue.show(overview.photos);
-    this.part["no-photos"].hidden = overview.photos.length > 0;
-    const first = overview.photos.find(({ state }) => !["done", "skipped"].includes(state)) ?? overview.photos[0];
-    const asked = overview.photos.find(({ photo }) => photo === askedPhoto());
-    if (overview.photos.length) await this.open((asked ?? first).photo);
+    await this.begin(overview.photos);
     this.look();
+  }
+
+  /** Take the photo that the address names, or else the first that is not done, in hand. */
+  async begin(photos) {
+    this.part["no-photos"].hidden = photos.length > 0;
+    const first = photos.find(({ state }) => !["done", "skipped"].includes(state)) ?? photos[0];
+    const asked = photos.find(({ photo }) => photo === askedPhoto());
+    if (photos.length) await this.open((asked ?? first).photo);
+  }
+
+  projectForms(overview) {
+    return projectForms(overview, {
+      make: (message) => this.call("make_project", { ...message, project: null }),
+      open: (message) => this.call("open_project", { ...message, project: null }),
+      done: () => {
+        if (this.photo) history.replaceState(null, "", "#label");
+        location.reload(); // nothing of the project before is left in hand
+      },
+    });
+  }
+
+  /** The forms again, in a dialog; what is drawn is saved first. */
+  async changeProject() {
+    await this.edits?.done;
+    const dialog = this.part["project-dialog"];
+    const overview = await this.call("overview", {});
+    if (!overview.ok) return this.problem(overview.error);
+    const close = h("button", { class: "plain", type: "button", "aria-label": "Close", onclick: () => dialog.close() }, icon("close"));
+    dialog.replaceChildren(h("div", { class: "dialog-head" }, h("span", { class: "hint" }, overview.folder), close), ...this.projectForms(overview));
+    dialog.showModal();
+  }
+
+  addFolder() {
+    const dialog = this.part["project-dialog"];
+    const add = async (folder) => {
+      const reply = await this.call("add_folder", { folder });
+      dialog.close();
+      this.problem(reply.ok ? "" : reply.error);
+      if (reply.ok) this.look();
+    };
+    dialog.replaceChildren(folderForm(add, () => dialog.close()));
+    dialog.showModal();
   }
 
   /** Show a photo; gestures on the one before are saved first. */
@@ -227,10 +288,11 @@ export class LabelPage {
     this.edits = this.editsOf(id, opened.revision);
     this.layers.photo.set(picture);
     this.noted = this.part.note.value = opened.note;
+    const viewing = this.modelView !== null;
     this.leaveModel();
     this.setMap(raster);
     this.canvas.setImage(...opened.size);
-    this.part.board.style.setProperty("--shape", `${opened.size[0]} / ${opened.size[1]}`);
+    this.part.boards.style.setProperty("--shape", `${opened.size[0]} / ${opened.size[1]}`);
     this.queue.change(id, { state: opened.state, revision: opened.revision });
     this.queue.mark(id);
     this.part.labelling.dataset.photo = id;
@@ -241,6 +303,7 @@ export class LabelPage {
     this.showSaved();
     this.loadSources();
     this.prepareSoon();
+    if (viewing) this.toggleModel();
   }
 
   /** Encode this photo and the next one, so that neither has to be waited for. */
@@ -293,19 +356,20 @@ export class LabelPage {
     quiet();
     this.problem(problems.slice(0, 3).join(" "));
     if (!added.length) return;
-    if (this.photo) await this.refresh();
-    else await this.start();
+    await this.refresh();
     this.say(`${added.length} ${added.length > 1 ? "photos" : "photo"} added.`);
   }
 
   /** Look at the project again: its queue, its classes, and the photo in hand if somebody else has changed it. */
   async refresh() {
-    if (!this.photo || !this.shown) return;
+    if (!this.shown) return;
     const { turn } = this;
     const overview = await this.call("overview", {});
     if (!overview.ok || turn !== this.turn) return;
+    if (!this.photo && !overview.photos.length) return;
     if (JSON.stringify(overview.photos) !== JSON.stringify(this.queue.photos)) this.queue.show(overview.photos);
     if (JSON.stringify(overview.classes) !== JSON.stringify(this.classes)) this.setClasses(overview.classes);
+    if (!this.photo) return this.begin(overview.photos);
     const stored = overview.photos.find(({ photo }) => photo === this.photo.photo);
     if (stored && !this.edits.waiting.length && stored.revision > this.edits.revision) await this.reload();
   }
@@ -390,9 +454,8 @@ export class LabelPage {
       if (this.locked.size) operation.locked = [...this.locked];
       if (this.onlyUnlabelled) operation.only_unlabelled = true;
     }
-    if (this.modelView) this.leaveModel(); // what is painted must be seen
     this.edits.push({
-      send: (revision) => this.server.edit({ photo, base_revision: revision, operation }),
+      send: (revision) => this.send("edit", { photo, base_revision: revision, operation }),
       sketch,
       asked: operation.type,
     });
@@ -431,12 +494,16 @@ export class LabelPage {
     this.colours = Array.from(colours, (colour) => colour ?? "");
     this.layers.labels.set(this.map, this.colours);
     if (this.modelView) this.layers.model.set(this.modelView.map, this.colours);
+    this.redraw();
+  }
+
+  redraw() {
     this.canvas.redraw();
+    this.modelCanvas.redraw();
   }
 
   measure() {
-    const map = this.modelView?.map ?? this.map;
-    if (map) this.rows.measure((id) => map.share(id));
+    if (this.map) this.rows.measure((id) => this.map.share(id));
   }
 
   get opacity() {
@@ -447,28 +514,32 @@ export class LabelPage {
     const opacity = Math.min(1, Math.max(0, value));
     this.layers.labels.opacity = this.layers.model.opacity = opacity;
     this.part.opacity.value = Math.round(opacity * 100);
-    this.canvas.redraw();
+    this.redraw();
   }
 
   toggleOutlines() {
     const on = !this.layers.labels.outlines;
     this.layers.labels.outlines = this.layers.model.outlines = on;
     this.press("outlines", on);
-    this.canvas.redraw();
+    this.redraw();
   }
 
   showLabels(visible) {
     this.layers.labels.visible = this.layers.model.visible = visible;
-    this.canvas.redraw();
+    this.redraw();
   }
 
-  /** The class under the pointer, in the status line. */
+  /** The class under the pointer, in the status line; a cross marks the place on the other board. */
   under() {
-    if (!this.map || !this.pointer) return;
-    const { image } = this.canvas.point(this.pointer);
-    const id = (this.modelView?.map ?? this.map).at(image);
-    const name = id ? (this.classes.find((each) => each.id === id)?.name ?? "") : "unlabelled";
-    this.part.under.textContent = id === null ? "" : `${image.map(Math.floor).join(", ")} · ${name}`;
+    if (!this.map) return;
+    const image = this.pointed && this.pointed.canvas.point(this.pointed.event).image;
+    this.modelCanvas.mark(this.pointed?.canvas === this.canvas ? image : null);
+    this.canvas.mark(this.pointed?.canvas === this.modelCanvas ? image : null);
+    const id = image ? this.map.at(image) : null;
+    if (id === null) return void (this.part.under.textContent = "");
+    const name = (id) => (id ? (this.classes.find((each) => each.id === id)?.name ?? "") : "unlabelled");
+    const model = this.modelView ? ` · model: ${name(this.modelView.map.at(scaled(image, this.photo.size, this.modelView.map)))}` : "";
+    this.part.under.textContent = `${image.map(Math.floor).join(", ")} · ${name(id)}${model}`;
   }
 
   press(name, on) {
@@ -611,7 +682,7 @@ export class LabelPage {
     const { photo } = this.photo;
     const quiet = this.waiting.begin("The model labels this photo");
     const send = async () => {
-      const reply = await this.server.pseudolabel({ photo });
+      const reply = await this.send("pseudolabel", { photo });
       quiet();
       return reply;
     };
@@ -652,9 +723,10 @@ export class LabelPage {
     part["accept-class"].disabled = !model.some((row) => row.class === this.chosen);
   }
 
-  /** Show what the model says to the project's classes, with thresholds; nothing of it is stored. */
+  /** Show what the model says to the project's classes beside the labels, with thresholds; nothing of it is stored. */
   async toggleModel() {
     if (this.modelView) return this.leaveModel();
+    if (!this.photo) return;
     const { turn } = this;
     const quiet = this.waiting.begin("Asking the model");
     const reply = await this.ask("model_view", {});
@@ -664,22 +736,17 @@ export class LabelPage {
     if (!answer) return this.problem(reply.error);
     this.modelView = { answer, ids: reply.ids };
     this.press("model", true);
-    this.part["model-legend"].hidden = false;
+    this.part["model-board"].hidden = false;
     this.part.labelling.classList.add("models");
     this.decideModel();
-    this.canvas.layers = [this.layers.photo, this.layers.model];
-    this.canvas.redraw();
   }
 
   leaveModel() {
     if (!this.modelView) return;
     this.modelView = null;
     this.press("model", false);
-    this.part["model-legend"].hidden = true;
+    this.part["model-board"].hidden = true;
     this.part.labelling.classList.remove("models");
-    this.canvas.layers = [this.layers.photo, this.layers.labels];
-    this.canvas.redraw();
-    this.measure();
   }
 
   decideModel() {
@@ -692,8 +759,7 @@ export class LabelPage {
     const { width, height } = answer.labels;
     this.modelView.map = new LabelMap({ width, height, ids: Uint16Array.from(decided, (k) => table[k]) });
     this.layers.model.set(this.modelView.map, this.colours);
-    this.measure();
-    this.canvas.redraw();
+    this.modelCanvas.redraw();
   }
 
   setLevel(id, level) {
@@ -718,7 +784,7 @@ export class LabelPage {
     if (reply.running) setTimeout(() => this.look(), LOOK);
   }
 
-  showRun({ running, done, all, failed, cancelled, problem }) {
+  showRun({ what, running, done, all, failed, cancelled, problem }) {
     const { part } = this;
     this.running = running;
     part.run.disabled = running;
@@ -726,10 +792,10 @@ export class LabelPage {
     const cancel = h("button", { type: "button", class: "link", onclick: () => this.run("cancel") }, "Cancel");
     const bar = h("span", { class: "progress" }, h("i", { "data-state": "done", style: { width: `${(100 * done) / (all || 1)}%` } }));
     if (part["run-state"].hidden) return part["run-state"].replaceChildren();
-    const over = cancelled ? `Cancelled after ${done} of ${all}; start again to go on.` : `${done} photos labelled.`;
+    const over = cancelled ? `Cancelled after ${done} of ${all}; start again to go on.` : `${what}: ${done} done.`;
     const lost = failed.length ? ` ${failed.length} failed: ${failed[0][1]}` : "";
     part["run-state"].replaceChildren(
-      ...(running ? [bar, h("span", { class: "number muted" }, `${done} of ${all}`), cancel] : [h("span", { class: "hint" }, problem ?? over + lost)]),
+      ...(running ? [bar, h("span", { class: "number muted" }, `${what}, ${done} of ${all}`), cancel] : [h("span", { class: "hint" }, problem ?? over + lost)]),
     );
   }
 
@@ -800,6 +866,9 @@ function askedPhoto() {
 /** Sizes grow by ratio along the slider, so that small ones can be chosen finely. */
 const radiusAt = (share) => Math.round(2 * 0.5 * (2 * LARGEST) ** share) / 2;
 const shareOf = (radius) => Math.log(2 * radius) / Math.log(2 * LARGEST);
+
+/** A point in image pixels, in the pixels of a raster that covers the photo. */
+const scaled = ([x, y], [width, height], map) => [(x * map.width) / width, (y * map.height) / height];
 
 function toggle(set, id) {
   if (!set.delete(id)) set.add(id);

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.tiny import noise_photo, tiny_model
-from textseg.project import Project, operations
+from textseg.project import Project, Region, operations
 from textseg.vocabulary import Vocabulary
 
 SIZE = (300, 200)
@@ -79,7 +79,7 @@ def saved(page, revision: int) -> None:
 
 def fitted(page) -> tuple[float, float, float]:
     """Where the fitted photo lies in the window: left, top, screen pixels an image pixel."""
-    box = page.locator(".desk .board").bounding_box()
+    box = page.locator(".desk [data-part=board]").bounding_box()
     scale = min(box["width"] / SIZE[0], box["height"] / SIZE[1])
     left = box["x"] + (box["width"] - SIZE[0] * scale) / 2
     return left, box["y"] + (box["height"] - SIZE[1] * scale) / 2, scale
@@ -390,7 +390,100 @@ def test_the_models_regions_are_accepted_and_the_rest_labelled_in_the_background
     page.keyboard.press("m")
     page.wait_for_selector(".labelling.models")
     assert project.label_map(17)[1] == 2  # looking stores nothing
+    page.keyboard.press("m")
+    page.wait_for_selector(".labelling:not(.models)")
     page.click("[data-part=run]")
-    page.wait_for_function("document.querySelector('[data-part=run-state]').textContent.includes('photos labelled')")
+    page.wait_for_function("document.querySelector('[data-part=run-state]').textContent.includes('done')")
     assert not project.photos(state="new")
     assert project.label_map(17)[1] == 2  # what a person accepted was left alone
+
+
+def test_the_models_view_lies_beside_the_labels_and_moves_with_them(served, open_photo):
+    _, project = served
+    page = open_photo(18)
+    page.keyboard.press("m")
+    page.wait_for_selector("[data-part=model-board]:not([hidden])")
+    boxes = [page.locator(f".desk [data-part={part}]").bounding_box() for part in ("board", "model-board")]
+    assert boxes[0]["width"] == pytest.approx(boxes[1]["width"], abs=1) and boxes[0]["x"] < boxes[1]["x"]
+    zoom = ".statusline [data-part=zoom]"
+    before = page.text_content(zoom)
+    page.mouse.move(boxes[1]["x"] + 150, boxes[1]["y"] + boxes[1]["height"] / 2)
+    page.mouse.wheel(0, -600)  # zoomed in the one, zoomed in both
+    page.wait_for_function(f"before => document.querySelector('{zoom}').textContent !== before", arg=before)
+    at = "document.querySelector('[data-part=under]').textContent"
+    here = page.evaluate(at)
+    assert "model: " in here
+    page.mouse.move(boxes[0]["x"] + 150, boxes[0]["y"] + boxes[0]["height"] / 2)
+    assert page.evaluate(at).split(" · ")[0] == here.split(" · ")[0], "the same place of the photo at the same place"
+
+    view = "document.querySelector('[data-part=model-board] canvas').toDataURL()"
+    shown = page.evaluate(view)
+    for level in page.locator(".class-rows .threshold input").all():
+        level.fill("255")
+    page.wait_for_function(f"shown => {view} !== shown", arg=shown)  # nothing reaches the thresholds: a preview, live
+    page.keyboard.press("Control+0")
+    page.keyboard.press("b")
+    box = page.locator(".desk [data-part=board]").bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)  # and painting goes on meanwhile
+    saved(page, 1)
+    assert project.label_map(18)[0][100, 150] == 1
+    page.keyboard.press("d")
+    page.wait_for_selector(".labelling[data-photo='19']")
+    page.wait_for_selector(".labelling.models")
+
+
+def test_a_note_stays_with_its_photo(served, open_photo):
+    _, project = served
+    page = open_photo(19)
+    page.fill("[data-part=note]", "blurred on the left")
+    page.keyboard.press("Escape")
+    page.keyboard.press("d")
+    page.wait_for_selector(".labelling[data-photo='20']")
+    assert project.photo(19).note == "blurred on the left" and page.input_value("[data-part=note]") == ""
+    page.keyboard.press("a")
+    page.wait_for_selector(".labelling[data-photo='19']")
+    assert page.input_value("[data-part=note]") == "blurred on the left"
+
+
+def test_regions_are_accepted_by_class_and_by_confidence(served, open_photo):
+    _, project = served
+    page = open_photo(20)
+    halves = np.broadcast_to(1 + np.arange(300) // 100, (200, 300))
+    project.put_model_labels(20, halves, [Region(1, 0.9), Region(1, 0.4), Region(2, 0.7)], head="test")
+    page.reload()
+    page.wait_for_selector("[data-part=accept-all]:enabled")
+
+    def accepted() -> list[bool]:
+        sources, rows = project.provenance(20)
+        return [rows[sources[0, x]].kind == "accepted" for x in (50, 150, 250)]
+
+    page.locator("[data-part=above]").fill("80")
+    page.wait_for_function("document.querySelector('[data-part=sure-text]').textContent.startsWith('1 of')")
+    page.click("[data-part=accept-sure]")
+    saved(page, 2)
+    assert accepted() == [True, False, False]
+    page.keyboard.press("2")
+    page.wait_for_selector("[data-part=accept-class]:enabled")
+    page.click("[data-part=accept-class]")
+    saved(page, 3)
+    assert accepted() == [True, False, True]
+
+
+def test_two_tabs_on_one_photo_lose_nothing(served, open_photo):
+    _, project = served
+    first, second = open_photo(14), open_photo(14)
+    revision = project.photo(14).revision
+    for page in (first, second):
+        saved(page, revision)
+        page.keyboard.press("b")
+    stroke(first, (60, 60), (90, 60))
+    saved(first, revision + 1)
+    stroke(second, (200, 120), (230, 120))
+    second.wait_for_selector(".labelling .problem:not([hidden])")
+    assert "changed elsewhere" in second.text_content(".labelling .problem")
+    second.wait_for_selector(f".labelling[data-revision='{revision + 1}']")
+    assert class_at(second, 75, 60) == "cat" and class_at(second, 215, 120) == "unlabelled"
+    stroke(second, (200, 120), (230, 120))  # done again, as it says: both are there
+    second.wait_for_selector(f".labelling[data-revision='{revision + 2}']")
+    ids = project.label_map(14)[0]
+    assert ids[60, 75] == ids[120, 215] == 1

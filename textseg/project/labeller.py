@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from textseg.errors import TextsegError
+from textseg.errors import EditError, PhotoError
 from textseg.model import Model, Scene
 from textseg.project import EditResult, Project, Region
 from textseg.pseudolabel import CONFIDENCE, MARGIN, label_regions
@@ -82,6 +82,8 @@ def pseudo_label_all(
         try:
             pseudo_label(project, photo, model)
             run.labelled.append(name)
-        except TextsegError as error:
+        except (PhotoError, EditError) as error:  # this photo's own fault; a full disk, say, would fail all of them
             run.failed.append((name, str(error)))
+    if progress is not None and not run.cancelled:
+        progress(len(wanted), len(wanted))
     return run

@@ -23,23 +23,31 @@ from textseg.web.samples import SAMPLES
 
 STYLES = ("base.css", "shell.css", "canvas.css", "explore.css", "label.css")
 DAY = 24 * 3600
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-def build(backbone: str = "lite", head: str | PathLike[str] = "default", project: Path | None = None) -> gr.Blocks:
-    """The app as Gradio Blocks. The model loads in the background; the page opens at once and says how far it is."""
+def build(
+    backbone: str = "lite",
+    head: str | PathLike[str] = "default",
+    project: Path | None = None,
+    local: bool = False,
+) -> gr.Blocks:
+    """The app as Gradio Blocks. The model loads in the background; the page opens at once and says how far it is.
+
+    `local`: only whoever sits at this machine reaches it, so the page may make and open projects anywhere on it.
+    """
     # Browsers refuse a module script of another type, and some systems' tables have another one.
     mimetypes.add_type("text/javascript", ".js")
     gr.set_static_paths([asset("web").resolve()])
     engine, nouns = Engine(backbone, head), Nouns()
     explore = Explore(engine, nouns)
-    api = ProjectApi(Project(project), engine) if project is not None else None
+    api = ProjectApi(Project(project) if project is not None else None, engine, local)
     with gr.Blocks(title="textseg", analytics_enabled=False, fill_width=True, delete_cache=(3600, DAY)) as blocks:
         page("shell", [explore.status], {"version": __version__, "project": project is not None})
         explore.component()
         add_segment(engine)
         Label(api, engine).component()
-        if api is not None:
-            add_project(api)
+        add_project(api)
 
     def prepare(model: Any) -> None:
         engine.scene(SAMPLES[0].photo())  # so that the first visit is answered at once
@@ -70,7 +78,7 @@ def serve(
 
     Raises TextsegError when the port is taken.
     """
-    blocks = build(backbone, head, project)
+    blocks = build(backbone, head, project, local=host in LOOPBACK and "SPACE_ID" not in os.environ)
     try:
         blocks.launch(server_name=host, server_port=port, prevent_thread_lock=True, quiet=True, **launch_options())
     except OSError:

@@ -1,10 +1,13 @@
 """Label: correct a model's labels by click, brush and region. Every gesture goes through `ProjectApi`."""
 
 import base64
+import functools
 import io
+import itertools
 import re
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from textseg.errors import EditError, PhotoError, ProjectError, PromptError, Tex
 from textseg.files import write_atomically
 from textseg.labelmap import rgb
 from textseg.model import Scene
+from textseg.project import Project
 from textseg.project.labeller import pseudo_label_all
 from textseg.project.schema import STATES, Class
 from textseg.project.schema import Photo as Row
@@ -26,7 +30,7 @@ from textseg.segmentation import segment
 from textseg.vocabulary import Vocabulary, Word, colour_cycle
 from textseg.web import canvas
 from textseg.web.engine import Engine
-from textseg.web.page import page
+from textseg.web.page import ServerFunction, page
 from textseg.web.project import ProjectApi
 
 SHOWN_SIDE = 4096
@@ -43,32 +47,79 @@ MOST_POINTS = 100
 class Label:
     """The server side of the page. Its functions take one message (a dict from a stranger) and give one dict."""
 
-    def __init__(self, api: ProjectApi | None, engine: Engine) -> None:
-        self._api, self._engine = api, engine
+    def __init__(self, api: ProjectApi, engine: Engine) -> None:
+        self.api, self._engine = api, engine
         self._run = Run()
 
     def component(self) -> gr.HTML:
         """The page as a Gradio component."""
-        given = {"project": self._api.project.name if self._api else None, "states": list(STATES)}
         functions = [
-            self.overview, self.thumbs, self.open, self.label_map, self.edit, self.hierarchy, self.prompt, self.prepare,
-            self.pseudolabel, self.run, self.model_view, self.sources, self.set_state, self.set_note, self.add_class,
-            self.change_class, self.delete_class, self.add_photos, self.statistics,
+            self.overview, self.make_project, self.open_project, self.add_folder, self.thumbs, self.open,
+            self.label_map, self.edit, self.hierarchy, self.prompt, self.prepare, self.pseudolabel, self.run,
+            self.model_view, self.sources, self.set_state, self.set_note, self.add_class, self.change_class,
+            self.delete_class, self.add_photos, self.statistics,
         ]  # fmt: skip
-        return page("label", functions, given)
+        return page("label", [self._meant(function) for function in functions], {"states": list(STATES)})
 
-    @property
-    def api(self) -> ProjectApi:
-        if self._api is None:
-            raise ProjectError("No project is served; start with: textseg serve --project DIR")
-        return self._api
+    def _meant(self, function: ServerFunction) -> ServerFunction:
+        """`function`, refusing what a page says about another project than the one in hand: ids mean other photos."""
+
+        @functools.wraps(function)
+        def call(message: Any) -> dict[str, Any]:
+            key = message.get("project") if isinstance(message, dict) else None
+            if key is not None and key != self.api.key:
+                raise ProjectError("Another project was opened here meanwhile; reload the page to go on with it.")
+            return function(message)
+
+        return call
+
+    # The project
+
+    def make_project(self, message: Any) -> dict[str, Any]:
+        """`{"folder", "words", "photos": folder or ""}`: make a project, take it in hand, begin to add the photos."""
+        fields = _fields(message)
+        photos = str(fields.get("photos") or "")
+        found = self._photos_in(photos) if photos else []
+        self.api.make(str(fields.get("folder", "")), str(fields.get("words", "")))
+        return self._begin(found)
+
+    def open_project(self, message: Any) -> dict[str, Any]:
+        """`{"folder"}`: take the project there in hand."""
+        self.api.open(str(_fields(message).get("folder", "")))
+        return self._begin([])
+
+    def add_folder(self, message: Any) -> dict[str, Any]:
+        """`{"folder"}`: begin to add the photos of a folder of this computer; `run` tells how far it is."""
+        found = self._photos_in(str(_fields(message).get("folder", "")))
+        self._run.start("Adding photos", functools.partial(_add_all, self.api.project, found))
+        return self._run.state()
+
+    def _begin(self, photos: list[Path]) -> dict[str, Any]:
+        self._run.cancel.set()
+        self._run = Run()
+        if photos:
+            self._run.start("Adding photos", functools.partial(_add_all, self.api.project, photos))
+        return {"folder": str(self.api.project.folder)}
+
+    def _photos_in(self, folder: str) -> list[Path]:
+        place = self.api.place(folder)
+        if not place.is_dir():
+            raise PhotoError(f"There is no folder {place}.")
+        found = images.find([place])
+        if not found:
+            raise PhotoError(f"There are no photos in {place}; they end in {', '.join(sorted(images.SUFFIXES))}.")
+        return found
 
     # Photos
 
     def overview(self, message: Any) -> dict[str, Any]:
-        """The queue and the classes."""
+        """The queue and the classes; without a project, where one could be made."""
+        here = {"key": self.api.key, "local": self.api.local}
+        if self.api.key is None:
+            return here | {"project": None, "place": str(_free_place())}
         photos = [_photo(row) for row in self.api.project.photos()]
-        return {"project": self.api.project.name, "photos": photos, "classes": self._classes()}
+        here |= {"folder": str(self.api.project.folder), "place": str(_free_place())} if self.api.local else {}
+        return here | {"project": self.api.project.name, "photos": photos, "classes": self._classes()}
 
     def thumbs(self, message: Any) -> dict[str, Any]:
         """`{"photos": [id, ...]}` -> small JPEGs by id, null for a photo whose file cannot be read."""
@@ -172,7 +223,7 @@ class Label:
         """`{"action": "start" | "look" | "cancel"}`: pseudo-label all new photos in the background."""
         action = _fields(message).get("action", "look")
         if action == "start":
-            self._run.start(self.api, self._engine)
+            self._run.start("Labelling photos", functools.partial(_label_all, self.api.project, self._engine))
         elif action == "cancel":
             self._run.cancel.set()
         return self._run.state()
@@ -269,32 +320,38 @@ class Label:
             return None
 
 
+Progress = Callable[[int, int], None]
+Failed = list[tuple[str, str]]
+"""(photo, reason)."""
+
+
 class Run:
-    """The one background run of pseudo-labels; a stopped one is resumed by starting again."""
+    """The one piece of work in the background; a stopped one is resumed by starting again."""
 
     def __init__(self) -> None:
         self.cancel = threading.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._what = ""
         self._done = self._all = 0
-        self._failed: list[tuple[str, str]] = []
+        self._failed: Failed = []
         self._problem: str | None = None
 
-    def start(self, api: ProjectApi, engine: Engine) -> None:
-        """Begin with the photos that are new; nothing happens while a run is on."""
+    def start(self, what: str, work: Callable[[Progress, threading.Event], Failed]) -> None:
+        """Begin; nothing happens while a run is on. `work(progress, cancel)` answers what failed, and why."""
         with self._lock:
             if self._thread is not None and self._thread.is_alive():
                 return
             self.cancel.clear()
-            self._failed, self._problem = [], None
-            self._done, self._all = 0, len(api.project.photos(state="new"))
-            self._thread = threading.Thread(target=self._work, args=(api, engine), name="pseudo-label", daemon=True)
+            self._what, self._failed, self._problem = what, [], None
+            self._done = self._all = 0
+            self._thread = threading.Thread(target=self._work, args=(work,), name=what, daemon=True)
             self._thread.start()
 
     def state(self) -> dict[str, Any]:
-        running = self._thread is not None and self._thread.is_alive()
         return {
-            "running": running,
+            "what": self._what,
+            "running": self._thread is not None and self._thread.is_alive(),
             "done": self._done,
             "all": self._all,
             "failed": self._failed,
@@ -302,19 +359,43 @@ class Run:
             "problem": self._problem,
         }
 
-    def _work(self, api: ProjectApi, engine: Engine) -> None:
+    def _work(self, work: Callable[[Progress, threading.Event], Failed]) -> None:
         def progress(done: int, number: int) -> None:
             self._done, self._all = done, number
 
         try:
-            run = pseudo_label_all(api.project, engine.model(), progress=progress, cancel=self.cancel.is_set)
-            self._failed = run.failed
-            self._done = len(run.labelled) + len(run.failed)
+            self._failed = work(progress, self.cancel)
         except TextsegError as error:
             self._problem = str(error)
         except Exception as error:
-            self._problem = "The run stopped; the server's log says why."
+            self._problem = "The work stopped; the server's log says why."
             raise error
+
+
+def _label_all(project: Project, engine: Engine, progress: Progress, cancel: threading.Event) -> Failed:
+    return pseudo_label_all(project, engine.model(), progress=progress, cancel=cancel.is_set).failed
+
+
+def _add_all(
+    project: Project, photos: list[Path], progress: Progress, cancel: threading.Event
+) -> list[tuple[str, str]]:
+    failed: Failed = []
+    for done, photo in enumerate(photos):
+        progress(done, len(photos))
+        if cancel.is_set():
+            return failed
+        failed += [(photo.name, reason) for _, reason in project.add([photo]).failed]
+    progress(len(photos), len(photos))
+    return failed
+
+
+def _free_place() -> Path:
+    """Where a first project would lie."""
+    for number in itertools.count(1):
+        place = Path.home() / "textseg" / ("my-project" if number == 1 else f"my-project-{number}")
+        if not place.exists():
+            return place
+    raise AssertionError
 
 
 def _photo(row: Row) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The project over HTTP, for programs and the Label page: /edit, /label_map, /history, /status, /pseudolabel."""
 
 import base64
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,48 @@ GREY = "#808080"
 
 
 class ProjectApi:
-    """What can be done to the served project; the page calls these methods, the endpoints wrap them."""
+    """What can be done to the project in hand; the page calls these methods, the endpoints wrap them.
 
-    def __init__(self, project: Project, engine: Engine) -> None:
-        self.project, self._engine = project, engine
+    `local`: whoever reaches the server sits at this machine, and may make and open projects anywhere on it.
+    """
+
+    def __init__(self, project: Project | None, engine: Engine, local: bool = False) -> None:
+        self._project, self._engine, self.local = project, engine, local
+
+    @property
+    def project(self) -> Project:
+        if self._project is None:
+            raise ProjectError("No project is open; start with: textseg serve --project DIR")
+        return self._project
+
+    @property
+    def key(self) -> str | None:
+        """Tells the project in hand from others, so that nothing meant for one reaches another; None without one."""
+        if self._project is None:
+            return None
+        return hashlib.sha256(str(self._project.folder.resolve()).encode()).hexdigest()[:16]
+
+    def open(self, folder: str) -> None:
+        """Take the project in `folder` in hand."""
+        self._project = Project(self.place(folder))
+
+    def make(self, folder: str, words: str) -> None:
+        """Make a project in a new or empty folder and take it in hand."""
+        vocabulary, place = Vocabulary.parse(words), self.place(folder)
+        if place.is_dir() and any(place.iterdir()) and not (place / "project.sqlite").exists():
+            raise ProjectError(f"The folder {place} is not empty; a project wants a folder of its own.")
+        self._project = Project.create(place, vocabulary)
+
+    def place(self, folder: str) -> Path:
+        """A folder of this machine as a person types it; raises ProjectError where that is not theirs to choose."""
+        if not self.local:
+            raise ProjectError("Folders are chosen where the server runs: textseg serve --project DIR")
+        if not folder.strip() or "\0" in folder:
+            raise ProjectError("Name a folder of this computer.")
+        try:
+            return Path(folder.strip()).expanduser().absolute()
+        except RuntimeError:
+            raise ProjectError(f"There is no home folder for {folder.strip()}; write the whole path.") from None
 
     def edit(self, project: str, photo: str, base_revision: Any, operation: Any) -> dict[str, Any]:
         """Apply one gesture; the answer comes when it is on disk."""

@@ -1,0 +1,120 @@
+/** Making a project, and opening one: what the Label page shows when there is none, and in a dialog later. */
+
+import { h, icon } from "./dom.js";
+
+const KEPT = "textseg-projects"; // folders opened in this browser, newest first
+const MOST = 6;
+
+const COMMANDS = `textseg project new my-project --words "cat; kitten, sofa, wall"
+textseg project add my-project photos/
+textseg serve --project my-project`;
+
+/**
+ * @param {{place: string, local: boolean}} here where a new project would lie, and whether folders may be chosen
+ * @param {{make: function(Object): Promise<any>, open: function(Object): Promise<any>, done: function(): void}} listeners
+ *   `make` and `open` answer like server functions
+ * @returns {HTMLElement[]}
+ */
+export function projectForms({ place, local }, { make, open, done }) {
+  if (!local)
+    return [
+      h("h2", {}, "Nothing to label yet"),
+      h("p", {}, "A project is one folder with photos, classes and every label. Whoever runs this server opens one with:"),
+      h("pre", {}, h("code", {}, COMMANDS)),
+      h("p", {}, h("a", { class: "button", href: "#explore" }, "Try words on a photo first")),
+    ];
+  const problem = h("p", { class: "problem", role: "alert", hidden: true });
+  const settle = async (asked, folder) => {
+    const reply = await asked;
+    problem.hidden = reply.ok;
+    problem.replaceChildren(...(reply.ok ? [] : [icon("warning"), h("span", {}, reply.error)]));
+    if (!reply.ok) return;
+    keep(reply.folder ?? folder);
+    done();
+  };
+  const photos = field({ placeholder: "/home/me/photos", "data-part": "photos-folder" });
+  const words = field({ placeholder: "cat; kitten, sofa, wall", required: true, "data-part": "project-words" });
+  const folder = field({ value: place, required: true, "data-part": "project-folder" });
+  let named = false;
+  folder.addEventListener("input", () => (named = true));
+  // A project is called like its photos until a person says otherwise.
+  photos.addEventListener("input", () => {
+    const name = photos.value.replace(/[/\\]+$/, "").split(/[/\\]/).at(-1);
+    if (!named) folder.value = name ? place.replace(/[^/\\]+$/, name) : place;
+  });
+  const create = (event) => {
+    event.preventDefault();
+    settle(make({ folder: folder.value, words: words.value, photos: photos.value }));
+  };
+  const there = field({ placeholder: place, required: true, "data-part": "open-folder" });
+  const choose = (event) => {
+    event.preventDefault();
+    settle(open({ folder: there.value }), there.value);
+  };
+  const recent = kept();
+  return [
+    problem,
+    h(
+      "form",
+      { class: "project-form", onsubmit: create },
+      h("h2", {}, "Label your photos"),
+      h("p", {}, "Name the things to find. The model marks them, you correct it; every stroke is saved at once."),
+      labelled("Words", words, "Separated by commas; other names of the same thing after a semicolon"),
+      labelled("Folder of photos", photos, "On this computer; they are copied. Empty: add photos later"),
+      labelled("Project folder", folder, "Where photos and labels are kept"),
+      h("div", { class: "row" }, h("button", { class: "button", type: "submit" }, "Make the project")),
+    ),
+    h(
+      "form",
+      { class: "project-form", onsubmit: choose },
+      h("h2", {}, "Or open one"),
+      ...recent.map((path) =>
+        h("button", { class: "link path", type: "button", onclick: () => settle(open({ folder: path }), path) }, path),
+      ),
+      h("div", { class: "row" }, there, h("button", { class: "button quiet", type: "submit" }, "Open")),
+    ),
+  ];
+}
+
+/** A form that asks for a folder of photos. @param {function(string): void} add */
+export function folderForm(add, cancel) {
+  const folder = field({ placeholder: "/home/me/photos", required: true, "data-part": "photos-folder" });
+  const go = (event) => {
+    event.preventDefault();
+    add(folder.value);
+  };
+  return h(
+    "form",
+    { class: "project-form", onsubmit: go },
+    h("h2", {}, "Add a folder of photos"),
+    labelled("Folder", folder, "On this computer; its photos are copied into the project"),
+    h(
+      "div",
+      { class: "row" },
+      h("button", { class: "button", type: "submit" }, "Add"),
+      h("button", { class: "button quiet", type: "button", onclick: cancel }, "Cancel"),
+    ),
+  );
+}
+
+const field = (attributes) => h("input", { type: "text", autocomplete: "off", spellcheck: "false", ...attributes });
+
+const labelled = (name, input, hint) =>
+  h("label", { class: "stacked" }, h("span", {}, name), input, h("span", { class: "hint" }, hint));
+
+function kept() {
+  try {
+    const paths = JSON.parse(localStorage.getItem(KEPT) ?? "[]");
+    return Array.isArray(paths) ? paths.filter((path) => typeof path === "string").slice(0, MOST) : [];
+  } catch {
+    return []; // storage is forbidden, or somebody else's
+  }
+}
+
+function keep(folder) {
+  try {
+    localStorage.setItem(KEPT, JSON.stringify([folder, ...kept().filter((path) => path !== folder)].slice(0, MOST)));
+  } catch {
+    // nothing is remembered then
+  }
+}
