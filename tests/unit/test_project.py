@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from tests.tiny import noise_photo
-from textseg.errors import EditError, ProjectError, StaleRevisionError
+from textseg.errors import EditError, PhotoError, ProjectError, StaleRevisionError
 from textseg.labelmap import encode_rle
 from textseg.project import Project, Region
 from textseg.project import raster as tiles
+from textseg.project import schema
 from textseg.vocabulary import Vocabulary, Word
 
 SIZE = (90, 60)
@@ -203,6 +205,9 @@ def test_accepting_takes_only_regions_of_the_class_above_the_confidence(project)
         {"type": "accept", "above": "high"},
         {"type": "accept", "above": float("nan")},
         {"type": "accept", "class": 9},
+        {"type": "brush", "class": 1, "radius": 3, "points": [[1, 1]], "locked": "1"},
+        {"type": "brush", "class": 1, "radius": 3, "points": [[1, 1]], "locked": [{}]},
+        {"type": "brush", "class": 1, "radius": float("inf"), "points": [[1, 1]]},
         {"type": "explode"},
         {"type": 7},
         "brush",
@@ -302,3 +307,92 @@ def test_a_batch_run_over_a_persons_work_must_be_told_so(project):
     assert project.person_pixels("one.png") == 0 and (project.label_map("one.png")[0] == 3).all()
     do(project, type="undo")
     assert project.person_pixels("one.png") == made
+
+
+def limited(project, monkeypatch, *pragmas):
+    """Every connection of the project gets these pragmas: what a full or read-only disk does to SQLite."""
+    from sqlalchemy import event
+
+    for engine in project._database._engines.values():
+        engine.dispose()
+        event.listen(engine, "connect", lambda connection, _: [connection.execute(f"PRAGMA {p}") for p in pragmas])
+
+
+@pytest.mark.parametrize(("pragma", "says"), [("max_page_count=1", "disk is full"), ("query_only=ON", "read-only")])
+def test_a_full_or_read_only_disk_is_named_and_the_last_good_state_stays(project, monkeypatch, pragma, says):
+    brush(project, 1)
+    before = project.label_map("one.png")
+    limited(project, monkeypatch, pragma)
+    with pytest.raises(ProjectError, match=says) as refusal:
+        for radius in range(5, 40):  # until no page is free
+            noise = [[x, (x * 37) % 60] for x in range(0, 90, 3)]
+            revision = project.photo("one.png").revision
+            project.edit("one.png", revision, {"type": "brush", "class": 2, "radius": radius % 7 + 1, "points": noise})
+            before = project.label_map("one.png")
+    assert "\n" not in str(refusal.value) and str(project.folder) in str(refusal.value)
+    ids, revision = project.label_map("one.png")
+    assert revision == before[1] and np.array_equal(ids, before[0])
+    project.close()
+    again = Project(project.folder)
+    assert np.array_equal(again.label_map("one.png")[0], before[0])
+    assert again.edit("one.png", revision, {"type": "undo"}).changed
+
+
+def test_a_disk_that_is_full_while_photos_come_in_keeps_those_that_are_in(project, tmp_path, monkeypatch):
+    noise_photo(30, 20, seed=5).save(tmp_path / "two.png")
+
+    def full(path, content):
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr("textseg.project.write_atomically", full)
+    with pytest.raises(ProjectError, match="No space left on device"):
+        project.add([tmp_path / "two.png"])
+    assert [photo.name for photo in project.photos()] == ["one.png"]
+    assert len(list((project.folder / "photos").iterdir())) == 1
+
+
+def test_a_photo_that_vanished_keeps_its_label_map(project):
+    brush(project, 1)
+    for stored in (project.folder / "photos").iterdir():
+        stored.unlink()
+    with pytest.raises(PhotoError, match="does not exist"):
+        project.picture("one.png")
+    assert brush(project, 2, y=40).changed and (project.label_map("one.png")[0] == 1).any()
+
+
+def test_a_damaged_piece_of_a_label_map_is_named_and_harms_no_other_photo(project, tmp_path):
+    noise_photo(*SIZE, seed=3).save(tmp_path / "two.png")
+    project.add([tmp_path / "two.png"])
+    for name in ("one.png", "two.png"):
+        project.edit(name, 0, {"type": "brush", "class": 1, "radius": 5, "points": [[40, 40]]})
+    with project._database.writing() as session:
+        for tile in session.scalars(select(schema.Tile).where(schema.Tile.photo_id == 1)):
+            tile.ids = b"torn"
+    with pytest.raises(ProjectError, match=r"label map of one.png is damaged around \(32, 32\)"):
+        project.label_map("one.png")
+    with pytest.raises(ProjectError, match="one.png is damaged"):
+        do(project, type="brush", points=[[40, 40]], radius=3, **{"class": 2})
+    assert (project.label_map("two.png")[0] == 1).any()
+    assert project.edit("two.png", 1, {"type": "undo"}).changed
+
+
+def test_a_damaged_step_is_not_taken_back_and_the_label_map_stays(project):
+    brush(project, 1)
+    with project._database.writing() as session:
+        session.scalars(select(schema.Edit)).one().before = b"torn"
+    before = project.label_map("one.png")
+    with pytest.raises(ProjectError, match="cannot be taken back"):
+        do(project, type="undo")
+    after = project.label_map("one.png")
+    assert after[1] == before[1] and np.array_equal(after[0], before[0])
+
+
+def test_a_stroke_outside_the_photo_changes_nothing(project):
+    assert do(project, type="brush", radius=5, points=[[-500, -500], [900, -20]], **{"class": 1}).changed == 0
+    assert project.label_map("one.png")[1] == 0
+
+
+def test_what_else_comes_with_a_gesture_is_not_kept(project):
+    do(project, type="brush", radius=5, points=[[20, 20]], junk="x" * 10_000, **{"class": 1})
+    with project._database.reading() as session:
+        assert "junk" not in session.scalars(select(schema.Edit)).one().operation

@@ -18,7 +18,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from textseg import images
-from textseg.errors import EditError, PhotoError, ProjectError, StaleRevisionError, TextsegError
+from textseg.errors import EditError, PhotoError, ProjectError, StaleRevisionError
 from textseg.files import write_atomically
 from textseg.project import operations
 from textseg.project.database import Database
@@ -36,6 +36,13 @@ NOTHING: Box = (0, 0, 0, 0)
 
 PAINTING = ("brush", "polygon", "fill", "region", "relabel")
 GESTURES = (*PAINTING, "accept", "undo", "redo")
+
+
+RECORDED = (
+    "type", "class", "radius", "points", "point", "rle", "from", "to", "above", "locked", "only_unlabelled", "head",
+    "format", "merge", "kind",
+)  # fmt: skip
+"""What the log keeps of an operation; anything else that came with it is left out."""
 
 
 @dataclass
@@ -113,8 +120,8 @@ class Project:
         report = AddReport()
         for path in images.find([Path(p) for p in paths]):
             try:
-                content = path.read_bytes() if path.is_file() else b""
                 photo = images.open(path)
+                content = path.read_bytes()
                 sha256 = hashlib.sha256(content).hexdigest()
                 with self._database.writing() as session:
                     known = session.scalar(select(Photo).where(Photo.sha256 == sha256))
@@ -129,9 +136,11 @@ class Project:
                     session.add(row)
                 report.ids.append(row.id)
                 report.added.append(path.name)
-            except TextsegError as error:
-                if not isinstance(error, PhotoError):
-                    raise
+            except OSError as error:
+                raise ProjectError(
+                    f"{path.name} could not be copied into {self.folder} ({error.strerror}); what was there is kept."
+                ) from None
+            except PhotoError as error:
                 report.failed.append((str(path), str(error)))
         return report
 
@@ -407,8 +416,11 @@ class Project:
             mask = shown == _integer(operation.get("from"), "from")
         if operation.get("only_unlabelled"):
             mask = mask & (shown == 0)
-        if operation.get("locked"):
-            mask = mask & ~np.isin(shown, operation["locked"])
+        locked = operation.get("locked") or []
+        if locked:
+            if not isinstance(locked, list):
+                raise EditError(f"'locked' is a list of class ids, not {locked!r}.")
+            mask = mask & ~np.isin(shown, [_integer(one, "locked") for one in locked])
         person = _person(session, photo)
         mask = mask & ((shown != to) | (sources != person))
         return self._commit(
@@ -467,7 +479,7 @@ class Project:
         edit = Edit(
             photo_id=photo.id,
             kind=operation["type"],
-            operation=dict(operation),
+            operation={key: operation[key] for key in RECORDED if key in operation},
             changed=int((meaning[old[0]] != meaning[new[0]]).sum()),
             before=pack_patch(*old),
             after=pack_patch(*new),

@@ -8,6 +8,7 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from textseg.errors import ProjectError
 from textseg.project.schema import Photo, Tile
 
 SIDE = 256
@@ -35,8 +36,8 @@ class Raster:
         sources = np.zeros(ids.shape, np.uint32)
         for tile in self._tiles(box):
             there, here = _overlap(tile.row, tile.column, box)
-            ids[there] = _unpack(tile.ids, np.uint16)[here]
-            sources[there] = _unpack(tile.sources, np.uint32)[here]
+            tile_ids, tile_sources = self._unpacked(tile)
+            ids[there], sources[there] = tile_ids[here], tile_sources[here]
         return ids, sources
 
     def write(self, box: Box, ids: np.ndarray, sources: np.ndarray) -> None:
@@ -45,8 +46,10 @@ class Raster:
         for row, column in _tiles_under(box):
             there, here = _overlap(row, column, box)
             tile = known.get((row, column))
-            old_ids = _unpack(tile.ids, np.uint16) if tile else np.zeros((SIDE, SIDE), np.uint16)
-            old_sources = _unpack(tile.sources, np.uint32) if tile else np.zeros((SIDE, SIDE), np.uint32)
+            if tile:
+                old_ids, old_sources = self._unpacked(tile)
+            else:
+                old_ids, old_sources = np.zeros((SIDE, SIDE), np.uint16), np.zeros((SIDE, SIDE), np.uint32)
             new_ids, new_sources = old_ids.copy(), old_sources.copy()
             new_ids[here], new_sources[here] = ids[there], sources[there]
             if np.array_equal(new_ids, old_ids) and np.array_equal(new_sources, old_sources):
@@ -55,6 +58,15 @@ class Raster:
                 tile = Tile(photo_id=self._photo.id, row=row, column=column)
                 self._session.add(tile)
             tile.ids, tile.sources = _pack(new_ids), _pack(new_sources)
+
+    def _unpacked(self, tile: Tile) -> tuple[np.ndarray, np.ndarray]:
+        try:
+            return _unpack(tile.ids, np.uint16), _unpack(tile.sources, np.uint32)
+        except (zlib.error, ValueError):
+            raise ProjectError(
+                f"The label map of {self._photo.name} is damaged around ({tile.column * SIDE}, {tile.row * SIDE}); "
+                "restore project.sqlite from a backup, the other photos are not touched."
+            ) from None
 
     def _tiles(self, box: Box) -> list[Tile]:
         x0, y0, x1, y1 = box
@@ -72,11 +84,15 @@ def pack_patch(ids: np.ndarray, sources: np.ndarray) -> bytes:
 
 
 def unpack_patch(blob: bytes, box: Box) -> tuple[np.ndarray, np.ndarray]:
-    """The arrays that `pack_patch` was given for `box`."""
+    """The arrays that `pack_patch` was given for `box`; raises ProjectError when the blob is damaged."""
     shape = box[3] - box[1], box[2] - box[0]
-    raw, pixels = zlib.decompress(blob), shape[0] * shape[1]
-    ids = np.frombuffer(raw, "<u2", pixels).reshape(shape)
-    return ids, np.frombuffer(raw, "<u4", pixels, 2 * pixels).reshape(shape)
+    pixels = shape[0] * shape[1]
+    try:
+        raw = zlib.decompress(blob)
+        ids = np.frombuffer(raw, "<u2", pixels).reshape(shape)
+        return ids, np.frombuffer(raw, "<u4", pixels, 2 * pixels).reshape(shape)
+    except (zlib.error, ValueError):
+        raise ProjectError("This step's record is damaged in project.sqlite: it cannot be taken back.") from None
 
 
 def _pack(tile: np.ndarray) -> bytes:
