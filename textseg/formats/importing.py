@@ -204,7 +204,7 @@ def _photo(
             if (photo.width, photo.height) == picture.size:
                 if photo.id not in looks:
                     looks[photo.id] = Look(project.picture(photo.id))
-                if looks[photo.id].like(Look(picture)):
+                if looks[photo.id].same(Look(picture)):
                     found = photo
                     break
     if found is not None and (found.width, found.height) != picture.size:

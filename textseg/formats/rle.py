@@ -39,12 +39,13 @@ def runs(segmentation: Any, size: tuple[int, int], where: str) -> np.ndarray:
 
 def paint(flat: np.ndarray, lengths: np.ndarray, value: int) -> int:
     """Write `value` over the ones of the code into a column-major map; returns how many other labels it covers."""
-    ends = np.cumsum(lengths)
-    covered = 0
-    for start, end in zip(ends[:-1:2].tolist(), ends[1::2].tolist(), strict=True):
-        under = flat[start:end]
-        covered += int(np.count_nonzero((under != 0) & (under != value)))
-        under[:] = value
+    if len(lengths) < 2:
+        return 0
+    spans = lengths[1 : len(lengths) // 2 * 2]  # from the first one to the last
+    mask = np.repeat(np.arange(len(spans)) % 2 == 0, spans)
+    under = flat[lengths[0] : lengths[0] + len(mask)]
+    covered = int(np.count_nonzero(mask & (under != 0) & (under != value)))
+    under[mask] = value
     return covered
 
 
