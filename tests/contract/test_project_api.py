@@ -92,12 +92,30 @@ def test_a_stale_edit_is_refused_by_name(server):
 
 @pytest.mark.parametrize(
     ("operation", "says"),
-    [({"type": "brush", "class": 99, "radius": 3, "points": [[1, 1]]}, "no class 99"), ({"type": "?"}, "no gesture")],
+    [
+        ({"type": "brush", "class": 99, "radius": 3, "points": [[1, 1]]}, "no class 99"),
+        ({"type": "brush", "class": 1, "radius": 3, "points": [[None, 1]]}, "not a number|two numbers"),
+        ({"type": "brush", "class": 1, "radius": 3, "points": [[1, 1]] * 30_000}, "limit is 20000"),
+        ({"type": "region", "class": 1, "rle": {"size": [200, 300], "counts": "forged"}}, "run-length code"),
+        ({"type": "region", "class": 1, "rle": {"size": [10**9, 10**9], "counts": [1]}}, "the photo"),
+        ({"type": "?"}, "no gesture"),
+    ],
 )
 def test_a_gesture_that_makes_no_sense_is_one_sentence(server, operation, says):
-    revision = server.client.predict("p", "one.png", api_name="/label_map")[1]
+    before, revision = server.client.predict("p", "one.png", api_name="/label_map")
     with pytest.raises(Exception, match=says):
         server.edit(revision, **operation)
+    after, now = server.client.predict("p", "one.png", api_name="/label_map")
+    assert now == revision and np.array_equal(read_index_png(after), read_index_png(before))
+
+
+@pytest.mark.parametrize(
+    "forged", [("x", {"type": "undo"}), (None, {"type": "undo"}), (0, "undo"), (0, [1]), (0, None)]
+)
+def test_a_forged_call_is_one_sentence(server, forged):
+    with pytest.raises(Exception) as refusal:
+        server.client.predict("p", "one.png", *forged, api_name="/edit")
+    assert "Traceback" not in str(refusal.value) and "\n" not in str(refusal.value)
 
 
 def test_another_projects_name_is_refused(server):

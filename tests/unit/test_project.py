@@ -11,9 +11,8 @@ from sqlalchemy import select
 from tests.tiny import noise_photo
 from textseg.errors import EditError, PhotoError, ProjectError, StaleRevisionError
 from textseg.labelmap import encode_rle
-from textseg.project import Project, Region
+from textseg.project import Project, Region, schema
 from textseg.project import raster as tiles
-from textseg.project import schema
 from textseg.vocabulary import Vocabulary, Word
 
 SIZE = (90, 60)
