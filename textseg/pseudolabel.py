@@ -34,6 +34,8 @@ class LabelledRegion:
     """The word's probability: softmax over the vocabulary of the region's mean similarity."""
     margin: float
     """How far the runner-up's probability lies below."""
+    scores: np.ndarray
+    """(K,) the region's mean similarity to each word."""
 
 
 @dataclass(frozen=True)
@@ -116,8 +118,10 @@ def label_regions(
     surety = best.values[:, 0]
     margin = surety - best.values[:, 1] if len(vocabulary) > 1 else surety
     regions = [
-        LabelledRegion(mask, int(word) + 1, float(p), float(gap))
-        for mask, word, p, gap in zip(masks, best.indices[:, 0], surety, margin, strict=True)
+        LabelledRegion(mask, int(word) + 1, float(p), float(gap), region_scores)
+        for mask, word, p, gap, region_scores in zip(
+            masks, best.indices[:, 0], surety, margin, scores.numpy(), strict=True
+        )
     ]
     return PseudoLabels(regions, vocabulary, scene.size)
 
@@ -127,20 +131,20 @@ def pool(masks: Sequence[Mask], grid: torch.Tensor) -> torch.Tensor:
     words, height, width = grid.shape
     weights = np.zeros((len(masks), height * width), np.float32)
     for weight, mask in zip(weights, masks, strict=True):
-        weight[:] = _coverage(mask.to_array(), (height, width)).ravel()
+        weight[:] = _coverage(mask, (height, width)).ravel()
     weights /= np.maximum(weights.sum(1, keepdims=True), 1e-9)
     return torch.from_numpy(weights) @ grid.flatten(1).T.float()
 
 
-def _coverage(mask: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
+def _coverage(mask: Mask, grid: tuple[int, int]) -> np.ndarray:
     """(h, w) the share of each grid cell that the mask covers, from SAMPLES x SAMPLES points a cell."""
+    width, height = mask.size
     rows, columns = (
         ((np.arange(cells * SAMPLES) + 0.5) * pixels / (cells * SAMPLES)).astype(np.intp)
-        for cells, pixels in zip(grid, mask.shape, strict=True)
+        for cells, pixels in zip(grid, (height, width), strict=True)
     )
-    points = mask[rows[:, None], columns[None, :]]
-    share = points.reshape(grid[0], SAMPLES, grid[1], SAMPLES).mean((1, 3))
-    if not share.any() and mask.any():  # smaller than the space between two points
-        y, x = np.argwhere(mask)[0]
-        share[y * grid[0] // mask.shape[0], x * grid[1] // mask.shape[1]] = 1
+    share = mask.sample(rows, columns).reshape(grid[0], SAMPLES, grid[1], SAMPLES).mean((1, 3))
+    if not share.any() and mask.area:  # smaller than the space between two points
+        left, top, _, _ = mask.bbox
+        share[top * grid[0] // height, left * grid[1] // width] = 1
     return share

@@ -5,10 +5,11 @@ import { Canvas } from "./canvas.js";
 import { Connection } from "./connection.js";
 import { debounce, h, icon, parts } from "./dom.js";
 import { SCALE_CSS } from "./heat.js";
+import { MaskView } from "./explore-masks.js";
 import { listenForPhotos } from "./intake.js";
 import { decide, measure } from "./labels.js";
 import { HeatLayer, LabelLayer, PhotoLayer, PinLayer, UnitLayer } from "./layers.js";
-import { readAnswer, readPartition } from "./payload.js";
+import { readAnswer, readMasks, readPartition } from "./payload.js";
 import { bytesOf } from "./png.js";
 import { hear, tell } from "./shared.js";
 import { ContactSheet } from "./sheet.js";
@@ -18,7 +19,7 @@ import { bars, decimal, placeTip, whyHere } from "./why.js";
 import { ClassList, percent, withWord } from "./words.js";
 
 const TYPING_PAUSE = 300; // milliseconds without a key before words are asked
-const VIEWS = ["labels", "heat", "units", "photo"];
+const VIEWS = ["labels", "heat", "units", "masks", "photo"];
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 /** The page's markup is in place: bring it to life. */
@@ -40,11 +41,13 @@ class Explore {
     this.view = "labels";
     this.ownScale = false;
     this.turn = 0; // of questions: an answer to an older one is dropped
+    this.masks = new MaskView(this.part, given.sure, () => this.canvas?.redraw());
     this.layers = {
       photo: new PhotoLayer(),
       labels: new LabelLayer(),
       heat: new HeatLayer(),
       units: new UnitLayer(),
+      masks: this.masks.layer,
       pin: new PinLayer(),
     };
     this.waiting = new Waiting(this.part.busy);
@@ -199,7 +202,10 @@ class Explore {
     this.part.outlines.hidden = view === "photo" || view === "heat";
     this.part.outlines.setAttribute("aria-pressed", String(Boolean(layer.outlines)));
     this.part["unit-tools"].hidden = view !== "units";
+    this.part["mask-tools"].hidden = view !== "masks";
+    if (view !== "masks") this.masks.letGo();
     if (view === "heat") this.drawHeat();
+    if (view === "masks" && this.answer && !this.masks.loaded) this.loadMasks();
     if (view === "units" && !this.layers.units.bitmap) this.loadUnits();
     this.part.scale.hidden = view !== "heat" || !this.answer;
     this.markSelected();
@@ -211,7 +217,7 @@ class Explore {
     this.canvas.layers =
       view === "photo"
         ? [this.layers.photo, this.layers.pin]
-        : [this.layers.photo, this.layers[view], this.layers.pin];
+        : [this.layers.photo, this.layers[view], this.masks.chosenLayer, this.layers.pin];
     this.canvas.redraw();
   }
 
@@ -281,6 +287,7 @@ class Explore {
     this.layers.labels.clear();
     this.layers.heat.clear();
     this.layers.units.clear();
+    this.masks.clear();
     this.unpin();
     this.canvas.setImage(...opened.size);
     this.part.board.style.setProperty("--shape", `${opened.size[0]} / ${opened.size[1]}`);
@@ -364,6 +371,7 @@ class Explore {
     this.part.explore.classList.remove("stale");
     const kept = this.selected >= 0 ? this.answer?.words[this.selected]?.name : null;
     this.answer = answer;
+    this.masks.clear();
     this.keepColours(answer.words);
     this.probabilities = answer.grid.probabilities(answer.scale);
     this.selected = kept ? answer.words.findIndex((word) => word.name === kept) : -1;
@@ -540,6 +548,20 @@ class Explore {
     this.canvas.redraw();
   }
 
+  /** The masks with the words of the answer in hand. */
+  async loadMasks() {
+    const { answer } = this;
+    const quiet = this.waiting.begin("Finding masks");
+    const reply = await this.connection.call("masks", { words: this.part.words.value, options: this.options });
+    quiet();
+    if (answer !== this.answer) return;
+    if (!reply.ok) return this.problem(reply.error);
+    const found = await readMasks(reply);
+    if (answer !== this.answer) return;
+    this.masks.set(found, answer.words);
+    if (this.view === "masks" && this.layers.pin.point) this.masks.pick(...this.share(this.layers.pin.point));
+  }
+
   // --- a point ----------------------------------------------------------------------------------------------------
 
   /** Image coordinates as 0..1 across and down. */
@@ -561,6 +583,7 @@ class Explore {
   pin(point) {
     if (!this.answer) return;
     this.layers.pin.set(point.image);
+    if (this.view === "masks") this.masks.pick(...this.share(point.image));
     this.canvas.redraw();
     if (point.pointer !== "mouse") this.showTip(point); // a mouse has it already, where it hovers
     this.explainSoon();
@@ -578,6 +601,7 @@ class Explore {
 
   unpin() {
     this.layers.pin.set(null);
+    this.masks.letGo();
     this.part.why.hidden = this.part.tip.hidden = true;
     this.canvas.redraw();
   }

@@ -18,6 +18,7 @@ export const ICONS = {
   labels: '<path d="M12 3.500 21 8.500l-9 5-9-5zM3 13l9 5 9-5"/>',
   heat: '<path d="M12 21a6 6 0 0 0 6-6c0-4-3.500-5.500-4-11-4 2-4 5.500-4 7.500C8.500 10.500 8 9 8 9a8 8 0 0 0-2 6 6 6 0 0 0 6 6z"/>',
   units: '<path d="M4 4h7v6H4zM11 4h9v9h-9zM4 10h7v10H4zM11 13h9v7h-9z"/>',
+  masks: '<path d="M8 4a5 5 0 0 1 4.8 6.400A5 5 0 1 1 8 4z"/><path d="M12.500 7.500H20V20H9.500v-6.500"/>',
   photo:
     '<rect x="3.500" y="4.500" width="17" height="15" rx="1.500"/><circle cx="9" cy="10" r="1.600"/><path d="m4 17 5-4 4 3 3-2.500 4.500 4"/>',
   chevron: '<path d="m7 10 5 5 5-5"/>',

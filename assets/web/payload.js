@@ -47,6 +47,22 @@ export async function readPartition(message) {
   return { count: message.count, ...readIds(await readPng(message.png), message.planes) };
 }
 
+/**
+ * @typedef {Object} MaskFacts
+ * @property {number[]} cells those of the partition that it holds
+ * @property {number} area share of the photo
+ * @property {string} colour
+ * @property {number} word class id that describes it best
+ * @property {number} confidence
+ * @property {number} margin
+ * @property {[number, number][]} scores the best class ids with their similarity
+ *
+ * @returns {Promise<{cells: Partition, masks: MaskFacts[]}>} masks from large to small
+ */
+export async function readMasks(message) {
+  return { cells: await readPartition(message.cells), masks: message.masks };
+}
+
 function readIds(raster, planes) {
   const { width, height } = raster;
   const low = plane(raster, 0);

@@ -301,6 +301,44 @@ def test_a_photo_that_the_server_has_let_go_is_sent_again(page, monkeypatch):
     assert len(refusals) == 1 and page.is_hidden(".problem")
 
 
+def masks_found(page, words: str) -> None:
+    page.wait_for_function(
+        "text => document.querySelector('[data-part=mask-count]').textContent.includes(text)", arg=words
+    )
+
+
+def test_a_click_takes_the_mask_under_it_and_the_next_click_a_larger_one(page):
+    page.click("[data-view=masks]")
+    masks_found(page, "masks")
+    page.locator(".explore .board canvas").first.click()
+    share = "[data-part=mask] .row .muted"
+    page.wait_for_selector(share)
+    assert page.locator("[data-part=mask] .bars li").count() == len(Vocabulary.parse(FIRST.words))
+    areas = []
+    for _ in range(2):
+        areas.append(float(page.locator(share).first.text_content().split()[0]))
+        page.locator(".explore .board canvas").first.click()
+    assert areas[0] < areas[1]
+    page.keyboard.press("Escape")
+    assert page.is_hidden("[data-part=mask]")
+
+
+def test_pseudo_labels_leave_what_is_not_sure(page):
+    page.click("[data-view=masks]")
+    masks_found(page, "masks")
+    page.click("[data-kind=sure]")
+    shares = []
+    for sure in (0, 95):
+        page.fill("[data-part=sure]", str(sure))
+        masks_found(page, "labelled" if sure == 0 else "")
+        page.wait_for_function(
+            "sure => document.querySelector('[data-part=sure-value]').textContent.startsWith(sure)", arg=str(sure)
+        )
+        text = page.text_content("[data-part=mask-count]")
+        shares.append(float(text.split()[0]) if "labelled" in text else 0.0)
+    assert shares[0] > 90 > shares[1]
+
+
 def test_units_go_from_coarse_to_fine(page):
     page.click("[data-view=units]")
     for grain, count in [("0", "=== 2"), ("8", "> 20")]:

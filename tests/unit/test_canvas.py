@@ -11,6 +11,8 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from textseg.labelmap import LabelMap
+from textseg.proposals import Mask
+from textseg.pseudolabel import LabelledRegion, PseudoLabels
 from textseg.vocabulary import Vocabulary
 from textseg.web import canvas
 
@@ -57,6 +59,23 @@ def test_the_grid_keeps_similarities_to_half_a_level():
     levels = read(sent["png"]).reshape(similarity.shape)
     span = sent["high"] - sent["low"]
     np.testing.assert_allclose(sent["low"] + span * levels / 255, similarity, atol=span / 255)
+
+
+def test_masks_travel_as_the_cells_they_hold():
+    random = np.random.default_rng(3)
+    arrays_ = [random.random((30, 40)) < share for share in (0.7, 0.4, 0.2)]
+    scores = np.array([0.1, 0.3])
+    regions = [LabelledRegion(Mask.from_array(a, 1.0), 2, 0.8, 0.6, scores) for a in arrays_]
+    sent = canvas.masks(PseudoLabels(regions[::-1], Vocabulary.from_names(["a", "b"]), (40, 30)))
+    cells = read(sent["cells"]["png"])
+    for array, mask in zip(arrays_, sent["masks"], strict=True):
+        assert (np.isin(cells, mask["cells"]) == array).all()
+        assert mask["scores"][0][0] == mask["word"] == 2
+
+
+def test_a_photo_without_masks_is_one_cell():
+    sent = canvas.masks(PseudoLabels([], Vocabulary.from_names(["a"]), (40, 30)))
+    assert sent["masks"] == [] and sent["cells"]["count"] == 1
 
 
 @pytest.mark.parametrize("count", [7, 700])

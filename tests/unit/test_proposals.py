@@ -65,6 +65,15 @@ def test_a_mask_knows_its_area_and_box(array: np.ndarray) -> None:
         assert mask.bbox == (0, 0, 0, 0)
 
 
+@settings(deadline=None)
+@given(st.data(), arrays.arrays(bool, arrays.array_shapes(min_dims=2, max_dims=2, max_side=40)))
+def test_a_mask_is_read_at_single_pixels_as_if_unpacked(data, array: np.ndarray) -> None:
+    rows, columns = (
+        np.array(data.draw(st.lists(st.integers(0, side - 1), min_size=1, max_size=12))) for side in array.shape
+    )
+    assert (Mask.from_array(array, 1.0).sample(rows, columns) == array[np.ix_(rows, columns)]).all()
+
+
 def test_an_unknown_proposer_is_refused_with_the_known_names() -> None:
     assert {"regions", "sam"} <= set(names())
     with pytest.raises(UnknownNameError, match="no proposer called 'magic'; choose one of .*regions"):

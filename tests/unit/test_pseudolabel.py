@@ -25,8 +25,8 @@ def labels(*regions: LabelledRegion, vocabulary: Vocabulary = WORDS) -> PseudoLa
     return PseudoLabels(list(regions), vocabulary, SIZE)
 
 
-LARGE = LabelledRegion(box(0, 0, 8, 8), word=2, confidence=0.9, margin=0.8)
-SMALL = LabelledRegion(box(2, 2, 5, 5), word=1, confidence=0.6, margin=0.3)
+LARGE = LabelledRegion(box(0, 0, 8, 8), word=2, confidence=0.9, margin=0.8, scores=np.array([0.1, 0.9]))
+SMALL = LabelledRegion(box(2, 2, 5, 5), word=1, confidence=0.6, margin=0.3, scores=np.array([0.6, 0.3]))
 
 
 def test_a_small_region_lies_over_a_large_one_in_any_order() -> None:

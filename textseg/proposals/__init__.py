@@ -53,6 +53,12 @@ class Mask:
         """The mask as (H, W) bool."""
         return decode_rle(self.rle)
 
+    def sample(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """(len(rows), len(columns)) bool: the mask at whole pixel `rows` and `columns`, without unpacking it."""
+        from textseg.proposals import rle
+
+        return rle.sample(self.rle, rows, columns)
+
     @property
     def size(self) -> tuple[int, int]:
         """(width, height) of the photo in pixels."""

@@ -224,7 +224,8 @@ def _merge(graph: RegionGraph) -> Hierarchy:
     whole = sum(area)
 
     def cost(a: int, b: int, strength: float, length: float) -> float:
-        apart = sum(abs(p - q) for p, q in zip(colour[a], colour[b], strict=True)) / 60
+        (l1, a1, b1), (l2, a2, b2) = colour[a], colour[b]
+        apart = (abs(l1 - l2) + abs(a1 - a2) + abs(b1 - b2)) / 60
         return (strength / length + apart) * (min(area[a], area[b]) / whole) ** 0.25
 
     heap = []

@@ -55,6 +55,7 @@ class RegionProposals:
         photo = images.open(photo)
         self.size = photo.size
         self.graph = RegionGraph(photo, features)
+        self._everything: list[Mask] | None = None
 
     @property
     def nbytes(self) -> int:
@@ -62,6 +63,8 @@ class RegionProposals:
 
     def everything(self, cancel: Cancel | None = None) -> list[Mask]:
         """The nodes of the hierarchy that stand out most, those first; near duplicates once. Raises Cancelled."""
+        if self._everything is not None and not (cancel and cancel()):
+            return list(self._everything)
         tree = self.graph.hierarchy
         share = tree.area / self.graph.areas.sum()
         good = (share >= LEAST_AREA) & (share <= MOST_AREA)
@@ -74,7 +77,8 @@ class RegionProposals:
             if cancel is not None and cancel():
                 raise Cancelled("The search for masks was stopped.")
             masks.append(self._node_mask(node, float(tree.prominence[node])))
-        return masks
+        self._everything = masks
+        return list(masks)
 
     def hierarchy(self, x: float, y: float) -> list[Mask]:
         """The nodes that hold the pixel (x, y), from its superpixel to the whole photo."""

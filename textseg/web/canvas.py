@@ -27,6 +27,14 @@ and what it downloads agree. Areas, confidence, heat maps, hover and colours fol
 rasters.
 
 **Units** (`partition`): {"count": n, "size": [w, h], "planes": "id" | "low,high", "png": ...}.
+
+**Masks** (`masks`) overlap, so what travels is the partition into cells that lie in the same masks, and each mask's
+cells; one picture, however many masks there are:
+
+    {"cells": partition, "masks": [{"cells": [3, 7], "area": share, "colour": "#rrggbb", "word": class id,
+                                    "confidence", "margin", "scores": [[class id, similarity], ...]}, ...]}
+
+Large masks come first.
 """
 
 import base64
@@ -41,10 +49,15 @@ from PIL import Image
 from textseg import images
 from textseg.labelmap import LabelMap
 from textseg.model import Scene
-from textseg.vocabulary import Vocabulary
+from textseg.pseudolabel import PseudoLabels
+from textseg.vocabulary import Vocabulary, colour_cycle
 
 SHOWN_SIDE = 1600
 """Long side of the photo and the label map that the page shows."""
+MASK_SIDE = 1024
+"""Long side of the picture of all masks."""
+SHOWN_WORDS = 5
+"""Words that are told of each mask."""
 
 
 def shown_size(size: tuple[int, int]) -> tuple[int, int]:
@@ -94,6 +107,42 @@ def partition(ids: np.ndarray) -> dict[str, Any]:
         "size": [ids.shape[1], ids.shape[0]],
         "planes": "id" if len(planes) == 1 else "low,high",
         "png": _png(np.dstack(planes)),
+    }
+
+
+def masks(found: PseudoLabels) -> dict[str, Any]:
+    """Every proposal of a photo with the words that describe it best."""
+    scale = min(1.0, MASK_SIDE / max(found.size))
+    columns, rows = (
+        ((np.arange(max(1, round(n * scale))) + 0.5) * n / max(1, round(n * scale))).astype(np.intp) for n in found.size
+    )
+    regions = sorted(found.regions, key=lambda region: -region.mask.area)
+    # Each mask adds a random number to its pixels: pixels of equal sums lie in the same masks.
+    keys = np.random.default_rng(0).integers(1, 2**63, len(regions), dtype=np.uint64)
+    sums = np.zeros((len(rows), len(columns)), np.uint64)
+    boxes = []
+    for region, key in zip(regions, keys, strict=True):
+        left, top, width, height = region.mask.bbox
+        box = slice(*np.searchsorted(rows, (top, top + height))), slice(*np.searchsorted(columns, (left, left + width)))
+        inside = region.mask.sample(rows[box[0]], columns[box[1]])
+        sums[box][inside] += key
+        boxes.append((box, inside))
+    cells = np.unique(sums, return_inverse=True)[1].reshape(sums.shape)
+    most = min(SHOWN_WORDS, len(found.vocabulary))
+    return {
+        "cells": partition(cells),
+        "masks": [
+            {
+                "cells": np.unique(cells[box][inside]).tolist(),
+                "colour": colour,
+                "area": round(region.mask.area / (found.size[0] * found.size[1]), 5),
+                "word": region.word,
+                "confidence": round(region.confidence, 4),
+                "margin": round(region.margin, 4),
+                "scores": [[int(k) + 1, round(float(region.scores[k]), 4)] for k in np.argsort(-region.scores)[:most]],
+            }
+            for region, (box, inside), colour in zip(regions, boxes, colour_cycle(len(regions)), strict=True)
+        ],
     }
 
 

@@ -15,6 +15,7 @@ from textseg import images, refine
 from textseg.errors import PhotoError
 from textseg.labelmap import LabelMap
 from textseg.model import partition
+from textseg.pseudolabel import CONFIDENCE, MARGIN, label_regions
 from textseg.segmentation import BY
 from textseg.vocabulary import template_names
 from textseg.web import canvas
@@ -43,12 +44,13 @@ class Explore:
             "samples": [sample.shown() for sample in SAMPLES],
             "suffixes": sorted(images.SUFFIXES),
             "max_file_mb": MAX_FILE_MB,
+            "sure": [CONFIDENCE, MARGIN],
             "methods": [[name, METHODS.get(name, name)] for name in BY],
             "refinements": [["", "Best for the method"], *([name, name] for name in refine.names())],
             "templates": [["", "The model's own"], *([name, name] for name in template_names())],
         }
-        functions = [self.open, self.answer, self.partition, self.suggest, self.near, self.download, self.status]
-        return page("explore", functions, given)
+        asked = [self.answer, self.partition, self.masks, self.suggest, self.near]
+        return page("explore", [self.open, *asked, self.download, self.status], given)
 
     def open(self, message: Any) -> dict[str, Any]:
         """Take a photo in: `{"sample": name}`, or a multipart message with one file."""
@@ -100,6 +102,13 @@ class Explore:
         else:
             ids = scene.once("felzenszwalb", lambda: partition.felzenszwalb(scene.photo)).ids
         return canvas.partition(np.unique(ids, return_inverse=True)[1].reshape(ids.shape))
+
+    def masks(self, message: Any) -> dict[str, Any]:
+        """`{"photo", "words", "options"}` -> every mask of the photo with its words; see `textseg.web.canvas`."""
+        photo, question = self._asked(message, ASKED)
+        vocabulary = question.vocabulary
+        scene = self.engine.scene(photo)
+        return canvas.masks(label_regions(scene, vocabulary, templates=question.templates or None))
 
     def suggest(self, message: Any) -> dict[str, Any]:
         """`{"photo", "words"}` -> nouns worth asking; `ready` is false while the list is still being embedded."""

@@ -1,0 +1,181 @@
+/** The masks of a photo: all of them at once, the one under a click, or the pseudo-labels that follow from them. */
+
+import { h, icon } from "./dom.js";
+import { LabelLayer } from "./layers.js";
+import { decimal } from "./why.js";
+import { percent } from "./words.js";
+
+const CHOSEN = ["", "#ffffff"];
+
+export class MaskView {
+  /**
+   * @param {Object<string, HTMLElement>} part of the page
+   * @param {[number, number]} sure the confidence and the margin that a pseudo-label needs at first
+   * @param {function(): void} redraw
+   */
+  constructor(part, [confidence, margin], redraw) {
+    Object.assign(this, { part, confidence, margin, redraw });
+    this.sure = false; // show pseudo-labels, not all masks
+    this.layer = new LabelLayer();
+    this.chosenLayer = new LabelLayer();
+    this.chosenLayer.opacity = 0.3;
+    part.sure.value = Math.round(100 * confidence);
+    part.sure.addEventListener("input", () => {
+      this.confidence = part.sure.valueAsNumber / 100;
+      this.pending ||= requestAnimationFrame(() => {
+        this.pending = 0;
+        this.paint();
+      });
+    });
+    part["mask-kind"].addEventListener("click", (event) => {
+      const kind = event.target.closest("[data-kind]")?.dataset.kind;
+      if (kind) this.show(kind === "sure");
+    });
+    this.clear();
+  }
+
+  get loaded() {
+    return this.masks !== null;
+  }
+
+  clear() {
+    this.masks = null;
+    this.layer.clear();
+    this.letGo();
+    this.part["mask-count"].textContent = "";
+  }
+
+  /**
+   * @param {{cells: import("./payload.js").Partition, masks: import("./payload.js").MaskFacts[]}} found
+   * @param {import("./payload.js").Word[]} words
+   */
+  set({ cells, masks }, words) {
+    Object.assign(this, { cells, masks, words });
+    /** The masks that hold each cell, from small to large. */
+    this.holders = Array.from({ length: cells.count }, () => []);
+    for (let k = masks.length - 1; k >= 0; k--) for (const cell of masks[k].cells) this.holders[cell].push(k);
+    this.paint();
+  }
+
+  /** All masks, or the pseudo-labels. */
+  show(sure) {
+    this.sure = sure;
+    this.part["mask-kind"].querySelectorAll("[data-kind]").forEach((button) => {
+      button.setAttribute("aria-pressed", String((button.dataset.kind === "sure") === sure));
+    });
+    this.part["sure-field"].hidden = !sure;
+    this.paint();
+  }
+
+  paint() {
+    this.part["sure-value"].textContent = percent(this.confidence);
+    if (!this.loaded) return;
+    const { ids, width, height } = this.cells;
+    if (this.sure) {
+      const labels = Uint16Array.from(this.holders, (holders) => this.labelOf(holders));
+      const map = Uint16Array.from(ids, (cell) => labels[cell]);
+      this.layer.set(map, width, height, ["", ...this.words.map((word) => word.colour)]);
+      const share = map.reduce((count, id) => count + (id > 0), 0) / map.length;
+      this.count(share ? `${percent(share)} labelled` : "No mask is this sure");
+    } else {
+      const colours = this.holders.map(([smallest]) => this.masks[smallest]?.colour ?? "");
+      this.layer.set(ids, width, height, colours);
+      this.count(this.masks.length ? `${this.masks.length} masks` : "No masks in this photo");
+    }
+    this.redraw();
+  }
+
+  /** The class of a cell: that of the smallest mask which is sure enough; 0 where there is none, or it is background. */
+  labelOf(holders) {
+    const k = holders.find((k) => this.masks[k].confidence >= this.confidence && this.masks[k].margin >= this.margin);
+    if (k === undefined) return 0;
+    const id = this.masks[k].word;
+    return this.words[id - 1].background ? 0 : id;
+  }
+
+  count(text) {
+    this.part["mask-count"].textContent = text;
+  }
+
+  /** Take the smallest mask at a point, 0..1 across and down; at a point of the mask in hand, the next larger one. */
+  pick(x, y) {
+    if (!this.loaded) return;
+    const { ids, width, height } = this.cells;
+    this.under = this.holders[ids[Math.floor(y * height) * width + Math.floor(x * width)]];
+    const held = this.under.indexOf(this.chosen);
+    this.choose(held < 0 ? 0 : (held + 1) % this.under.length);
+  }
+
+  /** Take the mask at a place among those under the point. */
+  choose(place) {
+    const k = this.under[place];
+    if (k === undefined) return this.letGo();
+    this.chosen = k;
+    const { ids, width, height, count } = this.cells;
+    const inside = new Uint8Array(count);
+    for (const cell of this.masks[k].cells) inside[cell] = 1;
+    this.chosenLayer.set(
+      ids.map((cell) => inside[cell]),
+      width,
+      height,
+      CHOSEN,
+    );
+    this.explain(place);
+    this.redraw();
+  }
+
+  letGo() {
+    this.chosen = -1;
+    this.under = [];
+    this.chosenLayer.clear();
+    this.part.mask.hidden = true;
+  }
+
+  /** The panel about the mask in hand. */
+  explain(place) {
+    const mask = this.masks[this.chosen],
+      last = this.under.length - 1;
+    const top = Math.max(...mask.scores.map(([, score]) => score), 0.01);
+    const step = (name, label, to) =>
+      h(
+        "button",
+        { type: "button", class: "plain", "aria-label": label, title: label, disabled: !(to in this.under), onclick: () => this.choose(to) },
+        icon(name),
+      );
+    this.part.mask.hidden = false;
+    this.part.mask.replaceChildren(
+      h(
+        "div",
+        { class: "row" },
+        icon("masks"),
+        h("span", { class: "heading" }, "Mask"),
+        h("span", { class: "number muted" }, `${percent(mask.area)} of the photo`),
+        h("span", { class: "spacer" }),
+        step("minus", "Smaller mask", place - 1),
+        h("span", { class: "number muted" }, `${place + 1} of ${last + 1}`),
+        step("plus", "Larger mask", place + 1),
+      ),
+      h(
+        "ol",
+        { class: "bars" },
+        ...mask.scores.map(([id, score]) => {
+          const word = this.words[id - 1];
+          return h(
+            "li",
+            { style: { "--class": word.colour } },
+            h("span", { class: "swatch" }),
+            h("span", { class: "label" }, word.name),
+            h("span", { class: "bar" }, h("i", { style: { width: `${Math.max(2, (100 * score) / top)}%` } })),
+            h("span", { class: "number" }, decimal(score)),
+          );
+        }),
+      ),
+      h(
+        "p",
+        { class: "hint" },
+        h("b", {}, this.words[mask.word - 1].name),
+        `, ${percent(mask.confidence)} sure, ${percent(mask.margin)} before the next word. Click again for a larger mask.`,
+      ),
+    );
+  }
+}
