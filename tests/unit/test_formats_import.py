@@ -390,7 +390,7 @@ def other_colour(place):
         ("voc", spoil_text("ImageSets/Segmentation/train.txt", "one", "two"), "names 'two', but"),
         ("voc", spoil_text("classes.txt", "sofa\n", ""), "SegmentationClass/one.png holds the id 2"),
         ("cvat", other_colour("SegmentationClass/*.png"), "one.png holds the colour #010203"),
-        ("cvat", spoil_text("labelmap.txt", "cat:", "cat:nan,"), r"labelmap.txt line 3 is 'cat:nan"),
+        ("cvat", spoil_text("labelmap.txt", "cat:", "cat:nan,"), "labelmap.txt line 3 has the colour 'nan,"),
         ("cvat", spoil_text("labelmap.txt", "sofa:", "cat:"), "labelmap.txt line 4 has the name or colour of class 2"),
         ("yolo", first_number("nan", "labels/train/one.txt"), "labels/train/one.txt line 1 has the coordinate 'nan'"),
         ("yolo", first_number("1.5", "labels/train/one.txt"), "line 1 has the coordinate '1.5'"),

@@ -26,6 +26,9 @@ CLASSES = (
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog",
     "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
 )  # fmt: skip
+WHITISH = (224, 224, 192)
+"""The palette's colour of void."""
+
 SETS = "ImageSets/Segmentation"
 
 Rgb = tuple[int, int, int]
@@ -76,7 +79,9 @@ class Voc(Format):
             export.write(f"{SETS}/{name}.txt", "".join(f"{stem}\n" for stem in sorted(stems)))
         export.write("classes.txt", "".join(f"{names[k]}\n" for k in sorted(names)))
         spelled = {k: name.replace(":", " ") for k, name in names.items()}
-        described = [f"{spelled[k]}:{','.join(map(str, colours[k]))}::" for k in sorted(spelled)]
+        described = [
+            f"{name}:{','.join(map(str, colours[k]))}::" for k, name in sorted((spelled | {VOID: "void"}).items())
+        ]
         export.write("labelmap.txt", "\n".join(["# label:color_rgb:parts:actions", *described, ""]))
 
     def read(self, source: Source) -> Incoming:
@@ -88,7 +93,9 @@ class Voc(Format):
         )  # fmt: skip
         colours = palette()
         if names is None and (root / "labelmap.txt").is_file():
-            described = label_map(source, root / "labelmap.txt")
+            described = [
+                (name, colour) for name, colour in label_map(source, root / "labelmap.txt") if colour != WHITISH
+            ]
             names, colours = [name for name, _ in described], [colour for _, colour in described]
         implied = names is None
         names = names or [BACKGROUND, *CLASSES]
@@ -103,7 +110,7 @@ class Voc(Format):
             classes[0] = Category(a_name(source.background, "--background"), implied=True)
         table = {k: k + 1 for k in range(len(classes))} | {0: zero, VOID: 0}
         by_colour = {colours[k]: number for k, number in table.items() if k < len(colours) and k != VOID}
-        by_colour.setdefault(palette()[VOID], 0)
+        by_colour.setdefault(WHITISH, 0)
         return Incoming(classes, entries(source, root, reader(source, table, by_colour)))
 
 
@@ -132,19 +139,25 @@ def label_map(source: Source, path: Path) -> list[tuple[str, Rgb]]:
             continue
         where = f"{source.shown(path)} line {number}"
         name, _, rest = line.strip().partition(":")
-        numbers = rest.split(":")[0].split(",")
-        if len(numbers) != 3 or not all(n.strip().isascii() and n.strip().isdigit() for n in numbers):
-            raise DatasetError(f"{where} is {brief(line)} and must be name:red,green,blue:parts:actions.")
-        colour = tuple(int(n) for n in numbers)
-        if max(colour) > 255:
-            raise DatasetError(f"{where} has the colour {brief(rest)}; its numbers go from 0 to 255.")
+        numbers = rest.split(":")[0]
+        if numbers.strip():
+            colour = _colour(numbers, where)
+        else:  # the palette's, as datumaro leaves it out
+            colour = palette()[len(found)] if len(found) < VOID else (0, 0, 0)
         for other, (known, taken) in enumerate(found, start=1):
             if taken == colour or known == name.strip():
                 raise DatasetError(f"{where} has the name or colour of class {other} ('{known}').")
-        found.append((a_name(name, where), (colour[0], colour[1], colour[2])))
+        found.append((a_name(name, where), colour))
     if not found:
         raise DatasetError(f"{source.shown(path)} describes no class.")
     return found
+
+
+def _colour(text: str, where: str) -> Rgb:
+    numbers = [int(n) if n.strip().isascii() and n.strip().isdigit() else 256 for n in text.split(",")]
+    if len(numbers) != 3 or max(numbers) > 255:
+        raise DatasetError(f"{where} has the colour {brief(text)}; a line is name:red,green,blue:parts:actions.")
+    return numbers[0], numbers[1], numbers[2]
 
 
 Labels = Callable[[tuple[int, int]], np.ndarray]
