@@ -1,6 +1,7 @@
 """How many clicks and strokes a label map takes: from pseudo-labels or nothing, with every tool or the brush alone.
 
     python benchmarks/annotator.py DATASET [--limit N] [--least-labelled 0.25] [--words present|all] [--goal 0.9]
+        [--background WORDS]
 
 DATASET holds images/, labels/ and classes.txt. The annotator is `trainer.simulate.correct`. Unlabelled counts as right
 where the truth is background; classes that ignore.txt or an id above 254 names are not scored, but background is. Only
@@ -31,6 +32,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=30)
     parser.add_argument("--least-labelled", type=float, default=0.25)
     parser.add_argument("--words", choices=["present", "all"], default="present")
+    parser.add_argument("--background", default="", help="words that the model may say where the truth is background")
     parser.add_argument("--goal", type=float, default=0.9)
     args = parser.parse_args()
     names, scores_background = read_classes(args.dataset)
@@ -49,8 +51,9 @@ def main() -> None:
         scene = model.encode(images.open(photo))
         proposals = load_proposer("regions").open(scene.photo, scene)
         ids = [k for k in (np.unique(truth) if args.words == "present" else names) if k > 0]
-        vocabulary = textseg.Vocabulary.parse("\n".join(names[k] for k in ids), separators="\n")
-        word_ids = np.array([0, *ids], np.int32)
+        vocabulary = textseg.Vocabulary.parse(", ".join(names[k] for k in ids), args.background)
+        word_ids = np.zeros(len(vocabulary) + 1, np.int32)
+        word_ids[1 : len(ids) + 1] = ids
         painted = label_regions(scene, vocabulary, proposals).paint()
         starts = {"nothing": np.zeros_like(truth), "pseudo-labels": word_ids[painted.ids]}
         for start, labels in starts.items():

@@ -154,7 +154,8 @@ def correct(
         candidates = list(_strokes(truth, class_id, (x, y)))
         if proposals is not None:
             candidates += _clicks(proposals, labels, (x, y), wrong)
-        tool, mask, length = max(candidates, key=lambda one: _gain(one[1], class_id, labels, truth))
+        worth = _worth(class_id, labels, truth)
+        tool, mask, length = max(candidates, key=lambda one: int(worth[one[1]].sum()))
         labels[mask] = class_id
         yield Action(tool, agreement(labels, truth), length)
 
@@ -163,7 +164,10 @@ def _widest(labels: np.ndarray, truth: np.ndarray) -> tuple[tuple[int, int], np.
     """((x, y), (H, W) mask) of the deepest point of what is wrong, class by class; None when nothing is."""
     wrong = (labels != truth) & (truth >= 0)
     deepest, found = 0.0, None
-    for class_id in np.unique(truth[wrong]):
+    ids, pixels = np.unique(truth[wrong], return_counts=True)
+    for class_id, area in sorted(zip(ids, pixels, strict=True), key=lambda one: -one[1]):
+        if area < 2 * deepest**2:  # a disc that deep has more pixels
+            break
         missed = wrong & (truth == class_id)
         depth = _depth(missed)
         if depth.max() > deepest:
@@ -217,7 +221,8 @@ def _clicks(proposals: Proposals, labels: np.ndarray, at: tuple[int, int], wrong
     yield "relabel", same, 0.0
 
 
-def _gain(mask: np.ndarray, class_id: int, labels: np.ndarray, truth: np.ndarray) -> int:
-    """Pixels made right less pixels made wrong by giving `mask` to a class."""
-    changes = mask & (truth >= 0) & (labels != class_id)
-    return int((truth[changes] == class_id).sum()) - int((labels[changes] == truth[changes]).sum())
+def _worth(class_id: int, labels: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """(H, W) int32: 1 where giving a pixel to the class makes it right, -1 where it makes it wrong, else 0."""
+    right = (truth == class_id) & (labels != class_id)
+    wrong = (labels == truth) & (truth != class_id) & (truth >= 0)
+    return right.astype(np.int32) - wrong

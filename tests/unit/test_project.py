@@ -144,8 +144,6 @@ def test_classes_keep_their_ids_when_renamed_merged_or_deleted(project):
     assert (project.label_map("one.png")[0] == 3).sum() == cats
     project.delete_class(2)
     assert set(np.unique(project.label_map("one.png")[0])) == {0, 3}
-    with pytest.raises(EditError, match="deleted"):
-        brush(project, 2)
     assert project.add_class(Word("lamp")) == 4
 
 
@@ -395,3 +393,20 @@ def test_what_else_comes_with_a_gesture_is_not_kept(project):
     do(project, type="brush", radius=5, points=[[20, 20]], junk="x" * 10_000, **{"class": 1})
     with project._database.reading() as session:
         assert "junk" not in session.scalars(select(schema.Edit)).one().operation
+
+
+def test_a_stroke_in_a_class_that_somebody_deleted_is_kept_and_flagged(project):
+    project.delete_class(2)
+    kept = brush(project, 2)
+    assert "sofa" in kept.warning and "deleted" in kept.warning and kept.revision == 1
+    assert not project.label_map("one.png")[0].any()
+    project.restore_class(2)
+    assert (project.label_map("one.png")[0] == 2).sum() == project.person_pixels("one.png") > 0
+    with pytest.raises(EditError, match="no deleted class 2"):
+        project.restore_class(2)
+
+
+def test_a_stroke_in_a_class_that_somebody_merged_is_drawn_as_that_one(project):
+    project.delete_class(2, merge_into=3)
+    kept = brush(project, 2)
+    assert "merged" in kept.warning and kept.changed == (project.label_map("one.png")[0] == 3).sum() > 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,8 @@ class EditResult:
     box: Box
     ids: np.ndarray
     """(H, W) uint16 class ids inside `box` as they are now."""
+    warning: str | None = None
+    """What the person should know although the gesture is kept: its class was deleted meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -224,6 +226,14 @@ class Project:
             row = _living(session, class_id)
             for key, value in changes.items():
                 setattr(row, key, value)
+
+    def restore_class(self, class_id: int) -> None:
+        """Take a tombstone back: the pixels of the class, also those drawn since it was deleted, read as it again."""
+        with self._database.writing() as session:
+            row = session.get(Class, _integer(class_id, "class"))
+            if row is None or not row.deleted:
+                raise EditError(f"There is no deleted class {class_id} in the project.")
+            row.deleted, row.merged_into = False, None
 
     def delete_class(self, class_id: int, merge_into: int | None = None) -> None:
         """Leave a tombstone: its pixels read as unlabelled from now on, or as `merge_into`. No pixel is rewritten."""
@@ -394,9 +404,10 @@ class Project:
         if kind not in PAINTING:
             raise EditError(f"There is no gesture '{kind}'; choose one of {', '.join(GESTURES)}.")
         to = _integer(operation.get("to" if kind == "relabel" else "class"), "class")
-        if to:
-            _living(session, to)
+        warning = _farewell(session, to) if to else None
         meaning, box = _meaning(session), raster.box
+        if to and meaning[to]:
+            to = int(meaning[to])  # merged into another class
         if kind == "brush":
             box, mask = operations.brush(operation.get("points", ()), operation.get("radius", 0), size)
         elif kind == "polygon":
@@ -422,10 +433,11 @@ class Project:
                 raise EditError(f"'locked' is a list of class ids, not {locked!r}.")
             mask = mask & ~np.isin(shown, [_integer(one, "locked") for one in locked])
         person = _person(session, photo)
-        mask = mask & ((shown != to) | (sources != person))
-        return self._commit(
+        mask = mask & ((ids != to) | (sources != person))
+        result = self._commit(
             session, photo, operation, box, (ids, sources), (np.where(mask, to, ids), np.where(mask, person, sources))
         )
+        return replace(result, warning=warning)
 
     def _accept(self, session: Session, photo: Photo, operation: Mapping[str, Any]) -> EditResult:
         """Take the model's regions over as a person's: all, of one class, from a confidence on, or both."""
@@ -548,6 +560,18 @@ def _living(session: Session, class_id: Any) -> Class:
     if row.deleted:
         raise EditError(f"The class {class_id} ({row.name}) was deleted.")
     return row
+
+
+def _farewell(session: Session, class_id: int) -> str | None:
+    """What to say about a gesture in a deleted class, None if it lives; raises EditError if it never did."""
+    row = session.get(Class, class_id)
+    if row is None:
+        raise EditError(f"There is no class {class_id} in the project.")
+    if not row.deleted:
+        return None
+    if row.merged_into is not None:
+        return f"The class '{row.name}' was merged into another one meanwhile; this was drawn as that."
+    return f"The class '{row.name}' was deleted meanwhile; this is kept, and shows when the class is restored."
 
 
 def _integer(value: Any, name: str) -> int:

@@ -118,7 +118,8 @@ class ProjectApi:
 
     def _answer(self, result: EditResult) -> dict[str, Any]:
         png = index_png(result.ids, self._colours()) if result.ids.size else b""
-        return {
+        told = {"warning": result.warning} if result.warning else {}
+        return told | {
             "revision": result.revision,
             "changed_pixels": result.changed,
             "patch": {
