@@ -3,6 +3,7 @@
 import ctypes
 import os
 import shutil
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -105,3 +106,13 @@ def _alive(process: str) -> bool:
 def _literal(name: str) -> str:
     """`name` as a glob pattern that matches it alone."""
     return "".join(f"[{c}]" if c in "*?[" else c for c in name)
+
+
+def zip_folder(folder: Path, target: Path) -> None:
+    """Pack a folder into a zip at `target`; what is packed already (photos, PNGs, parquet) is stored as it is."""
+    packed = {".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif", ".parquet"}
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=3, strict_timestamps=False) as archive:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                kind = zipfile.ZIP_STORED if path.suffix.lower() in packed else zipfile.ZIP_DEFLATED
+                archive.write(path, path.relative_to(folder).as_posix(), kind)

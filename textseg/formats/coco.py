@@ -27,8 +27,8 @@ from textseg.labelmap import encode_rle, rgb
 class Coco(Format):
     title = "COCO"
     layout = "images/, annotations/instances.json (instances_train.json … with a split)"
-    loses = ("objects: each class of a photo is one annotation", "confidence", "provenance")
-    polygons = True
+    loses = ("objects (each class of a photo is one annotation)", "confidence", "provenance")
+    choice = True
 
     def write(self, export: Export) -> None:
         parts: dict[str, dict[str, Any]] = {

@@ -34,7 +34,7 @@ ROWS_A_FILE = 1000
 class HuggingFace(Format):
     title = "Hugging Face datasets"
     layout = "dataset_dict.json and a folder a split (load_from_disk), data/*.parquet and README.md (the Hub)"
-    loses = ("objects", "confidence", "provenance", "class colours", "class ids: they are renumbered from 1")
+    loses = ("objects", "confidence", "provenance", "class colours", "class ids (renumbered from 1)")
 
     def write(self, export: Export) -> None:
         datasets = _library()

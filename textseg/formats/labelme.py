@@ -31,7 +31,7 @@ class Labelme(Format):
     title = "labelme"
     layout = "photos, each with a JSON beside it; labels.txt"
     loses = ("confidence", "provenance", "class ids and colours")
-    polygons = True
+    choice = True
 
     def write(self, export: Export) -> None:
         names = {c.id: c.name for c in export.classes}

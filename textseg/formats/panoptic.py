@@ -33,7 +33,7 @@ SHADES = 251
 class Panoptic(Format):
     title = "COCO panoptic"
     layout = "images/, annotations/panoptic.json, annotations/panoptic/*.png"
-    loses = ("objects: each class of a photo is one segment of stuff", "confidence", "provenance")
+    loses = ("objects (each class of a photo is one segment)", "confidence", "provenance")
 
     def write(self, export: Export) -> None:
         listed = [{**c, "isthing": 0} for c in categories(export.classes)]

@@ -21,8 +21,8 @@ class Format:
     """The files it consists of, in a few words."""
     loses: tuple[str, ...] = ()
     """What it cannot hold, each a noun phrase."""
-    polygons: bool = False
-    """Whether `polygons=True` changes what is written."""
+    choice: bool = False
+    """Whether there is a choice of masks and polygons."""
     background: str | None = None
     """What its id 0 (or black) means at import unless the user says: a class of this name, or None: unlabelled."""
 

@@ -30,8 +30,7 @@ SLACK = 0.001
 class Yolo(Format):
     title = "YOLO segmentation"
     layout = "images/train, labels/train (val, test with a split), data.yaml"
-    loses = ("holes: such regions are cut into pieces", "objects", "confidence", "provenance", "class ids and colours")
-    polygons = True
+    loses = ("holes (such regions are cut into pieces)", "objects", "confidence", "provenance", "class ids and colours")
 
     def write(self, export: Export) -> None:
         numbers = {c.id: k for k, c in enumerate(export.classes)}

@@ -12,6 +12,7 @@ from textseg import __version__
 from textseg.errors import TextsegError
 from textseg.project import Project
 from textseg.shipped import asset
+from textseg.web.data import Data, add_export
 from textseg.web.endpoint import add_segment
 from textseg.web.engine import Engine
 from textseg.web.explore import MAX_FILE_MB, Explore
@@ -21,7 +22,7 @@ from textseg.web.page import page, url
 from textseg.web.project import ProjectApi, add_project
 from textseg.web.samples import SAMPLES
 
-STYLES = ("base.css", "shell.css", "canvas.css", "explore.css", "label.css")
+STYLES = ("base.css", "shell.css", "canvas.css", "explore.css", "label.css", "data.css")
 DAY = 24 * 3600
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -48,6 +49,8 @@ def build(
         add_segment(engine)
         Label(api, engine).component()
         add_project(api)
+        Data(api).component()
+        add_export(api)
 
     def prepare(model: Any) -> None:
         engine.scene(SAMPLES[0].photo())  # so that the first visit is answered at once
