@@ -32,22 +32,30 @@ class Traffic:
     """Bytes on the wire in both directions, and requests."""
 
     def __init__(self, page: Any) -> None:
-        self.requests = self.received = self.sent = 0
+        self.received, self.calls = 0, []
         session = page.context.new_cdp_session(page)
-        session.send("Network.enable", {"maxPostDataSize": 2**26})
+        session.send("Network.enable")
         session.on("Network.loadingFinished", self._received)
-        page.on("requestfinished", self._sent)
-
-    def _sent(self, request: Any) -> None:
-        sizes = request.sizes()
-        self.requests += 1
-        self.sent += sizes["requestBodySize"] + sizes["requestHeadersSize"]
+        page.on("request", lambda request: self.calls.append(request))
 
     def _received(self, event: dict) -> None:
         self.received += int(event["encodedDataLength"])
 
+    @property
+    def sent(self) -> int:
+        """Bodies by their declared length: Chromium tells no size of an uploaded file."""
+        headers = [call.all_headers() for call in self.calls]
+        return sum(int(each.get("content-length", 0)) + len(str(each)) for each in headers)
+
+    def per(self, strokes: int) -> dict[str, float]:
+        return {
+            "sent": self.sent / strokes,
+            "received": self.received / strokes,
+            "requests": len(self.calls) / strokes,
+        }
+
     def reset(self) -> None:
-        self.requests = self.received = self.sent = 0
+        self.received, self.calls = 0, []
 
 
 def photo(size: tuple[int, int]) -> Image.Image:
@@ -126,10 +134,7 @@ def label_page(browser: Any, folder: Path, size: tuple[int, int], regions: int, 
     result = {
         "seconds_to_saved": statistics.median(page.evaluate("window.times")) / 1000,
         "worst_seconds": max(page.evaluate("window.times")) / 1000,
-        "sent": traffic.sent / strokes,
-        "received": traffic.received / strokes,
-        "requests": traffic.requests / strokes,
-    }
+    } | traffic.per(strokes)
     # Frames while a zoomed photo is moved about by the hand.
     page.keyboard.press("v")
     page.mouse.move(box["x"] + 400, box["y"] + 300)
@@ -164,13 +169,13 @@ def label_page(browser: Any, folder: Path, size: tuple[int, int], regions: int, 
 
 
 def image_editor(browser: Any, size: tuple[int, int], strokes: int) -> dict:
-    """The same strokes in `gr.ImageEditor` with a listener for changes; the answer is nothing."""
+    """The same strokes in `gr.ImageEditor` with a listener for what a person does; its answer is nothing."""
     import gradio as gr
 
     changed = threading.Semaphore(0)
     with gr.Blocks() as blocks:
         editor = gr.ImageEditor(value=np.asarray(photo(size)), type="numpy", canvas_size=size, height=700)
-        editor.change(lambda _: changed.release(), editor, None, show_progress="hidden")
+        editor.input(lambda _: changed.release(), editor, None, show_progress="hidden")
     port = free_port()
     blocks.launch(server_port=port, prevent_thread_lock=True, quiet=True, run_history=False)
     page = browser.new_page(viewport=WINDOW)
@@ -194,11 +199,7 @@ def image_editor(browser: Any, size: tuple[int, int], strokes: int) -> dict:
         if deadline <= 0:
             raise SystemExit("the ImageEditor did not tell of a stroke")
     page.wait_for_timeout(1500)
-    result = {
-        "sent": traffic.sent / strokes,
-        "received": traffic.received / strokes,
-        "requests": traffic.requests / strokes,
-    }
+    result = traffic.per(strokes)
     page.close()
     blocks.close()
     return result

@@ -151,10 +151,9 @@ def correct(
             return
         (x, y), wrong = place
         class_id = int(truth[y, x])
-        candidates = list(_strokes(truth, class_id, (x, y)))
+        candidates, worth = list(_strokes(truth, class_id, (x, y))), _worth(class_id, labels, truth)
         if proposals is not None:
-            candidates += _clicks(proposals, labels, (x, y), wrong)
-        worth = _worth(class_id, labels, truth)
+            candidates += _clicks(proposals, labels, (x, y), wrong, worth)
         tool, mask, length = max(candidates, key=lambda one: int(worth[one[1]].sum()))
         labels[mask] = class_id
         yield Action(tool, agreement(labels, truth), length)
@@ -207,18 +206,26 @@ def _strokes(truth: np.ndarray, class_id: int, at: tuple[int, int]) -> Iterator[
             yield "brush", mask, float(np.hypot(other[0] - one[0], other[1] - one[1]))
 
 
-def _clicks(proposals: Proposals, labels: np.ndarray, at: tuple[int, int], wrong: np.ndarray) -> Iterator[Gesture]:
+def _clicks(
+    proposals: Proposals, labels: np.ndarray, at: tuple[int, int], wrong: np.ndarray, worth: np.ndarray
+) -> Iterator[Gesture]:
+    """What one click or drag at a pixel could label, for a place (H, W) that is `wrong`."""
     x, y = at
+    found = 0
     for mask in proposals.hierarchy(x, y):
-        yield "unit", mask.to_array(), 0.0
-    rows, columns = np.flatnonzero(wrong.any(1)), np.flatnonzero(wrong.any(0))
-    box = float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
-    for mask in proposals.prompt(box=box)[:1]:
-        yield "box", mask.to_array(), 0.0
+        unit = mask.to_array()
+        found = max(found, int(worth[unit].sum()))
+        yield "unit", unit, 0.0
     same = labels == labels[y, x]
     parts, _ = ndimage.label(same)
     yield "fill", parts == parts[y, x], 0.0
     yield "relabel", same, 0.0
+    if 2 * found > wrong.sum():  # who sees a unit that does most of it draws no box
+        return
+    rows, columns = np.flatnonzero(wrong.any(1)), np.flatnonzero(wrong.any(0))
+    box = float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
+    for mask in proposals.prompt(box=box)[:1]:
+        yield "box", mask.to_array(), 0.0
 
 
 def _worth(class_id: int, labels: np.ndarray, truth: np.ndarray) -> np.ndarray:

@@ -155,7 +155,11 @@ export class LabelPage {
     // Somebody may have worked on the project meanwhile, here in another tab or elsewhere.
     window.addEventListener("focus", () => this.refresh());
     window.addEventListener("blur", () => this.canvas.grab(false));
-    hear("page", (page) => page === "label" && this.photo && tell("photo", this.photo));
+    hear("page", (page) => {
+      if (page !== "label" || !this.key) return;
+      if (this.photo) tell("photo", this.photo);
+      this.refresh(); // another page may have brought photos and labels in
+    });
     document.addEventListener("paste", (event) => {
       const files = [...event.clipboardData.files];
       if (files.length && this.shown) this.addPhotos(files);
@@ -212,7 +216,7 @@ export class LabelPage {
     part.project.textContent = overview.project;
     part.project.disabled = !overview.local;
     part["add-folder"].hidden = !overview.local;
-    this.setClasses(overview.classes);
+    this.setClasses(overview);
     this.queue.show(overview.photos);
     await this.begin(overview.photos);
     this.look();
@@ -283,7 +287,10 @@ export class LabelPage {
     }
     quiet();
     if (turn !== this.turn) return;
-    if (!opened.ok) return this.problem(opened.error);
+    if (!opened.ok) {
+      this.queue.mark(id); // so that the next one can be reached from here
+      return this.problem(opened.error);
+    }
     this.photo = { photo: id, name: opened.name, size: opened.size };
     this.edits = this.editsOf(id, opened.revision);
     this.layers.photo.set(picture);
@@ -368,10 +375,16 @@ export class LabelPage {
     if (!overview.ok || turn !== this.turn) return;
     if (!this.photo && !overview.photos.length) return;
     if (JSON.stringify(overview.photos) !== JSON.stringify(this.queue.photos)) this.queue.show(overview.photos);
-    if (JSON.stringify(overview.classes) !== JSON.stringify(this.classes)) this.setClasses(overview.classes);
+    const changed = JSON.stringify(overview.classes) !== JSON.stringify(this.classes);
+    if (changed) this.setClasses(overview);
     if (!this.photo) return this.begin(overview.photos);
     const stored = overview.photos.find(({ photo }) => photo === this.photo.photo);
-    if (stored && !this.edits.waiting.length && stored.revision > this.edits.revision) await this.reload();
+    if (stored && !this.edits.waiting.length && (changed || stored.revision > this.edits.revision)) await this.reload();
+  }
+
+  async refreshClasses() {
+    const overview = await this.call("overview", {});
+    if (overview.ok) this.setClasses(overview);
   }
 
   // --- the label map ----------------------------------------------------------------------------------------------
@@ -424,7 +437,11 @@ export class LabelPage {
   }
 
   /** Put what the server answered in place of what was painted meanwhile. */
-  async takeOver({ patch, changed_pixels: changed }, { asked }) {
+  async takeOver({ patch, changed_pixels: changed, warning }, { asked }) {
+    if (warning) {
+      this.problem(warning);
+      await this.refreshClasses();
+    }
     if (patch.png) {
       const { ids } = await readIndexPng(patch.png.slice(patch.png.indexOf(",") + 1));
       this.map.patch(patch.box, ids);
@@ -609,8 +626,13 @@ export class LabelPage {
     return this.classes.find(({ id }) => id === this.chosen) ?? null;
   }
 
-  setClasses(classes) {
+  /** @param {{classes: Object[], deleted: {id: number, name: string}[]}} answer */
+  setClasses({ classes, deleted }) {
     this.classes = classes;
+    const back = ({ id, name }) =>
+      h("button", { type: "button", class: "link", title: `Restore ${name}`, onclick: () => this.changeClass("restore_class", { id }) }, name);
+    this.part.deleted.hidden = !deleted.length;
+    this.part.deleted.replaceChildren("Deleted, click to restore: ", ...deleted.flatMap((one, k) => (k ? [", ", back(one)] : [back(one)])));
     if (!this.classInHand) this.chosen = classes[0]?.id ?? null;
     for (const set of [this.hidden, this.locked])
       for (const id of set) if (!classes.some((each) => each.id === id)) set.delete(id);
@@ -662,7 +684,7 @@ export class LabelPage {
     if (!reply.ok) return this.problem(reply.error);
     this.problem("");
     this.part["new-name"].value = "";
-    this.setClasses(reply.classes);
+    this.setClasses(reply);
     this.choose(reply.id);
   }
 
@@ -671,8 +693,8 @@ export class LabelPage {
     const reply = await this.call(how, message);
     if (!reply.ok) return this.problem(reply.error);
     this.problem("");
-    this.setClasses(reply.classes);
-    if (how === "delete_class" && this.photo) await this.reload(); // its pixels read as something else now
+    this.setClasses(reply);
+    if (how !== "change_class" && this.photo) await this.reload(); // its pixels read as something else now
   }
 
   // --- the model --------------------------------------------------------------------------------------------------

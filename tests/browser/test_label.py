@@ -10,7 +10,7 @@ import pytest
 
 from tests.tiny import noise_photo, tiny_model
 from textseg.project import Project, Region, operations
-from textseg.vocabulary import Vocabulary
+from textseg.vocabulary import Vocabulary, Word
 
 SIZE = (300, 200)
 WORDS = "cat, sofa, wall"
@@ -378,26 +378,6 @@ def test_photos_are_added_by_upload_and_found_by_name_and_state(served, open_pho
     ]  # the photo in hand stays in sight
 
 
-def test_the_models_regions_are_accepted_and_the_rest_labelled_in_the_background(served, open_photo):
-    _, project = served
-    page = open_photo(17)
-    page.keyboard.press("t")
-    saved(page, 1)
-    page.wait_for_selector("[data-part=accept-all]:enabled")
-    page.click("[data-part=accept-all]")
-    saved(page, 2)
-    assert {row.kind for row in project.provenance(17)[1].values()} == {"accepted"}
-    page.keyboard.press("m")
-    page.wait_for_selector(".labelling.models")
-    assert project.label_map(17)[1] == 2  # looking stores nothing
-    page.keyboard.press("m")
-    page.wait_for_selector(".labelling:not(.models)")
-    page.click("[data-part=run]")
-    page.wait_for_function("document.querySelector('[data-part=run-state]').textContent.includes('done')")
-    assert not project.photos(state="new")
-    assert project.label_map(17)[1] == 2  # what a person accepted was left alone
-
-
 def test_the_models_view_lies_beside_the_labels_and_moves_with_them(served, open_photo):
     _, project = served
     page = open_photo(18)
@@ -487,3 +467,87 @@ def test_two_tabs_on_one_photo_lose_nothing(served, open_photo):
     second.wait_for_selector(f".labelling[data-revision='{revision + 2}']")
     ids = project.label_map(14)[0]
     assert ids[60, 75] == ids[120, 215] == 1
+
+
+def test_a_stroke_in_a_class_that_was_deleted_elsewhere_is_kept_told_and_restored(served, open_photo):
+    _, project = served
+    page = open_photo(13)
+    revision = project.photo(13).revision
+    doomed = project.add_class(Word("doomed", colour="#aa3377"))
+    page.reload()
+    page.wait_for_selector(f".class-rows [data-class='{doomed}']")
+    page.click(f".class-rows [data-class='{doomed}'] .name")
+    project.delete_class(doomed)
+    page.keyboard.press("b")
+    stroke(page, (250, 150), (270, 150))
+    page.wait_for_selector(".labelling .problem:not([hidden])")
+    assert "was deleted meanwhile; this is kept" in page.text_content(".labelling .problem")
+    page.wait_for_selector(f".labelling[data-revision='{revision + 1}']")
+    page.wait_for_selector(f".class-rows [data-class='{doomed}']", state="detached")
+    page.click("[data-part=deleted] [title='Restore doomed']")
+    page.wait_for_selector(f".class-rows [data-class='{doomed}']")
+    page.wait_for_function("document.querySelector('.labelling .problem').hidden")
+    assert project.label_map(13)[0][150, 260] == doomed and class_at(page, 260, 150) == "doomed"
+    project.delete_class(doomed)
+
+
+def test_a_photo_whose_file_vanished_is_told_and_passed_by(served, open_photo):
+    _, project = served
+    page = open_photo(1)
+    row = project.photo(2)
+    file = project.folder / "photos" / f"{row.sha256}{row.suffix}"
+    content = file.read_bytes()
+    file.unlink()
+    try:
+        page.keyboard.press("d")
+        page.wait_for_selector(".labelling .problem:not([hidden])")
+        assert "does not exist" in page.text_content(".labelling .problem")
+        page.keyboard.press("d")
+        page.wait_for_selector(".labelling[data-photo='3']")
+    finally:
+        file.write_bytes(content)
+
+
+def test_nothing_found_under_a_click_is_said_and_another_click_is_taken(served, open_photo, monkeypatch):
+    from textseg.proposals.regions import RegionProposals
+
+    _, project = served
+    found = RegionProposals.prompt
+    answers = [lambda *_, **__: [], found]
+    monkeypatch.setattr(RegionProposals, "prompt", lambda *given, **named: answers.pop(0)(*given, **named))
+    page = open_photo(12)
+    revision = project.photo(12).revision
+    page.keyboard.press("s")
+    page.mouse.click(*on_screen(page, 25, 25))
+    page.wait_for_function("document.querySelector('.notice').textContent.includes('Nothing was found')")
+    page.keyboard.press("Enter")  # there is nothing to label
+    page.mouse.click(*on_screen(page, 30, 30))
+    page.wait_for_function("document.querySelector('.notice').textContent.includes('Enter labels it')")
+    page.keyboard.press("Enter")
+    saved(page, revision + 1)
+
+
+def test_the_next_photo_is_prepared_while_this_one_is_worked_on(served, open_photo):
+    page = open_photo(15)
+    with page.expect_request(lambda call: '"prepare"' in (call.post_data or "") and "[16]" in call.post_data):
+        page.reload()
+
+
+def test_the_models_regions_are_accepted_and_the_rest_labelled_in_the_background(served, open_photo):
+    _, project = served
+    page = open_photo(17)
+    page.keyboard.press("t")
+    saved(page, 1)
+    page.wait_for_selector("[data-part=accept-all]:enabled")
+    page.click("[data-part=accept-all]")
+    saved(page, 2)
+    assert {row.kind for row in project.provenance(17)[1].values()} == {"accepted"}
+    page.keyboard.press("m")
+    page.wait_for_selector(".labelling.models")
+    assert project.label_map(17)[1] == 2  # looking stores nothing
+    page.keyboard.press("m")
+    page.wait_for_selector(".labelling:not(.models)")
+    page.click("[data-part=run]")
+    page.wait_for_function("document.querySelector('[data-part=run-state]').textContent.includes('done')")
+    assert not project.photos(state="new")
+    assert project.label_map(17)[1] == 2  # what a person accepted was left alone

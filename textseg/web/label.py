@@ -57,7 +57,7 @@ class Label:
             self.overview, self.make_project, self.open_project, self.add_folder, self.thumbs, self.open,
             self.label_map, self.edit, self.hierarchy, self.prompt, self.prepare, self.pseudolabel, self.run,
             self.model_view, self.sources, self.set_state, self.set_note, self.add_class, self.change_class,
-            self.delete_class, self.add_photos, self.statistics,
+            self.delete_class, self.restore_class, self.add_photos, self.statistics,
         ]  # fmt: skip
         return page("label", [self._meant(function) for function in functions], {"states": list(STATES)})
 
@@ -119,7 +119,7 @@ class Label:
             return here | {"project": None, "place": str(_free_place())}
         photos = [_photo(row) for row in self.api.project.photos()]
         here |= {"folder": str(self.api.project.folder), "place": str(_free_place())} if self.api.local else {}
-        return here | {"project": self.api.project.name, "photos": photos, "classes": self._classes()}
+        return here | {"project": self.api.project.name, "photos": photos} | self._classes()
 
     def thumbs(self, message: Any) -> dict[str, Any]:
         """`{"photos": [id, ...]}` -> small JPEGs by id, null for a photo whose file cannot be read."""
@@ -254,7 +254,7 @@ class Label:
         taken = {c.colour for c in self.api.project.classes(deleted=True)}
         colour = next(colour for colour in colour_cycle(len(taken) + 1) if colour not in taken)
         new = self.api.project.add_class(Word(word.name, word.aliases, colour))
-        return {"classes": self._classes(), "id": new}
+        return self._classes() | {"id": new}
 
     def change_class(self, message: Any) -> dict[str, Any]:
         """`{"id", "name"?, "colour"?}`; a name may carry aliases after `;`."""
@@ -269,17 +269,26 @@ class Label:
                 raise EditError("A colour is written as #rrggbb.")
             changes["colour"] = str(fields["colour"])
         self.api.project.change_class(class_id, **changes)
-        return {"classes": self._classes()}
+        return self._classes()
 
     def delete_class(self, message: Any) -> dict[str, Any]:
         """`{"id", "into": id or null}`: its pixels become unlabelled, or go to another class."""
         fields = _fields(message)
         into = fields.get("into")
         self.api.project.delete_class(_class_id(fields.get("id")), None if into is None else _class_id(into))
-        return {"classes": self._classes()}
+        return self._classes()
 
-    def _classes(self) -> list[dict[str, Any]]:
-        return [_class(row) for row in self.api.project.classes()]
+    def restore_class(self, message: Any) -> dict[str, Any]:
+        """`{"id"}`: take back that a class was deleted or merged."""
+        self.api.project.restore_class(_class_id(_fields(message).get("id")))
+        return self._classes()
+
+    def _classes(self) -> dict[str, Any]:
+        rows = self.api.project.classes(deleted=True)
+        return {
+            "classes": [_class(row) for row in rows if not row.deleted],
+            "deleted": [{"id": row.id, "name": row.name} for row in rows if row.deleted],
+        }
 
     def _word(self, text: str, but: int | None = None) -> Word:
         words = Vocabulary.parse(text)
