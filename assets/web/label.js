@@ -139,6 +139,7 @@ export class LabelPage {
     });
     part.run.addEventListener("click", () => this.run("start"));
     part.project.addEventListener("click", () => this.changeProject());
+    part["use-view"].addEventListener("click", () => this.pseudolabel(Object.fromEntries(this.levels)));
     part["add-folder"].addEventListener("click", () => this.addFolder());
     part.above.addEventListener("input", () => this.showSources());
     part["accept-sure"].addEventListener("click", () => this.accept({ above: this.above }));
@@ -310,6 +311,7 @@ export class LabelPage {
     this.showSaved();
     this.loadSources();
     this.prepareSoon();
+    this.advise();
     if (viewing) this.toggleModel();
   }
 
@@ -455,6 +457,14 @@ export class LabelPage {
     else if (asked === "accept") this.say("Accepted: no later run of a model changes these.");
     else this.say("");
     this.sourcesSoon();
+    this.advise();
+  }
+
+  /** On a photo without a label: what to do first. */
+  advise() {
+    const bare = this.edits.revision === 0 && !this.edits.waiting.length;
+    this.part["label-this"].classList.toggle("quiet", !bare);
+    if (bare && this.taken === "units") this.say(matchMedia("(hover: none)").matches ? FIRST_TOUCH : FIRST);
   }
 
   whyNothing() {
@@ -699,12 +709,13 @@ export class LabelPage {
 
   // --- the model --------------------------------------------------------------------------------------------------
 
-  pseudolabel() {
+  /** @param {Object<number, number>} [levels] store the model's view with these thresholds, not its sure regions */
+  pseudolabel(levels) {
     if (!this.photo) return;
     const { photo } = this.photo;
     const quiet = this.waiting.begin("The model labels this photo");
     const send = async () => {
-      const reply = await this.send("pseudolabel", { photo });
+      const reply = await this.send("pseudolabel", levels ? { photo, levels } : { photo });
       quiet();
       return reply;
     };
@@ -808,9 +819,9 @@ export class LabelPage {
 
   showRun({ what, running, done, all, failed, cancelled, problem }) {
     const { part } = this;
-    this.running = running;
     part.run.disabled = running;
-    part["run-state"].hidden = !running && !all && !problem;
+    part["run-state"].hidden = !running && !failed.length && !problem && !(what && this.running);
+    this.running = running;
     const cancel = h("button", { type: "button", class: "link", onclick: () => this.run("cancel") }, "Cancel");
     const bar = h("span", { class: "progress" }, h("i", { "data-state": "done", style: { width: `${(100 * done) / (all || 1)}%` } }));
     if (part["run-state"].hidden) return part["run-state"].replaceChildren();
@@ -872,6 +883,9 @@ const HINTS = {
   prompts: "Click the thing; right click what is not part of it; or drag a box around it.",
   polygon: "Click the corners, or drag a lasso; the first corner or Enter closes it.",
 };
+
+const FIRST = "Press T: the model labels this photo, then you mend it. Or point at a thing: a click labels it.";
+const FIRST_TOUCH = "Label this photo lets the model begin. Or tap a thing, and again to label it.";
 
 const TOUCH_HINTS = {
   units: "Tap a thing to see its region; tap again to label it.",

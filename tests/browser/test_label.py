@@ -407,6 +407,12 @@ def test_the_models_view_lies_beside_the_labels_and_moves_with_them(served, open
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)  # and painting goes on meanwhile
     saved(page, 1)
     assert project.label_map(18)[0][100, 150] == 1
+    for level in page.locator(".class-rows .threshold input").all():
+        level.fill("0")
+    page.click("[data-part=use-view]")
+    saved(page, 2)
+    ids = project.label_map(18)[0]
+    assert ids[100, 150] == 1 and (ids > 0).mean() > 0.9
     page.keyboard.press("d")
     page.wait_for_selector(".labelling[data-photo='19']")
     page.wait_for_selector(".labelling.models")

@@ -1,6 +1,7 @@
 """The server side of the Label page, called by a stranger: whatever comes in, one sentence goes out."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from textseg.vocabulary import Vocabulary
 from textseg.web.engine import Engine
 from textseg.web.label import Label
 from textseg.web.page import answered
+from textseg.web.photos import Photo
 from textseg.web.project import ProjectApi
 
 FUNCTIONS = [
@@ -109,3 +111,23 @@ def test_the_memory_for_encoded_photos_is_bounded_by_bytes(label, tmp_path):
         label.prepare({"photos": [photo]})
         assert scenes.nbytes <= scenes.max_bytes * 4 / 3  # the newest one may grow once it is in
     assert 1 <= len(scenes) < 12
+
+
+def test_the_models_view_becomes_labels_with_the_thresholds_that_the_page_shows(label):
+    from textseg.segmentation import segment
+    from textseg.web.canvas import threshold_of
+
+    project = label.api.project
+    scene = label._engine.scene(Photo("one.png", (project.folder.parent / "one.png").read_bytes()))
+    vocabulary, _ = project.vocabulary()
+    level = int(np.median(segment(scene, vocabulary).score))
+    project.edit(1, 0, {"type": "brush", "class": 0, "radius": 4, "points": [[30, 20]]})  # a person's: erased
+    drawn = {"type": "brush", "class": 2, "radius": 4, "points": [[10, 10]]}
+    project.edit(1, project.photo(1).revision, drawn)
+    label.pseudolabel({"photo": 1, "levels": {"1": level}})
+    words = (replace(vocabulary[0], threshold=threshold_of(level)), vocabulary[1])
+    expected = segment(scene, Vocabulary(words)).ids
+    ids, made = project.label_map(1)[0], project.person_pixels(1)
+    assert made and (ids == expected).sum() >= ids.size - made and ids[10, 10] == 2
+    for levels in ("x", {"1": 999}, {"x": 3}, {"1": True}):
+        assert not answered(label.pseudolabel)({"photo": 1, "levels": levels})["ok"]

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from textseg.errors import EditError, PhotoError
 from textseg.model import Model, Scene
 from textseg.project import EditResult, Project, Region
 from textseg.pseudolabel import CONFIDENCE, MARGIN, label_regions
+from textseg.segmentation import segment
 from textseg.vocabulary import Vocabulary, colour_cycle
 
 
@@ -41,6 +44,24 @@ def pseudo_label(
     index, sure = found.index(confidence, margin)
     regions = [Region(class_ids[region.word - 1], region.confidence) for region in sure]
     return project.put_model_labels(photo, index, regions, f"{model.name}/{model.head_name}", over_person)
+
+
+def put_view(
+    project: Project, photo: int | str, scene: Scene, vocabulary: Vocabulary, class_ids: Sequence[int]
+) -> EditResult:
+    """Write what `segment` answers (its thresholds are those of `vocabulary`) where no person has been.
+
+    Each connected part of a class becomes a region, with the class's confidence.
+    """
+    from scipy import ndimage
+
+    labels = segment(scene, vocabulary)
+    index, regions = np.zeros(labels.ids.shape, np.int32), []
+    for k, class_id in enumerate(class_ids, start=1):
+        parts, count = ndimage.label(labels.ids == k)
+        index += np.where(parts > 0, parts + len(regions), 0)
+        regions += [Region(class_id, labels.confidence.get(k, 0.0))] * count
+    return project.put_model_labels(photo, index, regions, f"{scene.model.name}/{scene.model.head_name}")
 
 
 def add_words(project: Project, vocabulary: Vocabulary) -> list[str]:

@@ -214,9 +214,16 @@ class Label:
     # The model
 
     def pseudolabel(self, message: Any) -> dict[str, Any]:
-        """`{"photo"}` -> what the model's labels changed, as an edit."""
-        row = self._row(_fields(message))
-        answer = self.api.pseudolabel(self.api.project.name, str(row.id))
+        """`{"photo", "levels"?: {class id: byte}}` -> what the model's labels changed, as an edit.
+
+        With `levels` its view is stored as the page shows it, without them its sure regions.
+        """
+        fields = _fields(message)
+        row, levels = self._row(fields), fields.get("levels")
+        if levels is None:
+            answer = self.api.pseudolabel(self.api.project.name, str(row.id))
+        else:
+            answer = self.api.put_view(row, _levels(levels))
         return answer | {"state": self.api.project.photo(row.id).state}
 
     def run(self, message: Any) -> dict[str, Any]:
@@ -453,6 +460,15 @@ def _numbers(values: Any, count: int) -> list[float]:
     ):
         raise PromptError(f"A prompt's coordinates are {count} numbers in image pixels.")
     return [float(v) for v in values]
+
+
+def _levels(levels: Any) -> dict[int, int]:
+    """Score bytes by class id; JSON's keys are text."""
+    if not isinstance(levels, dict) or not all(
+        key.isdecimal() and type(level) is int and 0 <= level <= 255 for key, level in levels.items()
+    ):
+        raise EditError("Thresholds are numbers from 0 to 255 by class id.")
+    return {int(key): level for key, level in levels.items()}
 
 
 def _class_id(value: Any) -> int:

@@ -2,6 +2,8 @@
 
 import base64
 import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,10 @@ from textseg.errors import EditError, PhotoError, ProjectError, TextsegError
 from textseg.labelmap import index_png
 from textseg.model import Scene
 from textseg.project import EditResult, Project
-from textseg.project.labeller import add_words, pseudo_label, pseudo_label_all
+from textseg.project.labeller import add_words, pseudo_label, pseudo_label_all, put_view
 from textseg.project.schema import Photo as Row
 from textseg.vocabulary import Vocabulary
+from textseg.web.canvas import threshold_of
 from textseg.web.engine import Engine
 from textseg.web.photos import Photo
 
@@ -99,6 +102,15 @@ class ProjectApi:
             return {"labelled": run.labelled, "failed": [f"{name}: {reason}" for name, reason in run.failed]}
         scene = self.scene(self.project.photo(photo))
         return self._answer(pseudo_label(self.project, photo, model, scene=scene))
+
+    def put_view(self, photo: Row, levels: Mapping[int, int]) -> dict[str, Any]:
+        """Store the model's view of one photo where no person has been; `levels` are least score bytes by class id."""
+        vocabulary, ids = self.project.vocabulary()
+        words = [
+            replace(word, threshold=threshold_of(levels[k])) if levels.get(k) else word
+            for word, k in zip(vocabulary, ids, strict=True)
+        ]
+        return self._answer(put_view(self.project, photo.id, self.scene(photo), Vocabulary(tuple(words)), ids))
 
     def scene(self, photo: Row) -> Scene:
         """The scene of a photo of the project, encoded once; raises PhotoError when its file has vanished."""
