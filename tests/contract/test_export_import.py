@@ -1,6 +1,7 @@
 """`textseg export` and `textseg import`; exports opened by the formats' own readers, and their files taken in."""
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -147,6 +148,53 @@ def test_standard_output_is_the_report_alone(here):
     command = [sys.executable, "-m", "textseg.cli", "export", here.folder, "--format", "hf", "--out", "h", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["photos"] == 2 and done.stderr == ""
+
+
+@pytest.fixture(scope="module")
+def client(source):
+    """A client of the endpoint `/export`, served in this process on a free port."""
+    import gradio as gr
+    from gradio_client import Client
+
+    from textseg.web.data import add_export
+    from textseg.web.project import ProjectApi
+
+    with gr.Blocks(analytics_enabled=False) as blocks:
+        add_export(ProjectApi(Project(source / "p"), None))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    blocks.launch(server_port=port, prevent_thread_lock=True, quiet=True, run_history=False)
+    yield Client(f"http://127.0.0.1:{port}/", verbose=False, analytics_enabled=False)
+    blocks.close()
+
+
+def test_an_export_over_http_is_a_zip_and_a_report(here, client):
+    archive, report = client.predict("p", "panoptic", api_name="/export")
+    assert report["photos"] == 2 and report["out"] == "p-panoptic.zip" and archive.endswith(".zip")
+    other = fresh()
+    formats.import_(archive, "panoptic", other)
+    assert same_share(here, other) == 1.0
+    options = {"classes": ["cat"], "split": {"train": 0.5, "val": 0.5}}
+    _, report = client.predict("p", "coco", options, api_name="/export")
+    assert report["classes"] == ["cat"] and report["splits"] == {"train": 1, "val": 1}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("q", "coco"), "not served here"),
+        (("p", "zip"), "There is no format called 'zip'"),
+        (("p", "coco", {"out": "/etc"}), "There is no option 'out'"),
+        (("p", "coco", {"split": {"train": "all"}}), "gives train, val and test their shares"),
+        (("p", "coco", {"states": "done"}), "must be a list of names"),
+        (("p", "coco", {"seed": 0.5}), "whole number"),
+        (("p", "coco", [1]), "must be an object"),
+    ],
+)
+def test_a_mistake_over_http_is_one_sentence(client, arguments, says):
+    with pytest.raises(Exception, match=says):
+        client.predict(*arguments, api_name="/export")
 
 
 # Opened by the formats' own readers

@@ -187,6 +187,8 @@ def test_a_split_meets_its_shares_and_depends_on_the_seed_alone():
     shares = {"train": 0.8, "val": 0.1, "test": 0.1}
     dealt = assign(keys, alone, shares, seed=3)
     assert {name: dealt.count(name) for name in shares} == {"train": 40, "val": 5, "test": 5}
+    few = assign(keys[:3], alone[:3], shares, seed=3)
+    assert sorted(few) == ["test", "train", "val"], "no split stays empty where there are photos enough"
     backwards = assign(keys[::-1], alone, shares, seed=3)
     assert backwards[::-1] == dealt and assign(keys, alone, shares, seed=4) != dealt
 

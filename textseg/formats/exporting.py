@@ -111,6 +111,7 @@ class Export:
         self.classes, self.polygons = classes, polygons
         self.splits = [name for name in splits.SPLITS if any(item.split == name for item in items)]
         """The splits that have photos; none when no split was asked for."""
+        report.splits = dict.fromkeys(self.splits, 0)
         self._written: dict[int, str] = {item.id: item.name for item in classes}
         self._hashes: list[dict[str, Any]] = []
         self._wanted = np.zeros(2**16, np.uint16)
@@ -146,7 +147,7 @@ class Export:
             self._report.photos += 1
             self._report.labelled += bool(ids.any())
             if item.split:
-                self._report.splits[item.split] = self._report.splits.get(item.split, 0) + 1
+                self._report.splits[item.split] += 1
             if item.name != item.photo.name:
                 self._report.renamed.append((item.photo.name, item.name))
             self._hashes.append(

@@ -28,7 +28,9 @@ def parse_split(text: str) -> dict[str, float]:
 
 def check_split(shares: Mapping[str, float]) -> dict[str, float]:
     """The shares in the order of SPLITS; raises FormatError unless they have its names and add up to 1."""
-    if any(name not in SPLITS for name in shares) or abs(sum(shares.values()) - 1) > 1e-6:
+    if any(name not in SPLITS or not share >= 0 for name, share in shares.items()):
+        raise FormatError(f"A split has a share of {', '.join(SPLITS)} each, none below 0.")
+    if abs(sum(shares.values()) - 1) > 1e-6:
         raise FormatError(f"The shares of {', '.join(SPLITS)} must add up to 1, not {sum(shares.values()):g}.")
     return {name: shares[name] for name in SPLITS if shares.get(name)}
 
@@ -36,7 +38,8 @@ def check_split(shares: Mapping[str, float]) -> dict[str, float]:
 def assign(keys: Sequence[str], alike: Sequence[Sequence[int]], shares: Mapping[str, float], seed: int) -> list[str]:
     """The split of each photo: groups in the order of a seeded hash of their keys, each to where most is missing.
 
-    The result depends on the photos, the shares and the seed alone, not on the order in which photos were added.
+    No split stays empty where there are groups enough. The result depends on the photos, the shares and the seed alone,
+    not on the order in which photos were added.
     """
 
     def place(group: Sequence[int]) -> bytes:
@@ -44,8 +47,9 @@ def assign(keys: Sequence[str], alike: Sequence[Sequence[int]], shares: Mapping[
 
     counts = dict.fromkeys(shares, 0)
     split = [""] * len(keys)
-    for group in sorted(alike, key=place):
-        name = max(shares, key=lambda n: shares[n] * len(keys) - counts[n])
+    for left, group in zip(range(len(alike), 0, -1), sorted(alike, key=place), strict=True):
+        empty = [name for name in shares if not counts[name]]
+        name = max(empty if left <= len(empty) else shares, key=lambda n: shares[n] * len(keys) - counts[n])
         counts[name] += len(group)
         for k in group:
             split[k] = name
