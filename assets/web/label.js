@@ -97,7 +97,7 @@ export class LabelPage {
     this.prepareSoon = debounce(() => this.prepare(), SETTLE);
     this.noteSoon = debounce(() => this.saveNote(), 500);
     this.measureSoon = debounce(() => this.measure(), 60);
-    this.sourcesSoon = debounce(() => this.loadSources(), 300);
+    this.sourcesSoon = debounce(() => this.loadSources(), 700);
     this.listen();
     this.take("units");
     this.resize(0);
@@ -735,7 +735,7 @@ export class LabelPage {
     const { turn } = this;
     const reply = await this.ask("sources", {});
     if (turn !== this.turn || !reply.ok) return;
-    this.sources = reply.sources;
+    this.sources = reply;
     this.showSources();
   }
 
@@ -744,16 +744,17 @@ export class LabelPage {
     const { part } = this,
       all = this.map?.ids.length ?? 1;
     part["above-text"].textContent = this.above.toFixed(2);
-    const pixels = (rows) => rows.reduce((sum, row) => sum + row.pixels, 0) / all;
-    const model = (this.sources ?? []).filter(({ kind }) => kind === "model");
-    const sure = model.filter(({ confidence }) => confidence >= this.above);
-    const made = (this.sources ?? []).filter(({ kind }) => kind !== "model");
+    const { person, model } = this.sources ?? { person: 0, model: [] };
+    const sure = model.filter(([, confidence]) => confidence >= part.above.valueAsNumber);
+    const regions = (rows) => rows.reduce((sum, [, , count]) => sum + count, 0);
+    const share = (rows) => percent(rows.reduce((sum, [, , , pixels]) => sum + pixels, 0) / all);
+    const checked = `Checked by a person: ${percent(person / all)}.`;
     part["sure-text"].textContent = model.length
-      ? `${sure.length} of the model's ${model.length} regions, ${percent(pixels(sure))} of the photo. Checked by a person: ${percent(pixels(made))}.`
-      : `Nothing of the model's waits here. Checked by a person: ${percent(pixels(made))}.`;
+      ? `${regions(sure)} of the model's ${regions(model)} regions, ${share(sure)} of the photo. ${checked}`
+      : `Nothing of the model's waits here. ${checked}`;
     part["accept-sure"].disabled = !sure.length;
     part["accept-all"].disabled = !model.length;
-    part["accept-class"].disabled = !model.some((row) => row.class === this.chosen);
+    part["accept-class"].disabled = !model.some(([id]) => id === this.chosen);
   }
 
   /** Show what the model says to the project's classes beside the labels, with thresholds; nothing of it is stored. */

@@ -410,3 +410,13 @@ def test_a_stroke_in_a_class_that_somebody_merged_is_drawn_as_that_one(project):
     project.delete_class(2, merge_into=3)
     kept = brush(project, 2)
     assert "merged" in kept.warning and kept.changed == (project.label_map("one.png")[0] == 3).sum() > 0
+
+
+def test_who_made_how_many_pixels_is_counted_piece_by_piece(project):
+    thirds = np.broadcast_to(1 + np.arange(90) // 30, (60, 90))
+    project.put_model_labels("one.png", thirds, [Region(1, 0.9), Region(1, 0.3), Region(2, 0.9)], head="default")
+    brush(project, 3)
+    sources, _ = project.provenance("one.png")
+    assert {row.id: pixels for row, pixels in project.shares("one.png")} == {
+        int(k): int((sources == k).sum()) for k in np.unique(sources) if k
+    }

@@ -59,6 +59,19 @@ class Raster:
                 self._session.add(tile)
             tile.ids, tile.sources = _pack(new_ids), _pack(new_sources)
 
+    def count_sources(self) -> dict[int, int]:
+        """Pixels by source id, without those of nobody."""
+        counts: dict[int, int] = {}
+        for tile in self._tiles(self.box):
+            # Beyond the photo's edge a tile has no source.
+            sources = self._unpacked(tile)[1]
+            low = int(sources.min())
+            for offset in np.flatnonzero(pixels := np.bincount((sources - low).ravel())):
+                source = low + int(offset)
+                counts[source] = counts.get(source, 0) + int(pixels[offset])
+        counts.pop(0, None)
+        return counts
+
     def _unpacked(self, tile: Tile) -> tuple[np.ndarray, np.ndarray]:
         try:
             return _unpack(tile.ids, np.uint16), _unpack(tile.sources, np.uint32)

@@ -242,16 +242,20 @@ class Label:
         return canvas.answer(scene, vocabulary, segment(scene, vocabulary)) | {"ids": ids}
 
     def sources(self, message: Any) -> dict[str, Any]:
-        """`{"photo"}` -> who made which pixels: kind, class, confidence, pixels."""
-        sources, rows = self.api.project.provenance(self._row(_fields(message)).id)
-        found = zip(*np.unique(sources, return_counts=True), strict=True)
-        return {
-            "sources": [
-                {"kind": row.kind, "class": row.class_id, "confidence": row.confidence, "pixels": int(pixels)}
-                for source, pixels in found
-                if (row := rows.get(int(source))) is not None
-            ]
-        }
+        """`{"photo"}` -> pixels that a person made, and the model's regions by class and whole per cent of confidence.
+
+        `{"person": pixels, "model": [[class, per cent, regions, pixels], ...]}`; per cents are rounded down, so that
+        they reach a bound in whole per cents exactly when the region does.
+        """
+        person, model = 0, {}
+        for row, pixels in self.api.project.shares(self._row(_fields(message)).id):
+            if row.kind != "model":
+                person += pixels
+                continue
+            key = row.class_id, int(100 * (row.confidence or 0) + 1e-9)
+            regions, before = model.get(key, (0, 0))
+            model[key] = regions + 1, before + pixels
+        return {"person": person, "model": [[*key, *value] for key, value in sorted(model.items())]}
 
     # Classes
 
