@@ -50,6 +50,9 @@ class Source:
         self.file = path if path.is_file() else None
         """The file that was named, if one was."""
         self.root = path.parent if self.file else path
+        if self.root.absolute().name == "annotations":  # of COCO: photos lie beside it
+            self.root = self.root.absolute().parent
+            self.file = path.absolute() if self.file else None
         self.background = background
         """The class that id 0 stands for; None: such pixels are unlabelled."""
 

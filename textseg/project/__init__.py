@@ -22,7 +22,7 @@ from textseg.errors import EditError, PhotoError, ProjectError, StaleRevisionErr
 from textseg.files import write_atomically
 from textseg.project import operations
 from textseg.project.database import Database
-from textseg.project.intake import Intake
+from textseg.project.intake import Intake, take_back
 from textseg.project.raster import Box, Raster, pack_patch, unpack_patch
 from textseg.project.schema import STATES, Class, Edit, Photo, Source
 from textseg.vocabulary import Vocabulary, Word
@@ -152,16 +152,18 @@ class Project:
 
         With `dry_run` nothing stays either, and the project is as it was.
         """
-        intake = None
+        written: list[Path] = []
         try:
             with self._database.writing() as session:
-                intake = Intake(self, session, dry_run)
-                yield intake
+                try:
+                    yield Intake(self, session, dry_run, written)
+                except BaseException:
+                    take_back(written)  # while nobody else can write
+                    raise
                 if dry_run:
                     session.rollback()
         except BaseException:
-            if intake is not None:
-                intake.take_back()
+            take_back(written)
             raise
 
     def photos(self, state: str | None = None, search: str = "") -> list[Photo]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -25,9 +26,9 @@ MERGES = ("mine", "theirs", "unlabelled")
 class Intake:
     """What is done here is one transaction of `Project.taking_in`; photo files that it wrote leave with it."""
 
-    def __init__(self, project: Project, session: Session, dry_run: bool) -> None:
-        self._project, self._session, self._dry_run = project, session, dry_run
-        self._written: list[Any] = []
+    def __init__(self, project: Project, session: Session, dry_run: bool, written: list[Path]) -> None:
+        """`written` takes the photo files that were written, for whoever has to take them back."""
+        self._project, self._session, self._dry_run, self._written = project, session, dry_run, written
 
     def add_class(self, word: Word) -> int:
         """A new class; its id was never used before."""
@@ -72,12 +73,12 @@ class Intake:
         if merge == "mine" and shown.any():
             return None
         takes = (ids > 0) & (shown == 0) if merge == "unlabelled" else (ids > 0) | (shown > 0)
-        new_sources = old_sources.copy()
-        if kind == "person":
-            new_sources[takes] = _person(session, photo)
-        else:
+        if kind == "model":
             takes &= ~self._project._made_by_person(session, photo, old_sources)
-            new_sources[takes] = 0
+        new_sources = np.where(takes, 0, old_sources)  # a pixel that is unlabelled now is nobody's
+        if kind == "person":
+            new_sources[takes & (ids > 0)] = _person(session, photo)
+        else:
             for class_id in np.unique(ids[takes & (ids > 0)]).tolist():
                 source = Source(photo_id=photo.id, kind="model", class_id=class_id, head="imported")
                 session.add(source)
@@ -91,7 +92,8 @@ class Intake:
         )
         return edit.changed
 
-    def take_back(self) -> None:
-        """Remove the photo files that were written here."""
-        for path in self._written:
-            path.unlink(missing_ok=True)
+
+def take_back(written: list[Path]) -> None:
+    """Remove the photo files that an intake wrote."""
+    while written:
+        written.pop().unlink(missing_ok=True)

@@ -1,0 +1,109 @@
+"""What the Data page's server functions take from strangers, and refuse."""
+
+import json
+import time
+from types import SimpleNamespace
+
+import pytest
+from gradio.data_classes import DataWithFiles
+
+from tests.label_maps import make_project
+from textseg.errors import DatasetError, FormatError, ProjectError, TextsegError
+from textseg.web.data import Data, export_options
+from textseg.web.project import ProjectApi
+
+
+@pytest.fixture
+def page(tmp_path):
+    project = make_project(tmp_path / "p", ["cat"], {"one.png": (30, 20)})
+    return Data(ProjectApi(project, SimpleNamespace()))
+
+
+def piece(content=b"abc", **fields):
+    return DataWithFiles(data={"upload": "", "path": "a.png", "offset": "0", **fields}, files=[("piece", content)])
+
+
+def finished(page):
+    deadline = time.monotonic() + 60
+    while (state := page.work({"action": "look"}))["running"]:
+        assert time.monotonic() < deadline
+    return state
+
+
+def test_pieces_of_a_file_come_together_under_its_path(page, tmp_path):
+    token = page.stage(piece(b"abc", path="set/images/a b.png"))["upload"]
+    page.stage(piece(b"def", upload=token, path="set/images/a b.png", offset="3"))
+    staged = tmp_path / "p" / "cache" / "uploads" / token
+    assert (staged / "set" / "images" / "a b.png").read_bytes() == b"abcdef"
+    with pytest.raises(DatasetError, match="A piece of a b.png is missing"):
+        page.stage(piece(b"xyz", upload=token, path="set/images/a b.png", offset="3"))
+
+
+@pytest.mark.parametrize("path", ["../a.png", "/a.png", "a//b", "a/../b", "..", "", "C:\\a.png", "a\0b", "x" * 300])
+def test_a_path_that_leads_elsewhere_is_refused(page, tmp_path, path):
+    with pytest.raises(DatasetError, match="no path of a file"):
+        page.stage(piece(path=path))
+    assert not list(tmp_path.rglob("a.png"))
+
+
+@pytest.mark.parametrize("token", ["..", "../../photos", "x" * 32, "a" * 31, "/etc"])
+def test_a_made_up_upload_is_refused(page, token):
+    with pytest.raises(DatasetError, match="choose the files again"):
+        page.stage(piece(upload=token))
+    with pytest.raises(DatasetError, match="choose the files again"):
+        page.take({"upload": token, "format": "coco", "merge": "mine", "as": "person"})
+
+
+@pytest.mark.parametrize("message", [None, 3, "x", [], {}, {"upload": {}}, {"format": 3}, {"format": "coco"}])
+def test_junk_is_refused_in_one_sentence(page, message):
+    for function in (page.stage, page.add, page.take):
+        with pytest.raises(TextsegError) as refused:
+            function(message)
+        assert "\n" not in str(refused.value)
+
+
+def test_folders_of_the_server_are_for_those_who_sit_at_it(page, tmp_path):
+    message = {"format": "coco", "folder": str(tmp_path / "out"), "merge": "mine", "as": "person", "options": {}}
+    for function in (page.take, page.export):
+        with pytest.raises(ProjectError, match="Folders are chosen where the server runs"):
+            function(message)
+
+
+def test_work_is_told_with_its_problem_and_one_at_a_time(page):
+    assert page.export({"format": "png", "options": {"states": ["done"]}})["what"] == "Exporting"
+    state = finished(page)
+    assert state["problem"].startswith("No photo of the project matches") and state["report"] is None
+    page.export({"format": "png", "options": {}, "dry_run": True})
+    assert finished(page)["report"]["export"]["photos"] == 1
+
+
+def test_a_stopped_import_leaves_nothing(page, tmp_path, monkeypatch):
+    from textseg import formats
+
+    def stopped(*arguments, progress, **options):
+        page.work({"action": "cancel"})
+        progress(0, 1)
+
+    monkeypatch.setattr(formats, "import_", stopped)
+    token = page.stage(piece())["upload"]
+    page.take({"upload": token, "format": "png", "merge": "mine", "as": "person"})
+    assert finished(page)["problem"] == "Stopped; nothing was changed."
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "{", [1], {"out": "x"}, {"states": "done"}, {"classes": [1]}, {"split": {"train": "x"}}, {"split": [1]},
+        {"split": "train=2"}, {"seed": True}, {"seed": 1.5}, {"polygons": 1},
+    ],
+)  # fmt: skip
+def test_options_that_are_none_are_refused(options):
+    with pytest.raises(FormatError):
+        export_options(options)
+
+
+def test_options_are_those_of_the_library():
+    given = {"split": "train=0.5,val=0.5", "seed": 3.0, "states": ["done"], "classes": None, "polygons": True}
+    wanted = {"split": {"train": 0.5, "val": 0.5}, "seed": 3, "states": ["done"], "polygons": True}
+    assert export_options(given) == export_options(json.dumps(given)) == wanted
+    assert export_options(None) == export_options({}) == {}
