@@ -78,6 +78,8 @@ def train(
     objective_type = objectives.get(objective)
     if not isinstance(recipe, Recipe):
         recipe = recipes.load(objective, recipe, changes)
+    if objective_type.needs == "corrections":
+        return _learn(data, out, backbone, recipe, head, say or _to_stderr, cancel)
     accelerator = _accelerator(recipe.precision)
     main = accelerator.is_main_process
     say = (say or _to_stderr) if main else _to_nobody
@@ -143,6 +145,32 @@ def train(
         say(f"{out} is written, with {out.with_suffix('.csv').name} and {out.with_suffix('.png').name} beside it.")
     accelerator.wait_for_everyone()
     return facts
+
+
+def _learn(
+    data: str | Path | Sequence[str | Path] | TrainingSet,
+    out: Path,
+    backbone: str | Backbone,
+    recipe: Recipe,
+    head: str | Path | None,
+    say: Say,
+    cancel: Callable[[], bool] | None,
+) -> dict[str, Any]:
+    """Learn from the corrections of a project, which takes seconds: there is nothing to resume."""
+    from textseg.project import Project
+    from trainer import corrections
+
+    places = [data] if isinstance(data, (str, Path)) else data
+    if isinstance(places, TrainingSet) or len(places) != 1:
+        raise TrainingError("This objective learns from one project; give its folder as --data DIR.")
+    if isinstance(backbone, str):
+        backbone = backbones.load(backbone)
+    model = corrections.start_model(backbone, head)
+    project = Project(places[0])
+    try:
+        return corrections.learn(project, out, model, recipe, say, cancel=cancel)
+    finally:
+        project.close()
 
 
 class _Run:
@@ -385,10 +413,11 @@ def _to_nobody(text: str) -> None:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `textseg train`."""
-    parser.add_argument("--objective", required=True, metavar="NAME", help="pacl, mgca, mixreorg, afss, ...")
+    parser.add_argument("--objective", required=True, metavar="NAME", help="pacl, mgca, mixreorg, afss or corrections")
     parser.add_argument(
         "--data", required=True, nargs="+", metavar="PATH",
-        help="TSV (file<TAB>caption), JSON list, folder of photos, or webdataset tar shards; several are put together",
+        help="TSV (file<TAB>caption), JSON list, folder of photos, or webdataset tar shards; several are put together; "
+        "for corrections the folder of a project",
     )  # fmt: skip
     parser.add_argument("--out", required=True, metavar="HEAD.safetensors")
     parser.add_argument("--backbone", default="lite", metavar="NAME")

@@ -355,6 +355,24 @@ class Project:
             raster = Raster(session, photo)
             return int(self._made_by_person(session, photo, raster.read(raster.box)[1]).sum())
 
+    def corrections(self, key: int | str) -> np.ndarray:
+        """(H, W) int32, what a person says of each pixel: the class id drawn or accepted, 0 nothing, -1 none of these.
+
+        "None of these" is what a person erased. Pixels of a deleted class say nothing, as do a model's.
+        """
+        with self._database.reading() as session:
+            photo = _find(session, key)
+            raster = Raster(session, photo)
+            ids, sources = raster.read(raster.box)
+            meant = np.where(ids == 0, -1, _meaning(session)[ids].astype(np.int32))
+            return np.where(self._made_by_person(session, photo, sources), meant, 0).astype(np.int32)
+
+    def corrected(self) -> list[Photo]:
+        """The photos in which a person has ever drawn, erased or accepted something, in the order of `photos`."""
+        query = select(Source.photo_id).where(Source.kind.in_(("person", "accepted"))).distinct()
+        with self._database.reading() as session:
+            return list(session.scalars(select(Photo).where(Photo.id.in_(query)).order_by(Photo.id)))
+
     def history(self, key: int | str) -> list[dict[str, Any]]:
         """Every step of a photo, oldest first: revision, type, class, changed pixels, box, time."""
         with self._database.reading() as session:

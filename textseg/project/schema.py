@@ -112,3 +112,45 @@ class Edit(Base):
     target: Mapped[int | None]
     created: Mapped[datetime] = mapped_column(default=now)
     __table_args__ = (Index("ix_edit_photo_revision", "photo_id", "revision", unique=True),)
+
+
+class Head(Base):
+    """One trained head, kept for ever as heads/<file>; at most one is active."""
+
+    __tablename__ = "head"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    file: Mapped[str]
+    """Name inside the project's heads/ folder."""
+    fingerprint: Mapped[str]
+    """Identifies the corrections it learnt from."""
+    facts: Mapped[dict] = mapped_column(JSON)
+    """What it learnt from, and its scores: before (the head that was active) and after, on held-back photos."""
+    active: Mapped[bool] = mapped_column(default=False)
+    created: Mapped[datetime] = mapped_column(default=now)
+
+
+class Training(Base):
+    """One training: its state, how far it is, and what came of it."""
+
+    __tablename__ = "training"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    state: Mapped[str] = mapped_column(default="running")
+    """"running", "done", "failed", "cancelled" or "killed"."""
+    options: Mapped[dict] = mapped_column(JSON, default=dict)
+    doing: Mapped[str] = mapped_column(default="Starting")
+    """What it does now, for a person."""
+    done: Mapped[float] = mapped_column(default=0.0)
+    """Share of the work, 0..1."""
+    curve: Mapped[list[list[float]]] = mapped_column(JSON, default=list)
+    """[step, loss], thinned out as it grows."""
+    log: Mapped[list[str]] = mapped_column(JSON, default=list)
+    problem: Mapped[str | None]
+    """Why it did not end well, in one sentence."""
+    cancel: Mapped[bool] = mapped_column(default=False)
+    """A person wants it to stop."""
+    process: Mapped[int | None]
+    beat: Mapped[datetime] = mapped_column(default=now)
+    """When it last said anything."""
+    began: Mapped[datetime] = mapped_column(default=now)
+    ended: Mapped[datetime | None]
+    head_id: Mapped[int | None] = mapped_column(ForeignKey("head.id"))

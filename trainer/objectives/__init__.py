@@ -48,8 +48,9 @@ class Objective(nn.Module):
 
     head_type: ClassVar[str]
     """The registered head it trains unless told otherwise."""
-    needs: ClassVar[Literal["captions", "labels"]]
-    """What its batches hold: captions with nouns, or (pseudo-)labelled patches with their classes."""
+    needs: ClassVar[Literal["captions", "labels", "corrections"]]
+    """What it learns from: captions with nouns, (pseudo-)labelled patches with their classes, or a project's
+    corrections (trainer/corrections.py)."""
 
     def __init__(self, head: Head, backbone: Backbone, **config: Any) -> None:
         super().__init__()

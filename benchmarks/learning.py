@@ -1,0 +1,321 @@
+"""What corrections teach: mIoU on photos never trained on, by the number of photos corrected, for each ordering rule.
+
+    python benchmarks/learning.py --data ../shared/data [--rules random,rarity] [--json FILE] [--picture FILE]
+
+voc-eval is cut in two by the parity of a hash of the file name, so that neither order nor class decides; one half is
+the project, the other is held back. A simulated person corrects whole photos: every object pixel of the true mask gets
+its class; the background is left unlabelled, or with `--background none` marked "none of these". After 0, 1, 2, 5, 10,
+20 and 50 photos the head is fitted and scored at the photos' full size, all 20 words competing, averaged inside
+regions, as `textseg evaluate` does by default. Words never corrected: coco-eval with its 133 words, without the 20 and
+their near names. All photos are encoded once into `--cache` (about 1 s each); the rest takes minutes on two cores.
+"""
+
+import argparse
+import hashlib
+import json
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import ndimage
+
+from textseg.model import Model, backbones
+from textseg.model.heads.corrected import CorrectedHead
+from textseg.project import Project
+from textseg.project.schema import Class
+from textseg.vocabulary import Vocabulary, Word
+from trainer import corrections, datasets, recipes, suggest
+from trainer.corrections import Corpus, Encodings, Lesson
+from trainer.datasets import UNSCORED, Dataset
+from trainer.evaluate import Confusion
+from trainer.objectives.corrections import Corrections
+
+POINTS = (0, 1, 2, 5, 10, 20, 50)
+LEAST_CLICK = 0.005
+"""Wrong areas smaller than this share of the photo are not worth a click."""
+
+
+@dataclass
+class Known:
+    """A photo with its truth, and everything that no training changes."""
+
+    lesson: Lesson
+    truth: np.ndarray
+    """(H, W) index of the class, UNSCORED where none is."""
+    z: torch.Tensor
+    evidence: torch.Tensor
+    by_region: np.ndarray
+    """(R, K) pixels of each class in each region."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="the folder with voc-eval and coco-eval")
+    parser.add_argument("--cache", type=Path, help="where encoded photos are kept (default: a folder that is removed)")
+    parser.add_argument("--rules", default=",".join(suggest.names()))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--background", choices=["nothing", "none"], default="nothing")
+    parser.add_argument("--half", type=int, choices=[0, 1], default=0, help="which half is held back")
+    parser.add_argument("--set", dest="changes", nargs="+", default=[], metavar="KEY=VALUE", help="of the recipe")
+    parser.add_argument("--points", type=lambda text: tuple(map(int, text.split(","))), default=POINTS)
+    parser.add_argument("--min-photos", type=int, default=1, help="score classes held back in at least so many photos")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--picture", type=Path)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        report = measure(args, args.cache or Path(folder))
+    if args.json:
+        args.json.write_text(json.dumps(report, indent=1))
+    if args.picture:
+        draw(report, args.picture)
+
+
+def measure(args: argparse.Namespace, cache: Path) -> dict[str, Any]:
+    began = time.monotonic()
+    model = corrections.start_model(backbones.load("lite"), "default")
+    voc, coco = (Bench(args.data / name, cache / name, model) for name in ("voc-eval", "coco-eval"))
+    encoded = time.monotonic() - began
+    print(f"{len(voc.photos) + len(coco.photos)} photos read or encoded in {encoded:.0f} s", flush=True)
+    held = [one for one in voc.photos if half(one.lesson.photo.name) == args.half]
+    pool = [one for one in voc.photos if half(one.lesson.photo.name) != args.half]
+    recipe = recipes.load("corrections", None, args.changes)
+    report: dict[str, Any] = {"background": args.background, "points": args.points, "pool": len(pool), "curves": {}}
+    start = voc.confusion(model, held)
+    start_coco = coco.confusion(model, coco.photos)
+    others = coco.uncorrected(voc.words)
+    report["start"] = {
+        "voc": start.miou(args.min_photos),
+        "other": mean_iou(start_coco, others),
+        "same": mean_iou(start_coco, ~others),
+    }
+    print(f"start: {report['start']}", flush=True)
+    for rule in args.rules.split(","):
+        runs = []
+        for seed in range(args.seeds):
+            runs.append(run(rule, seed, args, model, recipe, voc, coco, pool, held, others))
+            print(f"{rule} {seed}: " + "  ".join(f"{p['photos']}: {p['voc']:.1f}" for p in runs[-1]), flush=True)
+        report["curves"][rule] = runs
+    report["seconds"] = {"encoding": round(encoded, 1), "all": round(time.monotonic() - began, 1)}
+    print(table(report))
+    return report
+
+
+def run(
+    rule: str, seed: int, args: argparse.Namespace, model: Model, recipe: Any,
+    voc: "Bench", coco: "Bench", pool: list[Known], held: list[Known], others: np.ndarray,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """One project growing photo by photo: the first photo by lot, then by the rule, with the newest head."""
+    points: list[dict[str, Any]] = []
+    done: list[Known] = []
+    newest, before, gestures = model, model, 0
+    left = [pool[i] for i in np.random.default_rng(seed).permutation(len(pool))]
+    for target in args.points:
+        if target > len(pool):
+            break
+        if target:
+            more = target - len(done)
+            order = left if not done or rule == "random" else voc.order(rule, newest, before, left, done, seed)
+            done, left = done + order[:more], [one for one in left if all(one is not new for new in order[:more])]
+            gestures = sum(voc.gestures(one) for one in done)
+            began = time.monotonic()
+            before, newest = newest, voc.learn(model, done, recipe, args.background)
+            fit = time.monotonic() - began
+        else:
+            fit = 0.0
+        scored = voc.confusion(newest, held)
+        ahead = left[:20]
+        points.append({
+            "photos": target, "gestures": gestures, "voc": scored.miou(args.min_photos), "fit_seconds": round(fit, 2),
+            "clicks_ahead": float(np.mean([voc.clicks(newest, one) for one in ahead])) if ahead else None,
+        })  # fmt: skip
+        if target in (0, 20, 50) and rule in ("random", "rarity"):
+            everywhere = coco.confusion(newest, coco.photos)
+            points[-1] |= {"other": mean_iou(everywhere, others), "same": mean_iou(everywhere, ~others)}
+    return points
+
+
+def half(name: str) -> int:
+    return hashlib.sha256(name.encode()).digest()[0] % 2
+
+
+def mean_iou(confusion: Confusion, which: np.ndarray) -> float:
+    return float(confusion.iou()[which & confusion.counted()].mean())
+
+
+class Bench:
+    """A labelled photo set as a project whose photos are encoded once."""
+
+    def __init__(self, folder: Path, cache: Path, model: Model) -> None:
+        self.dataset: Dataset = datasets.open(folder)
+        self.words = Vocabulary.from_names(one.word for one in self.dataset.classes)
+        self.classes = [Class(id=k, name=word.name, aliases=[]) for k, word in enumerate(self.words, start=1)]
+        there = (cache / "project.sqlite").is_file()
+        project = Project(cache) if there else Project.create(cache, self.words)
+        project.add(photo for photo, _ in self.dataset.pairs)
+        encodings = Encodings(project, model)
+        label_of = {photo.name: label for photo, label in self.dataset.pairs}
+        frame = CorrectedHead(*_base(model), model.logit_scale, 1280, 384, [], 0)
+        self.photos = [self._known(row, encodings, label_of[row.name], frame) for row in project.photos()]
+        project.close()
+
+    def _known(self, row: Any, encodings: Encodings, label: Path, frame: CorrectedHead) -> Known:
+        features, regions = encodings.of(row)
+        truth = self.dataset.truth(label, (row.width, row.height))
+        lesson = Lesson(row, features, regions, np.zeros(0))
+        with torch.no_grad():
+            z, evidence = corrections.unchanging(frame, lesson)
+        lesson.features = features[:, :1, :1].expand_as(features)  # only its shape is needed from here on
+        scored = truth != UNSCORED
+        ids = regions.spread(np.arange(regions.count), truth.shape)
+        count = len(self.words)
+        by_region = np.bincount(ids[scored] * count + truth[scored], minlength=regions.count * count)
+        return Known(lesson, truth, z, evidence.half(), by_region.reshape(-1, count))
+
+    def uncorrected(self, learnt: Vocabulary) -> np.ndarray:
+        """(K,) bool: the classes whose word is none of `learnt`, nor another name of one."""
+        near = {*learnt.names, "couch", "tv"}
+        return np.array([word.name not in near for word in self.words])
+
+    def similarities(self, model: Model, one: Known) -> torch.Tensor:
+        with torch.no_grad():
+            head = model.head
+            z = head.combine(one.z, one.evidence.float())[0] if isinstance(head, CorrectedHead) else one.z[0]
+            return torch.einsum("ehw,ke->khw", z, model.embed(self.words)[0])
+
+    def winners(self, model: Model, one: Known) -> np.ndarray:
+        """(R,) index of the word that wins each region."""
+        return one.lesson.regions.pool(self.similarities(model, one)).argmax(0).numpy()
+
+    def confusion(self, model: Model, photos: Sequence[Known]) -> Confusion:
+        total = Confusion(len(self.words))
+        for one in photos:
+            np.add.at(total.pixels.T, self.winners(model, one), one.by_region)
+            total.photos += one.by_region.any(0)
+        return total
+
+    def gestures(self, one: Known) -> int:
+        """Clicks that label a photo from nothing: its connected parts of one class."""
+        found = np.unique(one.truth[one.truth != UNSCORED])
+        return sum(_parts(one.truth == k) for k in found)
+
+    def clicks(self, model: Model, one: Known) -> int:
+        """Clicks that make the model's answer right: connected wrong parts of one true class."""
+        said = one.lesson.regions.spread(self.winners(model, one), one.truth.shape)
+        wrong = (said != one.truth) & (one.truth != UNSCORED)
+        return sum(_parts(wrong & (one.truth == k)) for k in np.unique(one.truth[wrong]))
+
+    def learn(self, model: Model, done: Sequence[Known], recipe: Any, background: str) -> Model:
+        lessons = []
+        for one in done:
+            said = np.where(one.truth == UNSCORED, 0, one.truth + 1).astype(np.int32)
+            if background == "none":
+                said[self.background(one)] = -1
+            lessons.append(Lesson(one.lesson.photo, one.lesson.features, one.lesson.regions, said))
+        known = {one.lesson.photo.sha256: one for one in done}
+        found = {k for lesson in lessons for k in np.unique(lesson.said)}
+        classes = [one for one in self.classes if one.id in found]
+        corpus = Corpus(classes, [one for one in self.classes if one.id not in found], lessons, [])
+        head = corrections.new_head(model, corpus, self.texts, recipe.objective.get("presence", 0.03))
+
+        def ready(_: CorrectedHead, lesson: Lesson) -> tuple[torch.Tensor, torch.Tensor]:
+            one = known[lesson.photo.sha256]
+            return one.z, one.evidence.float()
+
+        data = corrections.patches(head, corpus, recipe.seed, ready)
+        corrections.fit(Corrections(head, model.backbone, **recipe.objective), data, recipe)
+        return Model(model.backbone, head.eval(), "learnt")
+
+    @property
+    def texts(self) -> Path:
+        return Path(tempfile.gettempdir()) / "textseg-learning-texts"
+
+    def background(self, one: Known) -> np.ndarray:
+        """(H, W) bool: pixels that the truth calls background (id 0, not the ignored outlines)."""
+        from textseg.labelmap import read_index_png
+
+        label = next(label for photo, label in self.dataset.pairs if photo.name == one.lesson.photo.name)
+        return read_index_png(label) == 0
+
+    def order(
+        self, rule: str, newest: Model, before: Model, left: list[Known], done: list[Known], seed: int
+    ) -> list[Known]:
+        scale = newest.logit_scale
+        views = []
+        for key, one in enumerate(left):
+            features = one.evidence[0]
+            now, then = self.similarities(newest, one), self.similarities(before, one)
+            views.append(suggest.look(key, features, now, scale, then))
+        known = [
+            suggest.View(None, torch.nn.functional.normalize(one.evidence[0].flatten(1).float().mean(1), dim=0),
+                         one.by_region.any(0).astype(float))
+            for one in done
+        ]  # fmt: skip
+        return [left[one.key] for one in suggest.get(rule)(views, known, self.words, seed)]
+
+
+def _base(model: Model) -> tuple[Any, dict[str, Any]]:
+    return corrections.base_of(model.head)
+
+
+def _parts(mask: np.ndarray) -> int:
+    parts, _ = ndimage.label(mask)
+    return int((np.bincount(parts.ravel())[1:] >= LEAST_CLICK * mask.size).sum())
+
+
+def table(report: dict[str, Any]) -> str:
+    lines = [f"{'rule':14}" + "".join(f"{n:>14}" for n in report["points"])]
+    for rule, runs in report["curves"].items():
+        cells = []
+        for n in range(len(runs[0])):
+            values = [run[n]["voc"] for run in runs]
+            cells.append(f"{np.mean(values):8.1f} ±{np.std(values):4.1f}")
+        lines.append(f"{rule:14}" + "".join(f"{cell:>14}" for cell in cells))
+    for rule, runs in report["curves"].items():
+        for point in runs[0]:
+            if "other" in point:
+                n = runs[0].index(point)
+                other, same = (np.mean([run[n][key] for run in runs]) for key in ("other", "same"))
+                after = f"coco-eval after {point['photos']} ({rule})"
+                lines.append(f"{after}: never corrected {other:.2f}, VOC words {same:.2f}")
+    ahead = [f"{runs[0][n]['photos']}: {np.mean([run[n]['clicks_ahead'] for run in runs]):.2f}"
+             for runs in [next(iter(report["curves"].values()))] for n in range(len(runs[0]))
+             if runs[0][n]["clicks_ahead"] is not None]  # fmt: skip
+    lines += ["clicks to put the next photo right: " + "  ".join(ahead), f"seconds: {report['seconds']}"]
+    return "\n".join(lines)
+
+
+def draw(report: dict[str, Any], path: Path) -> None:
+    """The learning curves, and the clicks that a next photo takes."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 4.2), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for rule, runs in report["curves"].items():
+        photos = [point["photos"] for point in runs[0]]
+        values = np.array([[point["voc"] for point in one] for one in runs])
+        (line,) = left.plot(photos, values.mean(0), label=rule, linewidth=2 if rule == "random" else 1.4)
+        left.fill_between(photos, values.min(0), values.max(0), color=line.get_color(), alpha=0.12, linewidth=0)
+    left.set(xscale="symlog", xlabel="photos corrected", ylabel="mIoU on photos held back (%)")
+    left.set_xticks(list(report["points"]), [str(n) for n in report["points"]])
+    left.legend(frameon=False, fontsize=9)
+    runs = report["curves"].get("random") or next(iter(report["curves"].values()))
+    shown = [n for n in range(len(runs[0])) if runs[0][n]["clicks_ahead"] is not None]
+    clicks = np.array([[one[n]["clicks_ahead"] for n in shown] for one in runs])
+    photos = [runs[0][n]["photos"] for n in shown]
+    right.plot(photos, clicks.mean(0), label="with the loop", linewidth=2)
+    right.axhline(clicks.mean(0)[0], linestyle="--", color="grey", label="without")
+    right.set(xscale="symlog", xlabel="photos corrected", ylabel="clicks to put the next photo right", ylim=(0, None))
+    right.set_xticks(photos, [str(n) for n in photos])
+    right.legend(frameon=False, fontsize=9)
+    for axes in (left, right):
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=120)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""A head that has learnt from a person's corrections: another head, and what is added to it for the person's words."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from textseg.model.heads import Head, get, register
+
+if TYPE_CHECKING:
+    from textseg.model.backbones import Backbone
+
+AFFINITY = 10.0
+LEAST_SHARE = 0.01
+"""A class that explains less than this share of the photo's best patches is as absent as can be."""
+
+
+@register("corrected")
+class CorrectedHead(Head):
+    """The base head's similarity, and a residual for C learnt classes in dimensions of their own.
+
+        y_p = sum_q softmax_q(affinity * cos(x_p, x_q)) LN(x_q)               features, averaged over what looks alike
+        r_pk = (w_k . y_p + b_k) / scale + presence * log of class k's share of the photo's best patches
+        similarity(p, t) = base(p, t) + sum_k near_k(t) r_pk
+
+    near_k(t) is 1 for the class's own names and aliases, falls with the cosine of the text embeddings, and is 0 below
+    `near`: a word that is close to none of the classes has exactly the similarity that the base gives it. At w = b =
+    presence = 0 the head is the base. The share is a softmax over the classes and a fixed list of other words; it is
+    how a class that is nowhere sure in a photo is kept from taking patches there. Residual classifiers on frozen
+    features beside a zero-shot one are Tip-Adapter's idea (Zhang et al., ECCV 2022); this form is our own.
+    """
+
+    kind = "corrected"
+
+    def __init__(
+        self,
+        base: nn.Module,
+        base_facts: Mapping[str, Any],
+        logit_scale: float,
+        feature_dim: int,
+        text_dim: int,
+        owner: Sequence[int],
+        others: int,
+        presence: float = 0.03,
+        best: float = 0.05,
+        near: float = 0.8,
+    ) -> None:
+        """`owner` (T,) is the class of each of the T names, `others` the number of other words."""
+        super().__init__()
+        self.config = {
+            "base": dict(base_facts), "owner": list(owner), "others": others,
+            "presence": presence, "best": best, "near": near,
+        }  # fmt: skip
+        self.base, self.logit_scale = base.requires_grad_(False), logit_scale
+        self.presence, self.best, self.near = presence, best, near
+        self.short_sides = tuple(getattr(base, "short_sides", ()))
+        self.classes = max(owner, default=-1) + 1
+        self.register_buffer("owner", torch.tensor(list(owner), dtype=torch.long), persistent=False)
+        self.register_buffer("names", torch.zeros(len(owner), text_dim))
+        self.register_buffer("others", torch.zeros(others, text_dim))
+        self.weight = nn.Parameter(torch.zeros(self.classes, feature_dim))
+        self.bias = nn.Parameter(torch.zeros(self.classes))
+
+    @classmethod
+    def build(cls, backbone: Backbone, **config: Any) -> CorrectedHead:
+        """`base` in `config` is the base head's type and config; the type "none" is the backbone's own alignment."""
+        facts = config.pop("base")
+        base: Any
+        if facts["type"] == "none":
+            base = copy.deepcopy(backbone.alignment())
+        else:
+            base = get(facts["type"]).build(backbone, **facts["config"])
+        scale = getattr(base, "logit_scale", backbone.logit_scale)
+        return cls(base, facts, scale, backbone.feature_dim, backbone.text_dim, **config)
+
+    def train(self, mode: bool = True) -> CorrectedHead:
+        """The base stays as it was trained."""
+        super().train(mode)
+        self.base.eval()
+        return self
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """(B, D, h, w) -> (B, E + C, h', w'): the base's embedding, then the residual of each class."""
+        return self.combine(self.base(features), self.evidence(features))
+
+    def combine(self, z: torch.Tensor, evidence: torch.Tensor) -> torch.Tensor:
+        """`forward` from what does not change while the head learns: the base's embedding, and the evidence."""
+        logits = torch.einsum("bdhw,cd->bchw", evidence, self.weight) + self.bias[:, None, None]
+        if logits.shape[-2:] != z.shape[-2:]:
+            logits = F.interpolate(logits, z.shape[-2:], mode="bilinear")
+        residual = logits / self.logit_scale
+        return torch.cat([z, residual + self.presence * self.absence(z, residual)[..., None, None]], 1)
+
+    def text(self, embeddings: torch.Tensor) -> torch.Tensor:
+        """(K, E) unit text embeddings -> (K, E' + C): as the base maps them, then how near each class they are."""
+        cosine = (embeddings @ self.names.T - self.near) / (1 - self.near)
+        near = cosine.new_zeros(len(embeddings), self.classes)
+        near.scatter_reduce_(1, self.owner.expand(len(embeddings), -1), cosine.clamp(0, 1), "amax")
+        return torch.cat([self._base_text(embeddings), near], 1)
+
+    def evidence(self, features: torch.Tensor) -> torch.Tensor:
+        """(B, D, h, w) -> (B, D, h, w): features averaged over each photo's patches by how alike they are."""
+        x = features.flatten(2).mT
+        y = F.normalize(x - 0.5 * x.mean(1, keepdim=True), dim=-1)
+        smooth = (AFFINITY * (y @ y.mT)).softmax(-1) @ F.layer_norm(x, x.shape[-1:])
+        return smooth.mT.unflatten(-1, features.shape[-2:])
+
+    def start(self, z: torch.Tensor) -> torch.Tensor:
+        """(B, E, h, w) embeddings of the base -> (B, C, h, w) what it says about the classes, best name of each."""
+        scores = torch.einsum("behw,te->bthw", z, self._base_text(self.names))
+        best = scores.new_full((len(z), self.classes, *z.shape[-2:]), -torch.inf)
+        return best.scatter_reduce_(1, self.owner[:, None, None].expand_as(scores), scores, "amax")
+
+    def rest(self, z: torch.Tensor) -> torch.Tensor:
+        """(B, E, h, w) -> (B, 1, h, w) logit of the other words together: log of the sum of their exponentials."""
+        scores = torch.einsum("behw,te->bthw", z, self._base_text(self.others))
+        return (self.logit_scale * scores).logsumexp(1, keepdim=True)
+
+    def absence(self, z: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
+        """(B, C): log of the share that each class has of the patches where it is likeliest; 0 where it is sure."""
+        logits = torch.cat([self.logit_scale * (self.start(z) + residual), self.rest(z)], 1)
+        share = logits.softmax(1)[:, : self.classes].flatten(2)
+        top = share.topk(max(1, int(self.best * share.shape[-1])), dim=-1).values.mean(-1)
+        return ((top + LEAST_SHARE) / (1 + LEAST_SHARE)).log()
+
+    def _base_text(self, embeddings: torch.Tensor) -> torch.Tensor:
+        return self.base.text(embeddings) if hasattr(self.base, "text") else embeddings
