@@ -28,7 +28,7 @@ from textseg.model import Model, backbones
 from textseg.model.heads.corrected import CorrectedHead
 from textseg.project import Project
 from textseg.project.schema import Class
-from textseg.vocabulary import Vocabulary, Word
+from textseg.vocabulary import Vocabulary
 from trainer import corrections, datasets, recipes, suggest
 from trainer.corrections import Corpus, Encodings, Lesson
 from trainer.datasets import UNSCORED, Dataset
