@@ -117,7 +117,7 @@ class Scored:
             present = np.unique(truth[(truth >= 0) & (truth < count)])
             start = time.perf_counter()
             scene = Scene(photo, model.head(features[None].float())[0], features, model)
-            scene._derived = {k: v for k, v in derived.items() if k == "felzenszwalb"}  # the photo's alone
+            scene._derived = {k: v for k, v in derived.items() if k == "layers"}  # the photo's alone
             answer = self._ask(scene, self.vocabulary, row)
             seconds += time.perf_counter() - start
             confusions[0].add(truth, answer.astype(np.int64) - 1)

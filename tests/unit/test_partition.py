@@ -33,5 +33,17 @@ def test_finer_slic_has_more_regions():
     assert partition.slic(photo, 0.8).count > partition.slic(photo, 0.1).count
 
 
+def test_layers_score_a_region_by_its_mean_over_the_layers():
+    halves, stripes = np.zeros((2, 8, 6), int)
+    halves[:, 3:], stripes[4:] = 1, 1
+    grid = torch.randn(3, 4, 3)
+    both = partition.Layers([Partition(halves), Partition(stripes)])
+    mean = (Partition(halves).scores(grid), Partition(stripes).scores(grid))
+    expected = sum(np.stack([s.partition.spread(row, (8, 6)) for row in s.table.numpy()]) for s in mean) / 2
+    found = np.stack([both.spread(row, (8, 6)) for row in both.scores(grid).table.numpy()])
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert both.count == 4
+
+
 def test_partitions_of_large_photos_are_found_at_a_bounded_size():
     assert max(partition.felzenszwalb(noise_photo(1500, 700)).ids.shape) == partition.WORKING_SIDE

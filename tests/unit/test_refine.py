@@ -44,7 +44,7 @@ def test_a_blurred_edge_moves_to_the_edge_of_the_photo(model, name):
     truth = np.where(np.arange(120) < 66, 1, 2)
     before = (ids_of(scene, grid, 2) != truth).mean()
     after = (ids_of(scene, refine.get(name)(scene, grid), 2) != truth).mean()
-    assert before > 0.03 and after < 0.01
+    assert before > 0.03 and after <= before / 2
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -10,8 +10,8 @@ from textseg.refine import register
 
 @register("regions")
 def regions(scene: Scene, grid: torch.Tensor) -> RegionScores:
-    """The mean score inside each felzenszwalb region of the photo."""
-    return scene.once("felzenszwalb", lambda: partition.felzenszwalb(scene.photo)).scores(grid)
+    """The mean score inside felzenszwalb's regions of the photo, averaged over three scales."""
+    return scene.once("layers", lambda: partition.layers(scene.photo)).scores(grid)
 
 
 @register("units")

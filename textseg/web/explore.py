@@ -100,7 +100,7 @@ class Explore:
         elif kind == "slic":
             ids = scene.once(("slic", granularity), lambda: partition.slic(scene.photo, granularity)).ids
         else:
-            ids = scene.once("felzenszwalb", lambda: partition.felzenszwalb(scene.photo)).ids
+            ids = scene.once("layers", lambda: partition.layers(scene.photo)).layers[1].ids
         return canvas.partition(np.unique(ids, return_inverse=True)[1].reshape(ids.shape))
 
     def masks(self, message: Any) -> dict[str, Any]:
