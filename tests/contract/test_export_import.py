@@ -145,7 +145,7 @@ def test_import_as_model_leaves_what_a_person_did(here, capsys):
 
 
 def test_standard_output_is_the_report_alone(here):
-    command = [sys.executable, "-m", "textseg.cli", "export", here.folder, "--format", "hf", "--out", "h", "--json"]
+    command = [sys.executable, "-m", "textseg.cli", "export", here.folder, "--format", "coco", "--out", "c", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["photos"] == 2 and done.stderr == ""
 

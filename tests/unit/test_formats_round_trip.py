@@ -30,7 +30,7 @@ def projects(tmp_path_factory):
 
 
 @pytest.mark.parametrize(("name", "polygons"), WAYS)
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None)
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None)
 @given(seeds=st.lists(st.integers(0, 10**6), min_size=len(SIZES), max_size=len(SIZES)))
 def test_label_maps_come_back_to_the_pixel(projects, name, polygons, seeds):
     one, other, folder = projects
