@@ -45,7 +45,7 @@ def png(size: tuple[int, int], mode: str = "RGB") -> bytes:
 def pixel(page, x: float, y: float) -> list[int]:
     """The colour of the canvas at a share of its width and height."""
     return page.evaluate(
-        """([x, y]) => { const c = document.querySelector('.board canvas');
+        """([x, y]) => { const c = document.querySelector('.explore .board canvas');
         return [...c.getContext('2d').getImageData(x * c.width, y * c.height, 1, 1).data]; }""",
         [x, y],
     )
@@ -91,7 +91,7 @@ def test_a_name_keeps_its_colour_when_others_come_and_go(page):
 
 def test_hovering_names_the_words_that_score_best_there(page, scene):
     ask(page, "cup, spoon, wooden table, dog, sky, wall")
-    board = page.locator(".board canvas").bounding_box()
+    board = page.locator(".explore .board canvas").bounding_box()
     for zoom in range(3):
         x, y = board["x"] + board["width"] * 0.45, board["y"] + board["height"] * 0.6
         page.mouse.move(x, y)
@@ -117,7 +117,7 @@ def point_of(page, x, y, size):
 
 
 def test_a_click_pins_the_point_and_says_why(page):
-    page.click(".board canvas", position={"x": 400, "y": 300})
+    page.click(".explore .board canvas", position={"x": 400, "y": 300})
     page.wait_for_selector(".why .bars li")
     assert "Label here" in page.text_content(".why")
     page.wait_for_function("document.querySelector('.why').textContent.includes('Nearest of all nouns')")
@@ -200,7 +200,7 @@ def test_html_in_a_name_is_text(page):
     ask(page, f"{name}, wall")
     assert page.locator(".classes li:nth-child(1) .label").text_content() == name
     assert page.locator(".explore img[src='x']").count() == 0
-    page.hover(".board canvas", position={"x": 300, "y": 300})
+    page.hover(".explore .board canvas", position={"x": 300, "y": 300})
     page.wait_for_selector(".tip:not([hidden]) li")
     assert name in page.locator(".tip .label").all_text_contents()
 
@@ -359,7 +359,7 @@ def test_keys_work_and_are_off_while_typing(page):
     page.keyboard.type("1v")
     assert page.get_attribute("[data-view=labels]", "aria-pressed") == "true"
     assert page.input_value("#words").endswith("1v")
-    page.locator(".board canvas").focus()
+    page.locator(".explore .board canvas").focus()
     page.keyboard.press("1")
     assert page.get_attribute("[data-view=heat]", "aria-pressed") == "true"
     page.keyboard.press("Escape")
@@ -407,7 +407,7 @@ def test_the_model_chip_opens_its_panel(page):
 def test_a_phone_shows_everything_in_one_column(open_page):
     page = open_page(viewport={"width": 390, "height": 844}, device_scale_factor=2, has_touch=True, is_mobile=True)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
-    page.tap(".board canvas", position={"x": 150, "y": 100})
+    page.tap(".explore .board canvas", position={"x": 150, "y": 100})
     page.wait_for_selector(".tip:not([hidden]) li")
     tops = [
         page.locator(part).bounding_box()["y"] for part in (".explore .board", ".sheet", "#words", ".explore .classes")
