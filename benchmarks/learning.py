@@ -2,8 +2,8 @@
 
     python benchmarks/learning.py --data ../shared/data [--rules random,rarity] [--json FILE] [--picture FILE]
 
-voc-eval is cut in two by the parity of a hash of the file name, so that neither order nor class decides; one half is
-the project, the other is held back. A simulated person corrects whole photos: every object pixel of the true mask gets
+voc-eval is cut in two by a hash of the file name, so that neither order nor class decides; one half is the project,
+the other is held back. A simulated person corrects whole photos: every object pixel of the true mask gets
 its class; the background is left unlabelled, or with `--background none` marked "none of these". After 0, 1, 2, 5, 10,
 20 and 50 photos the head is fitted and scored at the photos' full size, all 20 words competing, averaged inside
 regions, as `textseg evaluate` does by default. Words never corrected: coco-eval with its 133 words, without the 20 and
@@ -81,8 +81,7 @@ def measure(args: argparse.Namespace, cache: Path) -> dict[str, Any]:
     voc, coco = (Bench(args.data / name, cache / name, model) for name in ("voc-eval", "coco-eval"))
     encoded = time.monotonic() - began
     print(f"{len(voc.photos) + len(coco.photos)} photos read or encoded in {encoded:.0f} s", flush=True)
-    held = [one for one in voc.photos if half(one.lesson.photo.name) == args.half]
-    pool = [one for one in voc.photos if half(one.lesson.photo.name) != args.half]
+    held, pool = halves(voc.photos, args.half)
     recipe = recipes.load("corrections", None, args.changes)
     report: dict[str, Any] = {"background": args.background, "points": args.points, "pool": len(pool), "curves": {}}
     start = voc.confusion(model, held)
@@ -139,8 +138,10 @@ def run(
     return points
 
 
-def half(name: str) -> int:
-    return hashlib.sha256(name.encode()).digest()[0] % 2
+def halves(photos: Sequence[Known], held: int) -> tuple[list[Known], list[Known]]:
+    """(held back, project): every second photo in the order of a hash of the file name."""
+    ordered = sorted(photos, key=lambda one: hashlib.sha256(one.lesson.photo.name.encode()).digest())
+    return ordered[held::2], ordered[1 - held :: 2]
 
 
 def mean_iou(confusion: Confusion, which: np.ndarray) -> float:

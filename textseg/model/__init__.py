@@ -77,6 +77,15 @@ class Model:
             embedding = torch.stack(resized).mean(0)
         return Scene(photo, embedding, features.half(), self)
 
+    @torch.inference_mode()
+    def scene(self, photo: Image.Image, features: torch.Tensor) -> Scene:
+        """The scene of a photo whose (D, h, w) features this backbone has made before: only the head runs.
+
+        With sliding windows or several working sizes it is close to what `encode` gives, not equal.
+        """
+        embedding = self.head(features[None].float().to(self._device))[0]
+        return Scene(photo, embedding, features, self)
+
     def _encode_at(self, photo: Image.Image, short_side: int) -> tuple[torch.Tensor, torch.Tensor]:
         """(E, h, w) embedding and (D, h', w') features at one working size, averaged over sliding windows."""
         image = images.fit(photo, short_side, self.backbone.multiple)

@@ -5,10 +5,12 @@ import threading
 import time
 from collections.abc import Callable
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 from textseg.errors import TextsegError
 from textseg.model import Model, Scene, SceneCache, load_model
+from textseg.model.heads import load as load_head
 from textseg.web.photos import Photo
 
 log = logging.getLogger(__name__)
@@ -34,6 +36,7 @@ class Engine:
         self._encoding = threading.Lock()
         self._waiting = 0
         self._readouts: dict[str, Model] = {}
+        self._learnt: dict[Path, Model] = {}
 
     def start(self, then: Callable[[Model], object]) -> None:
         """Load the model in a thread of its own, then call `then(model)` in it."""
@@ -51,9 +54,21 @@ class Engine:
                 self._readouts[readout] = load_model(self._model.name, self.head, readout=readout)
             return self._readouts[readout]
 
-    def scene(self, photo: Photo, readout: str | None = None) -> Scene:
-        """The scene of `photo`, encoded now unless an earlier question did; raises PhotoError."""
-        model = self.model(readout)
+    def learnt(self, head: Path, name: str) -> Model:
+        """The same backbone with a head that a project learnt; raises HeadError."""
+        model = self.model()
+        with self._encoding:
+            if head not in self._learnt:
+                loaded = load_head(head, model.backbone).to(model._device)
+                self._learnt = {**dict(list(self._learnt.items())[-3:]), head: Model(model.backbone, loaded, name)}
+            return self._learnt[head]
+
+    def scene(self, photo: Photo, readout: str | None = None, model: Model | None = None) -> Scene:
+        """The scene of `photo`, encoded now unless an earlier question did; raises PhotoError.
+
+        `model` is one of `learnt`: a photo that is encoded already only passes its head.
+        """
+        model = model or self.model(readout)
         key = (photo.key, model.name, model.head_name, readout)
         scene = self.scenes.get(key)
         if scene is not None:
@@ -64,6 +79,11 @@ class Engine:
         try:
             with self._encoding:
                 scene = self.scenes.get(key)
+                if scene is None:
+                    other = self.scenes.get((photo.key, model.name, self.model().head_name, None))
+                    if readout is None and other is not None and other.model is not model:
+                        scene = model.scene(other.photo, other.features)
+                        self.scenes.put(key, scene)
                 if scene is None:
                     image = photo.open()
                     began = time.monotonic()

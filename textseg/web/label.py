@@ -20,7 +20,7 @@ from textseg import images
 from textseg.errors import EditError, PhotoError, ProjectError, PromptError, TextsegError
 from textseg.files import write_atomically
 from textseg.labelmap import rgb
-from textseg.model import Scene
+from textseg.model import Model, Scene
 from textseg.project import Project
 from textseg.project.labeller import pseudo_label_all
 from textseg.project.schema import STATES, Class
@@ -230,7 +230,7 @@ class Label:
         """`{"action": "start" | "look" | "cancel"}`: pseudo-label all new photos in the background."""
         action = _fields(message).get("action", "look")
         if action == "start":
-            self._run.start("Labelling photos", functools.partial(_label_all, self.api.project, self._engine))
+            self._run.start("Labelling photos", functools.partial(_label_all, self.api.project, self.api.model))
         elif action == "cancel":
             self._run.cancel.set()
         return self._run.state()
@@ -392,8 +392,8 @@ class Run:
             raise error
 
 
-def _label_all(project: Project, engine: Engine, progress: Progress, cancel: threading.Event) -> Failed:
-    return pseudo_label_all(project, engine.model(), progress=progress, cancel=cancel.is_set).failed
+def _label_all(project: Project, model: Callable[[], Model], progress: Progress, cancel: threading.Event) -> Failed:
+    return pseudo_label_all(project, model(), progress=progress, cancel=cancel.is_set).failed
 
 
 def _add_all(

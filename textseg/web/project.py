@@ -1,7 +1,9 @@
-"""The project over HTTP, for programs and the Label page: /edit, /label_map, /history, /status, /pseudolabel."""
+"""The project over HTTP, for programs and the Label page: /edit, /label_map, /history, /status,
+/pseudolabel, /train."""
 
 import base64
 import hashlib
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,16 +12,19 @@ from typing import Any
 import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
 
-from textseg.errors import EditError, PhotoError, ProjectError, TextsegError
+from textseg.errors import EditError, HeadError, PhotoError, ProjectError, TextsegError, TrainingError
 from textseg.labelmap import index_png
-from textseg.model import Scene
+from textseg.model import Model, Scene
 from textseg.project import EditResult, Project
 from textseg.project.labeller import add_words, pseudo_label, pseudo_label_all, put_view
 from textseg.project.schema import Photo as Row
+from textseg.project.versions import Versions
 from textseg.vocabulary import Vocabulary
 from textseg.web.canvas import threshold_of
 from textseg.web.engine import Engine
 from textseg.web.photos import Photo
+
+log = logging.getLogger(__name__)
 
 GREY = "#808080"
 
@@ -96,7 +101,7 @@ class ProjectApi:
         self._check(project)
         if words:
             add_words(self.project, Vocabulary.parse(words))
-        model = self._engine.model()
+        model = self.model()
         if photo == "all":
             run = pseudo_label_all(self.project, model)
             return {"labelled": run.labelled, "failed": [f"{name}: {reason}" for name, reason in run.failed]}
@@ -112,11 +117,45 @@ class ProjectApi:
         ]
         return self._answer(put_view(self.project, photo.id, self.scene(photo), Vocabulary(tuple(words)), ids))
 
+    def train(self, project: str, options: Any = None) -> dict[str, Any]:
+        """Begin to learn from the project's corrections in a process of its own; -> the training's row.
+
+        With `{"training": id}` the row of one that began before, and with `"cancel": true` that one is stopped.
+        """
+        from trainer import learning
+
+        self._check(project)
+        options = {} if options is None else options
+        if not isinstance(options, dict):
+            raise TrainingError('The options of a training are an object, such as {"activate": "better"}.')
+        versions = Versions(self.project)
+        wanted = options.get("training")
+        if wanted is None:
+            served = {"backbone": self._engine.backbone, "head": str(self._engine.head)}
+            wanted = learning.start(self.project, served | options)
+        elif options.get("cancel"):
+            versions.cancel(wanted)
+        found = next((row for row in versions.trainings() if row["id"] == wanted), None)
+        if found is None:
+            raise ProjectError(f"The project has no training {wanted}.")
+        return found
+
+    def model(self) -> Model:
+        """The model that the project is labelled with: the served one with the head that is active."""
+        active = Versions(self.project).active()
+        if active is None:
+            return self._engine.model()
+        try:
+            return self._engine.learnt(active.path, f"head {active.id}")
+        except HeadError as error:  # its file is gone: labelling goes on with the head it began with
+            log.warning("head %s: %s", active.id, error)
+            return self._engine.model()
+
     def scene(self, photo: Row) -> Scene:
         """The scene of a photo of the project, encoded once; raises PhotoError when its file has vanished."""
         path = self.project.folder / "photos" / f"{photo.sha256}{photo.suffix}"
         try:
-            return self._engine.scene(Photo(photo.name, path.read_bytes()))
+            return self._engine.scene(Photo(photo.name, path.read_bytes()), model=self.model())
         except OSError as error:
             raise PhotoError(f"{photo.name} cannot be read from the project's folder ({error.strerror}).") from None
 
@@ -159,6 +198,7 @@ def add_project(project_api: ProjectApi) -> None:
         ("history", project_api.history, [project, photo], answer),
         ("status", project_api.status, [project], answer),
         ("pseudolabel", project_api.pseudolabel, [project, photo, words], answer),
+        ("train", project_api.train, [project, operation], answer),
     ]
     for name, function, inputs, outputs in endpoints:
         gr.on(

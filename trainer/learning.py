@@ -1,0 +1,141 @@
+"""Trainings of a project, each in a process of its own: labelling goes on, and a closed tab or server stops nothing.
+
+    python -m trainer.learning PROJECT TRAINING
+
+`start` is what the page, the API and a program call.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from textseg.errors import Cancelled, ProjectError, TextsegError, TrainingError
+from textseg.project import Project
+from textseg.project.versions import Versions
+
+BEAT = 0.4
+"""Seconds between two notes of how far it is: each is a write to disk."""
+
+OPTIONS = {"backbone", "head", "activate", "set"}
+
+
+def start(project: Project, options: Mapping[str, Any] | None = None) -> int:
+    """Begin a training in a new process; -> its id. Raises ProjectError while one runs, TrainingError.
+
+    Options: `backbone` and `head` to start from while the project has no active head (as on the command line),
+    `set` (settings of the recipe, ["lr=0.001", ...]), `activate` ("better", the default: unless it scores worse;
+    "always"; "never").
+    """
+    options = dict(options or {})
+    if unknown := options.keys() - OPTIONS:
+        raise TrainingError(f"A training has no option {', '.join(sorted(unknown))}; choose of {', '.join(OPTIONS)}.")
+    if options.get("activate", "better") not in ("better", "always", "never"):
+        raise TrainingError("A head is activated 'better' (unless it scores worse), 'always' or 'never'.")
+    changes = options.get("set", [])
+    if not isinstance(changes, list) or not all(isinstance(change, str) for change in changes):
+        raise TrainingError("'set' is a list of settings, such as [\"lr=0.001\"].")
+    from trainer import recipes
+
+    recipes.load("corrections", None, changes)  # what is wrong with them is said now
+    training = Versions(project).begin(options)
+    command = [sys.executable, "-m", "trainer.learning", os.fspath(project.folder.resolve()), str(training)]
+    try:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # what ends the server does not end the training
+            cwd=Path(__file__).resolve().parents[1],
+        )
+    except OSError as error:
+        Versions(project).finish(training, "failed", f"The training could not be started ({error.strerror}).")
+        raise ProjectError(f"The training could not be started ({error.strerror}).") from None
+    threading.Thread(target=process.wait, daemon=True).start()
+    return training
+
+
+def run(folder: str | Path, training: int) -> None:
+    """Do one training; every end is written into its row."""
+    project = Project(folder)
+    versions = Versions(project)
+    options = versions.claim(training)
+    try:
+        _learn(project, versions, training, options)
+    except Cancelled as stopped:
+        versions.finish(training, "cancelled", str(stopped))
+    except TextsegError as error:
+        versions.finish(training, "failed", f"{_ended(str(error))} The head that was active stays active.")
+    except OSError as error:
+        what = f"{error.strerror or error}{f' ({error.filename})' if error.filename else ''}"
+        versions.finish(training, "failed", f"The head could not be written: {what}. Free some space and train again.")
+    except MemoryError:
+        versions.finish(training, "failed", "The memory is full; close other programs and train again.")
+    except Exception as error:
+        versions.finish(training, "failed", f"This should not happen ({type(error).__name__}: {error}).")
+        raise
+    finally:
+        project.close()
+
+
+def _learn(project: Project, versions: Versions, training: int, options: Mapping[str, Any]) -> None:
+    versions.report(training, "Loading the model", 0.0)
+    from textseg.model import backbones
+    from trainer import corrections, recipes
+
+    backbone = backbones.load(options.get("backbone", "lite"))
+    active = versions.active()
+    model = corrections.start_model(backbone, active.path if active else options.get("head", "default"))
+    if active:
+        model.head_name = f"head {active.id}"
+    said = time.monotonic()
+    stop = False
+
+    def watch(progress: corrections.Progress) -> None:
+        nonlocal said, stop
+        if time.monotonic() - said >= BEAT or progress.step == 1:
+            said = time.monotonic()
+            point = None if progress.loss is None else (progress.step, progress.loss)
+            stop = versions.report(training, progress.doing, progress.done, point)
+
+    versions.folder.mkdir(exist_ok=True)
+    file = f"{training:04d}.safetensors"
+    facts = corrections.learn(
+        project,
+        versions.folder / file,
+        model,
+        recipes.load("corrections", None, options.get("set", [])),
+        lambda text: versions.say(training, text),
+        watch,
+        lambda: stop,
+    )
+    better = is_no_worse(facts["scores"])
+    choice = options.get("activate", "better")
+    kept = {key: facts[key] for key in ("classes", "data", "scores", "seconds", "start")}
+    if not better and choice == "better":
+        versions.say(training, "It scores worse than the head before, so it is not activated.")
+    versions.add(
+        training, file, facts["data"]["fingerprint"], kept, choice == "always" or (better and choice != "never")
+    )
+
+
+def is_no_worse(scores: Mapping[str, Any]) -> bool:
+    """Whether a head may be activated by itself: no held-back photo says that it is worse than what was active."""
+    before, after = scores["before"], scores["after"]
+    return before is None or after is None or after["miou"] >= before["miou"]
+
+
+def _ended(sentence: str) -> str:
+    return sentence if sentence.endswith(".") else f"{sentence}."
+
+
+if __name__ == "__main__":
+    os.nice(5)
+    run(sys.argv[1], int(sys.argv[2]))
