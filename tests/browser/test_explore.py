@@ -109,7 +109,7 @@ def test_hovering_names_the_words_that_score_best_there(page, scene):
 def point_of(page, x, y, size):
     """The photo pixel under a pointer, found from the pin that a click sets there."""
     page.mouse.click(x, y)
-    text = page.text_content(".why .number").split(",")
+    text = page.text_content("[data-part=why] .number").split(",")
     page.keyboard.press("Escape")
     page.mouse.move(x + 1, y)
     page.mouse.move(x, y)
@@ -118,11 +118,11 @@ def point_of(page, x, y, size):
 
 def test_a_click_pins_the_point_and_says_why(page):
     page.click(".explore .board canvas", position={"x": 400, "y": 300})
-    page.wait_for_selector(".why .bars li")
-    assert "Label here" in page.text_content(".why")
-    page.wait_for_function("document.querySelector('.why').textContent.includes('Nearest of all nouns')")
+    page.wait_for_selector("[data-part=why] .bars li")
+    assert "Label here" in page.text_content("[data-part=why]")
+    page.wait_for_function("document.querySelector('[data-part=why]').textContent.includes('Nearest of all nouns')")
     page.keyboard.press("Escape")
-    page.wait_for_selector(".why", state="hidden")
+    page.wait_for_selector("[data-part=why]", state="hidden")
 
 
 def test_a_chip_shows_its_heat_map_with_a_scale(page):
@@ -365,7 +365,7 @@ def test_keys_work_and_are_off_while_typing(page):
     page.keyboard.press("Escape")
     assert page.get_attribute("[data-view=labels]", "aria-pressed") == "true"
     page.keyboard.press("ArrowRight")
-    page.wait_for_selector(".why .bars li")
+    page.wait_for_selector("[data-part=why] .bars li")
     page.keyboard.press("?")
     page.wait_for_selector("dialog[open] kbd")
 
