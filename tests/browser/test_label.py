@@ -492,7 +492,9 @@ def test_a_stroke_in_a_class_that_was_deleted_elsewhere_is_kept_told_and_restore
     page.wait_for_selector(f".class-rows [data-class='{doomed}']", state="detached")
     page.click("[data-part=deleted] [title='Restore doomed']")
     page.wait_for_selector(f".class-rows [data-class='{doomed}']")
-    page.wait_for_function("document.querySelector('.labelling .problem').hidden")
+    page.wait_for_function(
+        "id => document.querySelector(`.class-rows [data-class='${id}'] .share`).textContent !== '0 %'", arg=doomed
+    )
     assert project.label_map(13)[0][150, 260] == doomed and class_at(page, 260, 150) == "doomed"
     project.delete_class(doomed)
 
