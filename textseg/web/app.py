@@ -17,12 +17,13 @@ from textseg.web.endpoint import add_segment
 from textseg.web.engine import Engine
 from textseg.web.explore import MAX_FILE_MB, Explore
 from textseg.web.label import Label
+from textseg.web.learn import Learn
 from textseg.web.nouns import Nouns
 from textseg.web.page import page, url
 from textseg.web.project import ProjectApi, add_project
 from textseg.web.samples import SAMPLES
 
-STYLES = ("base.css", "shell.css", "canvas.css", "explore.css", "label.css", "data.css")
+STYLES = ("base.css", "shell.css", "canvas.css", "explore.css", "label.css", "data.css", "learn.css")
 DAY = 24 * 3600
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -49,6 +50,7 @@ def build(
         add_segment(engine)
         Label(api, engine).component()
         add_project(api)
+        Learn(api, engine).component()
         Data(api).component()
         add_export(api)
 

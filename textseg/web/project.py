@@ -151,11 +151,14 @@ class ProjectApi:
             log.warning("head %s: %s", active.id, error)
             return self._engine.model()
 
-    def scene(self, photo: Row) -> Scene:
-        """The scene of a photo of the project, encoded once; raises PhotoError when its file has vanished."""
+    def scene(self, photo: Row, model: Model | None = None) -> Scene:
+        """The scene of a photo of the project, encoded once; raises PhotoError when its file has vanished.
+
+        `model` is another than the one the project is labelled with: an older head, the one it began with.
+        """
         path = self.project.folder / "photos" / f"{photo.sha256}{photo.suffix}"
         try:
-            return self._engine.scene(Photo(photo.name, path.read_bytes()), model=self.model())
+            return self._engine.scene(Photo(photo.name, path.read_bytes()), model=model or self.model())
         except OSError as error:
             raise PhotoError(f"{photo.name} cannot be read from the project's folder ({error.strerror}).") from None
 

@@ -70,14 +70,16 @@ def rarity(pool: Sequence[View], known: Sequence[View], words: Vocabulary, seed:
     """Each next photo promises most of the words that have been corrected least: sum over words of
     presence / (1 + photos with it so far)^2, those already chosen counted by their promise."""
     have = np.sum([view.presence for view in known], axis=0) if known else np.zeros(len(words))
+    known_photos = have
     promise = np.stack([view.presence for view in pool]) if pool else np.zeros((0, len(words)))
     left, chosen = list(range(len(pool))), []
     while left:
         worth = promise[left] / (1 + have) ** 2
         i = left[int(worth.sum(1).argmax())]
         word = int((promise[i] / (1 + have) ** 2).argmax())
-        count = f"{have[word]:.0f} corrected photos have" if have[word] >= 1.5 else "hardly a corrected photo has"
-        chosen.append(Suggestion(pool[i].key, f"may show {words[word].name}, which {count}"))
+        seen = round(float(known_photos[word]))
+        photos = f"{seen or 'no'} corrected photo{'' if seen == 1 else 's'}"
+        chosen.append(Suggestion(pool[i].key, f"may show {words[word].name}, in {photos} so far"))
         left.remove(i)
         have = have + promise[i]
     return chosen

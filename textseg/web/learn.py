@@ -1,0 +1,329 @@
+"""Learn: what there is to learn from, trainings and heads, before and after, and which photo to label next."""
+
+import base64
+import io
+from typing import Any
+
+import gradio as gr
+import numpy as np
+import torch
+from gradio.processing_utils import save_file_to_cache
+from scipy import ndimage
+
+from textseg import images
+from textseg.errors import HeadError, PhotoError, ProjectError, TrainingError
+from textseg.labelmap import index_png
+from textseg.model import Model, Scene
+from textseg.project.labeller import pseudo_label_all
+from textseg.project.schema import Photo as Row
+from textseg.project.versions import Versions
+from textseg.segmentation import segment
+from textseg.web.engine import Engine
+from textseg.web.label import Run
+from textseg.web.page import page
+from textseg.web.project import ProjectApi
+
+SHOWN_SIDE = 1024
+"""Long side at most of the photo in the before/after view."""
+
+THUMB_SIDE = 240
+SPECK = 0.0005
+"""Share of the photo below which a connected part is no region of its own."""
+
+MOST_SUGGESTED = 6
+MOST_VIEWED = 400
+"""Photos that are ordered at a time: the first of those that nobody has corrected."""
+
+
+class Learn:
+    """The server side of the page. Its functions take one message (a dict from a stranger) and give one dict."""
+
+    def __init__(self, api: ProjectApi, engine: Engine) -> None:
+        self._api, self._engine = api, engine
+        self._run = Run()
+        self._counted: dict[tuple[str | None, int, int], dict[int, list[int]]] = {}
+        self._downloads = ""
+
+    def component(self) -> gr.HTML:
+        """The page as a Gradio component."""
+        from trainer import suggest
+
+        functions = [
+            self.overview, self.state, self.train, self.cancel, self.activate, self.download, self.compare,
+            self.suggest, self.relabel, self.look,
+        ]  # fmt: skip
+        component = page("learn", functions, {"rules": suggest.names(), "rule": suggest.DEFAULT})
+        self._downloads = component.GRADIO_CACHE
+        return component
+
+    @property
+    def _versions(self) -> Versions:
+        return Versions(self._api.project)
+
+    # What there is to learn from
+
+    def overview(self, message: Any) -> dict[str, Any]:
+        """The classes with what a person made of each (photos, regions, pixels); `project` is null without one."""
+        if self._api.key is None:
+            return {"project": None}
+        project = self._api.project
+        rows = project.corrected()
+        totals: dict[int, list[int]] = {}
+        for row in rows:
+            for class_id, (regions, pixels) in self._count(row).items():
+                total = totals.setdefault(class_id, [0, 0, 0])
+                for place, more in enumerate((1, regions, pixels)):
+                    total[place] += more
+        classes = [
+            {"id": c.id, "name": c.name, "colour": c.colour, "counts": totals.get(c.id, [0, 0, 0])}
+            for c in project.classes()
+        ]
+        return {
+            "project": project.name,
+            "key": self._api.key,
+            "photos": len(project.photos()),
+            "corrected": sum(bool(self._count(row)) for row in rows),
+            "classes": classes,
+            "none": totals.get(-1, [0, 0, 0]),
+        }
+
+    def _count(self, row: Row) -> dict[int, list[int]]:
+        """Regions and pixels of one photo by class id; counted once a revision."""
+        key = (self._api.key, row.id, row.revision)
+        if key not in self._counted:
+            said = self._api.project.corrections(row.id)
+            found = {}
+            for class_id in np.unique(said[said != 0]).tolist():
+                mask = said == class_id
+                sizes = np.bincount(ndimage.label(mask)[0].ravel())[1:]  # specks are no regions of their own
+                found[class_id] = [max(1, int((sizes >= SPECK * mask.size).sum())), int(mask.sum())]
+            if len(self._counted) > 20_000:
+                self._counted.clear()
+            self._counted[key] = found
+        return self._counted[key]
+
+    # Trainings and heads
+
+    def state(self, message: Any) -> dict[str, Any]:
+        """The newest training with its curve, the older ones in short, and all heads."""
+        trainings = self._versions.trainings()
+        newest = trainings[0] if trainings else None
+        heads = self._versions.heads()
+        for head in heads:
+            head["data"] = {**head["data"], "held_back": len(head["data"]["held_back"])}
+        short = [{key: row[key] for key in ("id", "state", "problem", "began", "seconds", "head")} for row in trainings]
+        return {"training": newest, "trainings": short[:20], "heads": heads, "run": self._run.state()}
+
+    def train(self, message: Any) -> dict[str, Any]:
+        """Begin a training in a process of its own."""
+        return {"training": self._api.train(self._api.project.name, {})}
+
+    def cancel(self, message: Any) -> dict[str, Any]:
+        """`{"training"}`: stop it at its next step."""
+        self._versions.cancel(_number(message, "training"))
+        return {}
+
+    def activate(self, message: Any) -> dict[str, Any]:
+        """`{"head"}`: label with it from now on; null goes back to the head that the program was started with."""
+        head = message.get("head") if isinstance(message, dict) else None
+        self._versions.activate(None if head is None else _number(message, "head"))
+        return {}
+
+    def download(self, message: Any) -> dict[str, Any]:
+        """`{"head"}` -> the address of its file."""
+        path = save_file_to_cache(self._versions.path(_number(message, "head")), self._downloads)
+        return {"url": f"gradio_api/file={path}"}
+
+    def relabel(self, message: Any) -> dict[str, Any]:
+        """`{"action": "start" | "cancel" | "look"}`: label every photo that is not done anew with the active head.
+
+        What a person has drawn, erased or accepted stays as it is.
+        """
+        action = message.get("action", "look") if isinstance(message, dict) else "look"
+        if action == "start":
+            project, model = self._api.project, self._api.model
+            photos = [row.id for row in project.photos() if row.state not in ("done", "skipped")]
+            self._run.start(
+                "Labelling photos with the active head",
+                lambda progress, cancel: (
+                    pseudo_label_all(project, model(), photos, progress=progress, cancel=cancel.is_set).failed
+                ),
+            )
+        elif action == "cancel":
+            self._run.cancel.set()
+        return {"run": self._run.state()}
+
+    # Before and after
+
+    def compare(self, message: Any) -> dict[str, Any]:
+        """`{"photo"?, "head"?}` -> one photo as the head that a head started from sees it, and as that head does.
+
+        Without a photo one that was held back, else any that is corrected; without a head the newest.
+        """
+        fields = message if isinstance(message, dict) else {}
+        heads = self._versions.heads()
+        if not heads:
+            raise HeadError("There is no head to compare yet; train one.")
+        wanted = fields.get("head")
+        head = heads[0] if wanted is None else next((one for one in heads if one["id"] == wanted), None)
+        if head is None:
+            raise HeadError(f"The project has no head {wanted}.")
+        row = self._photo_to_compare(fields.get("photo"), head)
+        before, after = self._model_before(head), self._learnt(head["id"])
+        then, now = self._scene(row, before), self._scene(row, after)
+        vocabulary, ids = self._api.project.vocabulary()
+        shown = images.limit(now.photo, SHOWN_SIDE)
+        table = np.array([0, *ids])
+        maps = [table[segment(scene, vocabulary).ids] for scene in (then, now)]
+        said = self._api.project.corrections(row.id)
+        classes = []
+        for word, class_id in zip(vocabulary, ids, strict=True):
+            areas = [float((one == class_id).mean()) for one in maps]
+            ious = [_iou(one == class_id, said == class_id, said > 0) for one in maps]
+            if any(areas) or ious[0] is not None:
+                classes.append({"id": class_id, "name": word.name, "colour": word.colour, "area": areas, "iou": ious})
+        buffer = io.BytesIO()
+        shown.save(buffer, "JPEG", quality=88)
+        small = [_at(one, shown.size) for one in maps]
+        return {
+            "photo": row.id, "name": row.name, "size": list(now.size), "shown": list(shown.size), "head": head["id"],
+            "held_back": row.name in head["data"]["held_back"],
+            "names": [_name(before), f"head {head['id']}"],
+            "jpeg": base64.b64encode(buffer.getvalue()).decode("ascii"),
+            "maps": [base64.b64encode(index_png(one, [])).decode("ascii") for one in small],
+            "changed": float((maps[0] != maps[1]).mean()), "classes": classes,
+            "photos": [{"photo": one.id, "name": one.name} for one in self._photos_to_compare(head)[:200]],
+        }  # fmt: skip
+
+    def _photos_to_compare(self, head: dict[str, Any]) -> list[Row]:
+        held = set(head["data"]["held_back"])
+        return sorted(self._api.project.photos(), key=lambda row: (row.name not in held, row.id))
+
+    def _photo_to_compare(self, key: Any, head: dict[str, Any]) -> Row:
+        if key is not None:
+            return self._api.project.photo(key)
+        rows = self._photos_to_compare(head)
+        if not rows:
+            raise PhotoError("The project has no photo to compare on.")
+        return rows[0]
+
+    def _model_before(self, head: dict[str, Any]) -> Model:
+        """The head that was active when `head` was trained, as far as it is still there."""
+        number = str(head["start"]).removeprefix("head ")
+        try:
+            return self._learnt(int(number)) if number.isdecimal() else self._engine.model()
+        except (HeadError, ProjectError):
+            return self._engine.model()
+
+    def _learnt(self, head_id: int) -> Model:
+        return self._engine.learnt(self._versions.path(head_id), f"head {head_id}")
+
+    def _scene(self, row: Row, model: Model) -> Scene:
+        return self._api.scene(row, model)
+
+    # What to label next
+
+    def suggest(self, message: Any) -> dict[str, Any]:
+        """`{"rule"}` -> the next photos by that rule, each with its reason and the region to click in it first."""
+        from trainer import corrections, suggest
+
+        rule = str(message.get("rule", suggest.DEFAULT)) if isinstance(message, dict) else suggest.DEFAULT
+        order = suggest.get(rule)
+        project, model = self._api.project, self._api.model()
+        encodings = corrections.Encodings(project, model)
+        done = {row.id for row in project.corrected() if self._count(row)}
+        rows = [row for row in project.photos() if row.id not in done and row.state not in ("done", "skipped")]
+        ready = [row for row in rows if row in encodings][:MOST_VIEWED]
+        vocabulary, ids = project.vocabulary()
+        start = self._engine.model()
+        photos = [(row.id, encodings.of(row)[0]) for row in ready]
+        views = suggest.views(model, None if start is model else start, photos, vocabulary)
+        known = [self._known(row, encodings, ids) for row in project.corrected() if row.id in done and row in encodings]
+        chosen = order(views, known, vocabulary, len(done))[:MOST_SUGGESTED] if views else []
+        by_id = {row.id: row for row in ready}
+        return {
+            "rule": rule,
+            "waiting": len(rows) - len(ready),
+            "left": len(rows),
+            "photos": [
+                self._suggested(by_id[one.key], one.reason, encodings, model, vocabulary, ids) for one in chosen
+            ],
+        }
+
+    def _known(self, row: Row, encodings: Any, ids: list[int]) -> Any:
+        from trainer import suggest
+
+        features = encodings.of(row)[0].flatten(1).float().mean(1)
+        said = self._count(row)
+        presence = np.array([float(class_id in said) for class_id in ids])
+        return suggest.View(row.id, torch.nn.functional.normalize(features, dim=0), presence)
+
+    def _suggested(
+        self, row: Row, reason: str, encodings: Any, model: Model, vocabulary: Any, ids: list[int]
+    ) -> dict[str, Any]:
+        from trainer import corrections, suggest
+
+        features, regions = encodings.of(row)
+        scores = corrections.similarities(model, features, vocabulary)
+        free = np.ones(regions.ids.shape, bool)
+        found = suggest.next_region(scores, regions, free, model.logit_scale)
+        click = None
+        if found is not None:
+            region, word, why = found
+            rows, columns = np.nonzero(regions.ids == region)
+            height, width = regions.ids.shape
+            box = [columns.min() / width, rows.min() / height, (columns.max() + 1) / width, (rows.max() + 1) / height]
+            click = {"box": [round(float(n), 4) for n in box], "class": ids[word], "reason": why}
+        picture = self._api.project.picture(row.id)
+        picture.thumbnail((THUMB_SIDE, THUMB_SIDE))
+        buffer = io.BytesIO()
+        picture.save(buffer, "JPEG", quality=80)
+        jpeg = base64.b64encode(buffer.getvalue()).decode("ascii")
+        return {"photo": row.id, "name": row.name, "reason": reason, "click": click, "jpeg": jpeg}
+
+    def look(self, message: Any) -> dict[str, Any]:
+        """`{"action": "start"}`: encode the photos that cannot be ordered yet, in the background."""
+        from trainer import corrections
+
+        project, model = self._api.project, self._api.model()
+
+        def work(progress: Any, cancel: Any) -> list[tuple[str, str]]:
+            encodings, failed = corrections.Encodings(project, model), []
+            rows = [row for row in project.photos() if row not in encodings][:MOST_VIEWED]
+            for done, row in enumerate(rows):
+                if cancel.is_set():
+                    break
+                progress(done, len(rows))
+                try:
+                    encodings.of(row)
+                except PhotoError as error:
+                    failed.append((row.name, str(error)))
+            return failed
+
+        self._run.start("Encoding photos", work)
+        return {"run": self._run.state()}
+
+
+def _number(message: Any, field: str) -> int:
+    value = message.get(field) if isinstance(message, dict) else None
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TrainingError(f"The page sent no {field}; reload it.")
+    return value
+
+
+def _iou(answer: np.ndarray, truth: np.ndarray, scored: np.ndarray) -> float | None:
+    """IoU in per cent where a person labelled; None where the class is not among that."""
+    if not truth.any():
+        return None
+    answer = answer & scored
+    return round(100 * float((answer & truth).sum() / (answer | truth).sum()), 1)
+
+
+def _at(ids: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Nearest ids at (width, height)."""
+    rows, columns = (((np.arange(n) + 0.5) * m / n).astype(np.intp) for n, m in zip(size[::-1], ids.shape, strict=True))
+    return ids[rows[:, None], columns[None, :]]
+
+
+def _name(model: Model) -> str:
+    return model.head_name if model.head_name.startswith("head ") else "the head it began with"
