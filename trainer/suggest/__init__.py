@@ -67,7 +67,7 @@ def look(
     best = probability.topk(min(2, words), dim=0)
     gap = best.values[0] - (best.values[1] if words > 1 else 0)
     entropy = -(probability * probability.clamp(min=1e-9).log()).sum(0).mean() / max(np.log(words), 1e-9)
-    pairs = best.indices.sort(0).values[:, gap < gap.median()] if words > 1 else best.indices
+    pairs = best.indices.sort(0).values[:, gap <= gap.median()] if words > 1 else best.indices
     rivals = (0, 0)
     if words > 1 and pairs.shape[1]:
         code = int((pairs[0] * words + pairs[1]).mode().values)

@@ -1,0 +1,221 @@
+"""Trainings of a project: processes that die, disks that fill, photos and classes that change meanwhile."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.tiny_learning import SETTINGS, make_project, with_tiny_backbone
+from textseg.cli import main
+from textseg.errors import HeadError, ProjectError, TrainingError
+from textseg.model import heads
+from textseg.project import Project
+from textseg.project.versions import Versions
+from textseg.vocabulary import Word
+from trainer import corrections, learning
+
+ROOT = Path(__file__).parents[2]
+OPTIONS = {"backbone": "tiny", "head": "none", "set": SETTINGS}
+
+
+@pytest.fixture(autouse=True)
+def tiny():
+    with_tiny_backbone()
+
+
+@pytest.fixture
+def project(tmp_path):
+    return make_project(tmp_path / "p")
+
+
+def train(project: Project, **options) -> dict:
+    """One training in this process; -> its row."""
+    training = Versions(project).begin(OPTIONS | options)
+    learning.run(project.folder, training)
+    return Versions(project).trainings()[0]
+
+
+def in_a_process(project: Project, **environment: str) -> subprocess.Popen:
+    training = Versions(project).begin(OPTIONS)
+    command = [sys.executable, "-m", "tests.tiny_learning", str(project.folder), str(training)]
+    return subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment}, stderr=subprocess.DEVNULL)
+
+
+def test_a_training_leaves_a_head_with_scores_that_is_active(project):
+    row = train(project)
+    assert row["state"] == "done" and row["done"] == 1 and row["curve"][0][0] == 1 and row["log"]
+    (head,) = Versions(project).heads()
+    assert head["active"] and head["there"] and head["scores"]["after"]["miou"] >= head["scores"]["before"]["miou"]
+    active = Versions(project).active()
+    assert active is not None and heads.read_facts(active.path)["objective"] == "corrections"
+
+
+def test_a_killed_training_is_told_from_one_that_runs_and_the_head_stays(project):
+    train(project)
+    before = Versions(project).active()
+    process = in_a_process(project, DIE_AT="3")
+    assert process.wait(timeout=120) == -signal.SIGKILL
+    newest = Versions(project).trainings()[0]
+    assert newest["state"] == "killed" and "The head that was active stays active" in newest["problem"]
+    assert Versions(project).active() == before
+    assert train(project)["state"] == "done"
+
+
+def test_only_one_training_runs_at_a_time(project):
+    Versions(project).begin(OPTIONS)
+    with pytest.raises(ProjectError, match="A training is running already"):
+        learning.start(project, OPTIONS)
+
+
+def test_a_cancelled_training_says_so(project, monkeypatch):
+    versions = Versions(project)
+    monkeypatch.setattr(learning, "BEAT", 0.0)
+    training = versions.begin(OPTIONS)
+    versions.cancel(training)
+    learning.run(project.folder, training)
+    assert versions.trainings()[0]["state"] == "cancelled" and versions.heads() == []
+
+
+def test_a_full_disk_is_a_sentence_and_the_head_before_stays(project, monkeypatch):
+    train(project)
+    before = Versions(project).active()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("textseg.model.heads.write_atomically", full)
+    row = train(project)
+    assert row["state"] == "failed" and "No space left on device" in row["problem"]
+    assert Versions(project).active() == before and len(Versions(project).heads()) == 1
+
+
+def test_a_photo_that_is_deleted_is_left_out(project):
+    lost = next(one for one in project.photos() if not corrections.is_held_back(one, 0.3))
+    (project.folder / "photos" / f"{lost.sha256}{lost.suffix}").unlink()
+    row = train(project)
+    assert row["state"] == "done" and any(line.startswith(f"{lost.name} is left out") for line in row["log"])
+
+
+def test_without_any_photo_left_the_training_fails_with_the_reason(project):
+    for path in (project.folder / "photos").iterdir():
+        path.unlink()
+    row = train(project)
+    assert row["state"] == "failed" and "8 photos cannot be read" in row["problem"]
+
+
+def test_a_class_added_and_a_gesture_made_during_the_training_are_kept_for_the_next(project, monkeypatch):
+    fit = corrections.fit
+
+    def meanwhile(*arguments):
+        new = project.add_class(Word("green thing"))
+        project.edit(1, 2, {"type": "brush", "class": new, "radius": 9, "points": [[40, 30]]})
+        monkeypatch.setattr(corrections, "fit", fit)
+        return fit(*arguments)
+
+    monkeypatch.setattr(corrections, "fit", meanwhile)
+    assert train(project)["state"] == "done"
+    assert Versions(project).heads()[0]["classes"] == [["red thing"], ["blue thing"]]
+    assert (project.label_map(1)[0] == 3).sum() > 200
+    train(project, set=[*SETTINGS, "objective.hold_back=0"])
+    assert Versions(project).heads()[0]["classes"] == [["red thing"], ["blue thing"], ["green thing"]]
+
+
+def test_a_head_that_scores_worse_is_kept_but_not_activated(project, monkeypatch):
+    train(project)
+    before = Versions(project).active()
+    scores = iter([{"miou": 90.0}, {"miou": 40.0}])
+    monkeypatch.setattr(corrections, "score", lambda *_: {**next(scores), "photos": 2, "per_class": {}})
+    row = train(project)
+    assert row["state"] == "done" and row["log"][-1].startswith("It scores worse than the head before")
+    assert Versions(project).active() == before and len(Versions(project).heads()) == 2
+
+
+def test_heads_are_rolled_back_activated_and_exported(project, tmp_path):
+    train(project)
+    versions = Versions(project)
+    versions.activate(None)
+    assert versions.active() is None
+    versions.activate(1)
+    assert versions.active() is not None
+    copy = versions.export(1, tmp_path / "mine.safetensors")
+    assert copy.read_bytes() == versions.path(1).read_bytes()
+    versions.path(1).unlink()
+    with pytest.raises(ProjectError, match="of head 1 is gone; train again"):
+        versions.activate(1)
+    with pytest.raises(ProjectError, match="no head 7"):
+        versions.export(7, tmp_path)
+
+
+def test_options_that_make_no_sense_begin_no_training(project):
+    for options, said in (
+        ({"epochs": 3}, "no option epochs"),
+        ({"activate": "maybe"}, "unless it scores worse"),
+        ({"set": ["lr"]}, "write KEY=VALUE"),
+        ({"set": "lr=1"}, "a list of settings"),
+    ):
+        with pytest.raises(TrainingError, match=said):
+            learning.start(project, options)
+    assert Versions(project).trainings() == []
+
+
+def test_the_command_learns_from_a_project_and_the_head_fits_its_backbone_alone(project, tmp_path, capsys):
+    out = tmp_path / "head.safetensors"
+    arguments = ["train", "--objective", "corrections", "--data", str(project.folder), "--out", str(out)]
+    arguments += ["--backbone", "tiny", "--head", "none", "--set", *SETTINGS]
+    assert main(arguments) == 0
+    assert "mIoU on" in capsys.readouterr().err
+    facts = heads.read_facts(out)
+    assert facts["type"] == "corrected" and facts["data"]["pixels"].keys() == {"red thing", "blue thing"}
+
+    class Other:
+        name = "other"
+
+    with pytest.raises(HeadError, match="trained on 'tiny'"):
+        heads.load(out, Other())  # type: ignore[arg-type]
+
+
+def test_the_command_says_what_is_missing(tmp_path, capsys):
+    empty = make_project(tmp_path / "q", photos=1, corrected=0)
+    arguments = [
+        "train",
+        "--objective",
+        "corrections",
+        "--data",
+        str(empty.folder),
+        "--out",
+        str(tmp_path / "h.safetensors"),
+    ]
+    assert main([*arguments, "--backbone", "tiny", "--head", "none"]) == 2
+    assert "There is nothing to learn from in q" in capsys.readouterr().err
+    arguments[4] = str(tmp_path)
+    assert main([*arguments, "--backbone", "tiny", "--head", "none"]) == 2
+
+
+def test_a_project_learns_over_http_while_it_is_labelled(project):
+    from textseg.web.project import ProjectApi
+
+    class Engine:
+        backbone, head = "tiny", "none"
+
+    began = []
+
+    def started(project: Project, options: dict) -> int:
+        began.append(options)
+        return Versions(project).begin(options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(learning, "start", started)
+        api = ProjectApi(project, Engine())  # type: ignore[arg-type]
+        row = api.train("p", {"activate": "never"})
+        assert row["state"] == "running" and began == [{"backbone": "tiny", "head": "none", "activate": "never"}]
+        revision = project.photo(1).revision
+        assert api.edit("p", "1", revision, {"type": "undo"})["revision"] == revision + 1
+        assert api.train("p", {"training": row["id"], "cancel": True})["cancel"]
+        with pytest.raises(ProjectError, match="no training 9"):
+            api.train("p", {"training": 9})
+    assert not np.array_equal(project.corrections(1), project.corrections(2))

@@ -1,0 +1,213 @@
+"""Learning from corrections: what is learnt from, what stays as it was, and what comes out."""
+
+import numpy as np
+import pytest
+import torch
+from torch.testing import assert_close
+
+from tests.tiny import TinyBackbone
+from tests.tiny_learning import BLUE, RED, SETTINGS, draw_halves, make_project, two_halves
+from textseg.errors import Cancelled, TrainingError
+from textseg.model import Model, heads
+from textseg.model.heads.corrected import CorrectedHead
+from textseg.vocabulary import Vocabulary, Word
+from trainer import corrections, recipes
+from trainer.corrections import Encodings, base_of, is_held_back, learn, read, score, shares, start_model
+from trainer.objectives.corrections import Patches
+
+
+@pytest.fixture
+def recipe():
+    return recipes.load("corrections", None, SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def learnt(tmp_path_factory):
+    """(facts, file of the head, model before) of one training on eight photos."""
+    folder = tmp_path_factory.mktemp("learnt")
+    project = make_project(folder / "p")
+    model = start_model(TinyBackbone(), "none")
+    out = folder / "head.safetensors"
+    facts = learn(project, out, model, recipes.load("corrections", None, SETTINGS))
+    return facts, out, model
+
+
+def labels(model, words="red thing, blue thing"):
+    return model.encode(two_halves(99)).label(Vocabulary.parse(words)).ids
+
+
+def test_a_head_learns_what_a_person_drew_and_its_file_answers_like_it(learnt):
+    facts, out, before = learnt
+    after = Model(before.backbone, heads.load(out, before.backbone), "learnt")
+    truth = np.where(np.arange(96) < 48, RED, BLUE)[None].repeat(64, 0)
+    assert (labels(after) == truth).mean() > 0.95
+    assert facts["scores"]["after"]["miou"] > facts["scores"]["before"]["miou"]
+
+
+def test_words_near_no_class_keep_their_similarity(learnt):
+    _, out, before = learnt
+    after = Model(before.backbone, heads.load(out, before.backbone), "learnt")
+    words, photo = Vocabulary.parse("tree, house"), two_halves(99)
+    then, now = (model.encode(photo).similarity(words) for model in (before, after))
+    np.testing.assert_allclose(then, now, atol=1e-6)
+
+
+def test_an_unfitted_head_answers_as_its_base(learnt, tmp_path):
+    _, out, before = learnt
+    head = heads.load(out, before.backbone)
+    with torch.no_grad():
+        head.weight.zero_(), head.bias.zero_()
+    head.presence = 0.0
+    features = torch.randn(1, 24, 8, 12)
+    text = before.backbone.embed(["red thing", "tree"])
+    then = torch.einsum("behw,ke->bkhw", before.head(features), before.head.text(text))
+    assert_close(torch.einsum("behw,ke->bkhw", head(features), head.text(text)), then)
+
+
+def test_the_next_training_starts_from_the_base_below_all_corrections(learnt):
+    _, out, before = learnt
+    base, facts = base_of(heads.load(out, before.backbone))
+    assert not isinstance(base, CorrectedHead) and facts["type"] == "none"
+
+
+def test_only_what_a_person_made_is_learnt_from(tmp_path):
+    project = make_project(tmp_path / "p", photos=2, corrected=0)
+    photo = project.photos()[0]
+    from textseg.project import Region
+
+    project.put_model_labels(photo.id, np.ones((64, 96), np.int32), [Region(RED, 0.9)], "some head")
+    assert not project.corrections(photo.id).any()
+    project.edit(photo.id, 1, {"type": "brush", "class": BLUE, "radius": 4, "points": [[10, 10]]})
+    said = project.corrections(photo.id)
+    assert set(np.unique(said)) == {0, BLUE} and (said == BLUE).sum() < 100
+    project.edit(photo.id, 2, {"type": "accept", "class": RED})
+    assert set(np.unique(project.corrections(photo.id))) == {RED, BLUE}
+
+
+def test_what_a_person_erased_means_none_of_these_and_a_deleted_class_says_nothing(tmp_path):
+    project = make_project(tmp_path / "p", photos=1)
+    project.edit(1, 2, {"type": "brush", "class": 0, "radius": 6, "points": [[20, 20]]})
+    assert set(np.unique(project.corrections(1))) == {-1, RED, BLUE}
+    project.delete_class(BLUE)
+    assert set(np.unique(project.corrections(1))) == {-1, 0, RED}
+
+
+def test_an_undone_gesture_teaches_nothing(tmp_path):
+    project = make_project(tmp_path / "p", photos=1)
+    for revision in (2, 3):
+        project.edit(1, revision, {"type": "undo"})
+    assert not project.corrections(1).any()
+
+
+def test_nothing_to_learn_from_is_said_in_one_sentence(tmp_path, recipe):
+    project = make_project(tmp_path / "p", photos=2, corrected=0)
+    with pytest.raises(TrainingError, match="nothing to learn from in p: label a region"):
+        learn(project, tmp_path / "head.safetensors", start_model(TinyBackbone(), "none"), recipe)
+
+
+def test_one_corrected_photo_suffices_and_is_not_held_back(tmp_path, recipe):
+    project = make_project(tmp_path / "p", photos=3, corrected=1)
+    model = start_model(TinyBackbone(), "none")
+    facts = learn(project, tmp_path / "head.safetensors", model, recipe)
+    assert facts["data"]["photos"] == 1 and facts["scores"]["after"] is None
+
+
+def test_photos_held_back_are_never_learnt_from_and_stay_the_same(tmp_path):
+    project = make_project(tmp_path / "p")
+    encodings = Encodings(project, start_model(TinyBackbone(), "none"))
+    corpus = read(project, encodings, 0.3)
+    held = {one.photo.name for one in corpus.held_back}
+    assert held and not held & {one.photo.name for one in corpus.lessons}
+    assert held == {row.name for row in project.photos() if is_held_back(row, 0.3)}
+
+
+def test_a_class_that_is_named_ignore_is_not_looked_at(tmp_path):
+    project = make_project(tmp_path / "p")
+    ignored = project.add_class(Word("ignore"))
+    photo = project.photos()[0]
+    project.edit(photo.id, 2, {"type": "brush", "class": ignored, "radius": 20, "points": [[48, 32]]})
+    corpus = read(project, Encodings(project, start_model(TinyBackbone(), "none")), 0.0)
+    assert [one.name for one in corpus.classes] == ["red thing", "blue thing"]
+    assert (corpus.lessons[0].said == 0).sum() > 1000
+
+
+def test_a_class_without_corrections_is_kept_as_it_was(tmp_path, recipe):
+    project = make_project(tmp_path / "p")
+    project.add_class(Word("green thing"))
+    out, model = tmp_path / "head.safetensors", start_model(TinyBackbone(), "none")
+    facts = learn(project, out, model, recipe)
+    assert facts["classes"] == [["red thing"], ["blue thing"]]
+    after = Model(model.backbone, heads.load(out, model.backbone), "learnt")
+    words = Vocabulary.parse("green thing")
+    then, now = (one.encode(two_halves(5)).similarity(words) for one in (model, after))
+    np.testing.assert_allclose(then, now, atol=1e-6)
+
+
+def test_a_photo_whose_file_is_gone_is_left_out_and_named(tmp_path, recipe):
+    project = make_project(tmp_path / "p")
+    lost = next(row for row in project.photos() if not is_held_back(row, 0.3))
+    (project.folder / "photos" / f"{lost.sha256}{lost.suffix}").unlink()
+    told: list[str] = []
+    facts = learn(project, tmp_path / "h.safetensors", start_model(TinyBackbone(), "none"), recipe, told.append)
+    assert list(facts["data"]["skipped"]) == [lost.name] and told[0].startswith(f"{lost.name} is left out")
+
+
+def test_photos_are_encoded_once_for_all_trainings(tmp_path, recipe):
+    project = make_project(tmp_path / "p", photos=4)
+    model = start_model(TinyBackbone(), "none")
+    learn(project, tmp_path / "1.safetensors", model, recipe)
+    encoded = model.backbone.encoded
+    draw_halves(project, 1)
+    learn(project, tmp_path / "2.safetensors", model, recipe)
+    assert model.backbone.encoded == encoded == 4
+
+
+def test_a_cancelled_training_writes_nothing(tmp_path, recipe):
+    project = make_project(tmp_path / "p", photos=2)
+    seen: list[float] = []
+    with pytest.raises(Cancelled):
+        learn(
+            project,
+            tmp_path / "head.safetensors",
+            start_model(TinyBackbone(), "none"),
+            recipe,
+            watch=lambda progress: seen.append(progress.step),
+            cancel=lambda: 5 in seen,
+        )
+    assert max(seen) == 5 and not (tmp_path / "head.safetensors").exists()
+
+
+def test_shares_count_every_pixel_of_a_cell():
+    said = np.zeros((4, 6), np.int32)
+    said[:2, :3], said[3, 5] = 1, -1
+    assert shares(said, (2, 2), [1, -1]).tolist() == [[1, 0], [0, 0], [0, 0], [0, 1 / 6]]
+
+
+def test_a_perfect_answer_scores_100_and_unlabelled_pixels_do_not_count(tmp_path, monkeypatch):
+    project = make_project(tmp_path / "p", photos=1)
+    project.edit(1, 2, {"type": "brush", "class": 0, "radius": 4, "points": [[48, 32]]})
+    model = start_model(TinyBackbone(), "none")
+    corpus = read(project, Encodings(project, model), 0.0)
+    lesson = corpus.lessons[0]
+
+    grid = torch.zeros(2, 64, 96)
+    grid[0, :, :48] = grid[1, :, 48:] = 1
+    monkeypatch.setattr(corrections, "similarities", lambda *_: grid)
+    lesson.regions = corrections.Partition(np.arange(96)[None].repeat(64, 0))
+    result = score(model, [lesson], corpus.classes)
+    assert result is not None and result["miou"] == 100
+
+
+def test_the_objective_weights_rare_classes_up_and_ignores_other_kinds(tmp_path):
+    project = make_project(tmp_path / "p", photos=1)
+    model = start_model(TinyBackbone(), "none")
+    corpus = read(project, Encodings(project, model), 0.0)
+    head = corrections.new_head(model, corpus, tmp_path, 0.0)
+    objective = corrections.Corrections(head, model.backbone, balance=1.0)
+    shares_ = torch.tensor([[1.0, 0], [1, 0], [1, 0], [0, 1], [0.5, 0.5]])
+    weights = objective._weighted(shares_ * torch.tensor([1.0, 1, 1, 1, 0])[:, None])
+    assert_close(weights.sum(0), torch.tensor([0.5, 0.5]))
+    assert_close(weights[4], torch.zeros(2))
+    data = Patches(torch.zeros(3, 24), torch.zeros(3, 3), torch.eye(3, 2), torch.tensor([0, 1, 2]))
+    terms = objective(data)
+    assert terms["keep"] == 0 and terms["none"] > 0 and terms["words"] > 0
