@@ -54,13 +54,13 @@ def rows(shipped: Path) -> Iterator[Row]:
     yield Row("shipped head, regions (the default)", head=shipped, refine="regions")
     yield Row("PACL", "pacl", SMALL | {"epochs": 8})
     yield Row("MixReorg (groups)", "mixreorg", SMALL | {"epochs": 4, "head": {"width": 192}})
-    yield Row("AFSS", "afss", SMALL | {"epochs": 8}, photos=400)
-    few: dict[str, Any] = SMALL | {"epochs": 2, "batch": 16, "head": {"stages": 1}}
+    yield Row("AFSS", "afss", SMALL | {"epochs": 16}, photos=100)
+    few: dict[str, Any] = SMALL | {"epochs": 1, "batch": 16, "head": {"stages": 1}}
     off = {"object_weight": 0.0, "region_weight": 0.0, "pixel_weight": 0.0}
     levels = ("object_weight", "region_weight", "pixel_weight")
     for count, name in enumerate(("object", "object + region", "object + region + pixel"), start=1):
         on = off | dict.fromkeys(levels[:count], 1.0)
-        yield Row(f"MGCA, {name}", "mgca", few | {"objective": on}, photos=600)
+        yield Row(f"MGCA, {name}", "mgca", few | {"objective": on}, photos=400)
 
 
 def main() -> None:
@@ -69,6 +69,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("/tmp/ablation"), help="trained heads and cached features")
     parser.add_argument("--head", type=Path, default=Path("assets/heads/lite.safetensors"), help="the shipped head")
     parser.add_argument("--limit", type=int, help="score only the first photos of each set")
+    parser.add_argument("--rows", default="", metavar="NAMES", help="only rows whose name begins with one of these")
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
     backbone = backbones.load("lite")
@@ -76,7 +77,8 @@ def main() -> None:
     captioned = training_data.read([args.data / "flickr8k" / "captions.tsv"], args.work / "cache")
     print("| row | parameters | training, min | ms a photo | coco-eval all / present | voc-eval all / present |")
     print("|---|---|---|---|---|---|", flush=True)
-    for row in rows(args.head):
+    wanted = tuple(args.rows.split(","))
+    for row in (row for row in rows(args.head) if row.name.startswith(wanted)):
         path, minutes = row.head, 0.0
         if row.objective:
             path = args.work / f"{row.name.replace(' ', '')}.safetensors"
