@@ -48,7 +48,9 @@ class Known:
     truth: np.ndarray
     """(H, W) index of the class, UNSCORED where none is."""
     z: torch.Tensor
-    evidence: torch.Tensor
+    """(1, E, h, w) embedding of the base."""
+    likeness: torch.Tensor
+    """(D, 1, 1) mean feature."""
     by_region: np.ndarray
     """(R, K) pixels of each class in each region."""
 
@@ -160,7 +162,7 @@ class Bench:
         project.add(photo for photo, _ in self.dataset.pairs)
         encodings = Encodings(project, model)
         label_of = {photo.name: label for photo, label in self.dataset.pairs}
-        frame = CorrectedHead(*_base(model), model.logit_scale, 1280, 384, [], 0)
+        frame = CorrectedHead(*_base(model), model.logit_scale, model.backbone.text_dim, [], 0)
         self.photos = [self._known(row, encodings, label_of[row.name], frame) for row in project.photos()]
         project.close()
 
@@ -169,13 +171,14 @@ class Bench:
         truth = self.dataset.truth(label, (row.width, row.height))
         lesson = Lesson(row, features, regions, np.zeros(0))
         with torch.no_grad():
-            z, evidence = corrections.unchanging(frame, lesson)
+            z = corrections.embedded(frame, lesson)
+        likeness = features.float().mean((1, 2), keepdim=True)
         lesson.features = features[:, :1, :1].expand_as(features)  # only its shape is needed from here on
         scored = truth != UNSCORED
         ids = regions.spread(np.arange(regions.count), truth.shape)
         count = len(self.words)
         by_region = np.bincount(ids[scored] * count + truth[scored], minlength=regions.count * count)
-        return Known(lesson, truth, z, evidence.half(), by_region.reshape(-1, count))
+        return Known(lesson, truth, z, likeness, by_region.reshape(-1, count))
 
     def uncorrected(self, learnt: Vocabulary) -> np.ndarray:
         """(K,) bool: the classes whose word is none of `learnt`, nor another name of one."""
@@ -185,7 +188,7 @@ class Bench:
     def similarities(self, model: Model, one: Known) -> torch.Tensor:
         with torch.no_grad():
             head = model.head
-            z = head.combine(one.z, one.evidence.float())[0] if isinstance(head, CorrectedHead) else one.z[0]
+            z = head.combine(one.z)[0] if isinstance(head, CorrectedHead) else one.z[0]
             return torch.einsum("ehw,ke->khw", z, model.embed(self.words)[0])
 
     def winners(self, model: Model, one: Known) -> np.ndarray:
@@ -223,11 +226,7 @@ class Bench:
         corpus = Corpus(classes, [one for one in self.classes if one.id not in found], lessons, [])
         head = corrections.new_head(model, corpus, self.texts, recipe.objective.get("presence", 0.03))
 
-        def ready(_: CorrectedHead, lesson: Lesson) -> tuple[torch.Tensor, torch.Tensor]:
-            one = known[lesson.photo.sha256]
-            return one.z, one.evidence.float()
-
-        data = corrections.patches(head, corpus, recipe.seed, ready)
+        data = corrections.patches(head, corpus, recipe.seed, lambda _, lesson: known[lesson.photo.sha256].z)
         corrections.fit(Corrections(head, model.backbone, **recipe.objective), data, recipe)
         return Model(model.backbone, head.eval(), "learnt")
 
@@ -248,11 +247,10 @@ class Bench:
         scale = newest.logit_scale
         views = []
         for key, one in enumerate(left):
-            features = one.evidence[0]
             now, then = self.similarities(newest, one), self.similarities(before, one)
-            views.append(suggest.look(key, features, now, scale, then))
+            views.append(suggest.look(key, one.likeness, now, scale, then))
         known = [
-            suggest.View(None, torch.nn.functional.normalize(one.evidence[0].flatten(1).float().mean(1), dim=0),
+            suggest.View(None, torch.nn.functional.normalize(one.likeness.flatten(), dim=0),
                          one.by_region.any(0).astype(float))
             for one in done
         ]  # fmt: skip

@@ -19,7 +19,7 @@ from textseg.vocabulary import Vocabulary
 from trainer import corrections, learning
 
 RED, BLUE = 1, 2
-SETTINGS = ["steps=30", "lr=0.02", "objective.hold_back=0.3", "objective.decay=0.001"]
+SETTINGS = ["steps=60", "lr=0.02", "objective.hold_back=0.3", "objective.decay=0.001"]
 
 
 def two_halves(seed: int) -> Image.Image:

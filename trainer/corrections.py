@@ -64,6 +64,7 @@ class Progress:
     done: float
     """Share of the whole work, 0..1."""
     step: int = 0
+    steps: int = 0
     loss: float | None = None
 
 
@@ -204,9 +205,7 @@ def new_head(model: Model, corpus: Corpus, root: Path, presence: float) -> Corre
         unlearnt = embed_words(backbone.embed, [one.name for one in corpus.unlearnt], backbone.templates)
         others = torch.cat([others, unlearnt])
     scale = getattr(base, "logit_scale", backbone.logit_scale)
-    head = CorrectedHead(
-        base, facts, scale, backbone.feature_dim, backbone.text_dim, [k for _, k in texts], len(others), presence
-    )
+    head = CorrectedHead(base, facts, scale, backbone.text_dim, [k for _, k in texts], len(others), presence)
     head.names.copy_(names)
     head.others.copy_(others)
     return head
@@ -221,10 +220,9 @@ def base_of(head: Any) -> tuple[Any, dict[str, Any]]:
 
 
 @torch.no_grad()
-def unchanging(head: CorrectedHead, lesson: Lesson) -> tuple[torch.Tensor, torch.Tensor]:
-    """(base embedding (1, E, h', w'), evidence (1, D, h, w)) of a lesson's photo: the same at every step of a fit."""
-    features = lesson.features[None].float()
-    return head.base(features), head.evidence(features)
+def embedded(head: CorrectedHead, lesson: Lesson) -> torch.Tensor:
+    """(1, E, h', w') the base's embedding of a lesson's photo: the same at every step of a fit."""
+    return head.base(lesson.features[None].float())
 
 
 @torch.no_grad()
@@ -232,7 +230,7 @@ def patches(
     head: CorrectedHead,
     corpus: Corpus,
     seed: int = 0,
-    prepare: Callable[[CorrectedHead, Lesson], tuple[torch.Tensor, torch.Tensor]] = unchanging,
+    embed: Callable[[CorrectedHead, Lesson], torch.Tensor] = embedded,
 ) -> Patches:
     """The patches that a fit sees, drawn from every lesson alike."""
     most = max(4, min(PATCHES_A_PHOTO, MOST_PATCHES // (2 * len(corpus.lessons))))
@@ -248,13 +246,13 @@ def patches(
         clear = labelled | none | (share.sum(1) == 0)
         drawn = [draw.permutation(np.flatnonzero((kind == 0) == one & clear))[:most] for one in (True, False)]
         index = torch.from_numpy(np.concatenate(drawn))
-        z, evidence = prepare(head, lesson)
+        z = embed(head, lesson)
         if z.shape[-2:] != (height, width):
             z = torch.nn.functional.interpolate(z, (height, width), mode="area")
         start = torch.cat([head.logit_scale * head.start(z), head.rest(z)], 1)[0].flatten(1).T
         parts.append(
             Patches(
-                evidence[0].flatten(1).T[index].half(),
+                head.evidence(z)[0].flatten(1).T[index],
                 start[index],
                 torch.from_numpy(share[:, :-1].astype(np.float32))[index],
                 torch.from_numpy(kind)[index],
@@ -298,7 +296,11 @@ def fit(
         loss.backward()
         optimizer.step()
         if watch is not None:
-            watch(Progress(f"Learning, step {step} of {steps}", 0.8 + 0.15 * step / steps, step, float(loss.detach())))
+            watch(
+                Progress(
+                    f"Learning, step {step} of {steps}", 0.8 + 0.15 * step / steps, step, steps, float(loss.detach())
+                )
+            )
     head.requires_grad_(False)
     return float(loss.detach())
 

@@ -100,7 +100,7 @@ def _learn(project: Project, versions: Versions, training: int, options: Mapping
 
     def watch(progress: corrections.Progress) -> None:
         nonlocal said, stop
-        if time.monotonic() - said >= BEAT or progress.step == 1:
+        if time.monotonic() - said >= BEAT or progress.step in (1, progress.steps):
             said = time.monotonic()
             point = None if progress.loss is None else (progress.step, progress.loss)
             stop = versions.report(training, progress.doing, progress.done, point)

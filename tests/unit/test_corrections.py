@@ -40,7 +40,7 @@ def test_a_head_learns_what_a_person_drew_and_its_file_answers_like_it(learnt):
     facts, out, before = learnt
     after = Model(before.backbone, heads.load(out, before.backbone), "learnt")
     truth = np.where(np.arange(96) < 48, RED, BLUE)[None].repeat(64, 0)
-    assert (labels(after) == truth).mean() > 0.95
+    assert (labels(after) == truth).mean() > 0.85 > (labels(before) == truth).mean() + 0.1
     assert facts["scores"]["after"]["miou"] > facts["scores"]["before"]["miou"]
 
 
@@ -208,6 +208,6 @@ def test_the_objective_weights_rare_classes_up_and_ignores_other_kinds(tmp_path)
     weights = objective._weighted(shares_ * torch.tensor([1.0, 1, 1, 1, 0])[:, None])
     assert_close(weights.sum(0), torch.tensor([0.5, 0.5]))
     assert_close(weights[4], torch.zeros(2))
-    data = Patches(torch.zeros(3, 24), torch.zeros(3, 3), torch.eye(3, 2), torch.tensor([0, 1, 2]))
+    data = Patches(torch.zeros(3, 16), torch.zeros(3, 3), torch.eye(3, 2), torch.tensor([0, 1, 2]))
     terms = objective(data)
     assert terms["keep"] == 0 and terms["none"] > 0 and terms["words"] > 0

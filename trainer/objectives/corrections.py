@@ -34,7 +34,7 @@ class Patches:
     LABELLED, NONE, UNLABELLED = 0, 1, 2
 
     evidence: torch.Tensor
-    """(N, D) what `CorrectedHead.evidence` makes of the features."""
+    """(N, E) what `CorrectedHead.evidence` makes of the base's embedding."""
     start: torch.Tensor
     """(N, C + 1) logits of the start head: of each class, then of the other words together."""
     shares: torch.Tensor
@@ -61,8 +61,8 @@ class Corrections(Objective):
         balance: float = 0.5,
         open: float = 0.3,
         none: float = 1.0,
-        keep: float = 1.0,
-        decay: float = 0.1,
+        keep: float = 0.3,
+        decay: float = 0.03,
         presence: float = 0.03,
         hold_back: float = 0.15,
     ) -> None:
@@ -78,7 +78,7 @@ class Corrections(Objective):
 
     def forward(self, batch: Patches) -> dict[str, torch.Tensor]:  # type: ignore[override]
         head = self.corrected
-        residual = batch.evidence.float() @ head.weight.T + head.bias
+        residual = batch.evidence @ head.weight.T + head.bias
         logits = batch.start + torch.nn.functional.pad(residual, (0, 1))
         whole = logits.log_softmax(1)
         labelled, none, free = (batch.kind == kind for kind in (Patches.LABELLED, Patches.NONE, Patches.UNLABELLED))

@@ -67,7 +67,8 @@ def untrained(backbone: backbones.Backbone, width: int) -> LexicalHead:
 
 # --- The data --------------------------------------------------------------------------------------------------------
 
-PERSON = frozenset("""
+PERSON = frozenset(
+    """
 man|woman|boy|girl|child|people|kid|guy|lady|person|baby|adult|player|rider|skier|surfer|
 skateboarder|snowboarder|swimmer|cyclist|biker|runner|climber|dancer|toddler|teenager|soldier|
 officer|policeman|fireman|worker|boxer|wrestler|musician|singer|guitarist|drummer|performer|clown|
@@ -75,7 +76,8 @@ cowboy|crowd|team|audience|spectator|family|couple|hiker|racer|athlete|gymnast|j
 diver|friend|mother|father|son|daughter|brother|sister|infant|gentleman|bride|groom|referee|fan|
 student|tourist|fisherman|farmer|driver|passenger|sailor|golfer|catcher|football player|soccer player|
 baseball player|basketball player|tennis player|hockey player|police officer|construction worker
-""".replace("\n", "").split("|"))
+""".replace("\n", "").split("|")
+)
 """Nouns of captions that mean a person; all of them count as "person"."""
 
 IMPLIED = {
@@ -112,13 +114,16 @@ playing field|banner|towel|bridge|paper|cardboard
 """What may fill any photo unsaid."""
 
 ABOVE = frozenset(["sky", "cloud", "ceiling"])
-BELOW = frozenset("""
+BELOW = frozenset(
+    """
 grass|road|ground|floor|dirt|sand|pavement|gravel|carpet|rug|wood floor|field|playing field|water|sea|river|snow|
 platform|railroad|table|counter
-""".replace("\n", "").split("|"))
+""".replace("\n", "").split("|")
+)
 """Where the world has them: the pseudo-labels are told what every caption's reader knows."""
 
-UNTAUGHT = frozenset("""
+UNTAUGHT = frozenset(
+    """
 shorts|pants|t-shirt|jeans|arms|glasses|sunglasses|bunch|gathering|falls|star|tank|harness|court|parade|
 shirt|jacket|hat|helmet|coat|uniform|suit|dress|outfit|cap|jersey|gear|clothes|costume|collar|sweater|clothing|vest|
 bathing suit|skirt|sweatshirt|shoe|scarf|swimsuit|plaid|glove|tie|mask|boot|sandal|jumper|yellow jacket|leather|cloth|
@@ -130,7 +135,8 @@ park|orange|light|fly|drink|owner|chew|pick|cover|brush|pack|tackle|downhill|fli
 pile|landscape|terrain|spray|wire|lab|paint|shepherd|bar|board|concrete|metal|plastic|track|dirt track|wood|muzzle|bull|
 wheel|stone|city|room|office|school|beam|wave|picture|photo|photograph|camera|watch|piece|equipment|art|working|works|
 crop|exit|cast|copper|fabric|housing|launch|palace|silver|switch|satellite|gun|weapon|cigarette|row|seat|setting
-""".replace("\n", "").split("|"))
+""".replace("\n", "").split("|")
+)
 """Caption nouns that teach nothing here: clothes and parts of a body (they are the person), things smaller than a
 patch (the field around them would learn their name), and what has no place in the photo."""
 

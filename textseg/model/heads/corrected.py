@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from textseg.model.heads import Head, get, register
@@ -15,7 +14,9 @@ from textseg.model.heads import Head, get, register
 if TYPE_CHECKING:
     from textseg.model.backbones import Backbone
 
-AFFINITY = 10.0
+GAIN = 0.3
+"""The base's embedding has about this spread in each dimension when it is learnt from, whatever its length."""
+
 LEAST_SHARE = 0.01
 """A class that explains less than this share of the photo's best patches is as absent as can be."""
 
@@ -24,15 +25,15 @@ LEAST_SHARE = 0.01
 class CorrectedHead(Head):
     """The base head's similarity, and a residual for C learnt classes in dimensions of their own.
 
-        y_p = sum_q softmax_q(affinity * cos(x_p, x_q)) LN(x_q)               features, averaged over what looks alike
+        y_p = 0.3 sqrt(E) z_p                                           the base's embedding z
         r_pk = (w_k . y_p + b_k) / scale + presence * log of class k's share of the photo's best patches
         similarity(p, t) = base(p, t) + sum_k near_k(t) r_pk
 
-    near_k(t) is 1 for the class's own names and aliases, falls with the cosine of the text embeddings, and is 0 below
-    `near`: a word that is close to none of the classes has exactly the similarity that the base gives it. At w = b =
-    presence = 0 the head is the base. The share is a softmax over the classes and a fixed list of other words; it is
-    how a class that is nowhere sure in a photo is kept from taking patches there. Residual classifiers on frozen
-    features beside a zero-shot one are Tip-Adapter's idea (Zhang et al., ECCV 2022); this form is our own.
+    w_k is thus an offset of the class's text embedding, as in TaskRes (Yu et al., CVPR 2023, arXiv 2211.10277); the
+    other terms are our own. near_k(t) is 1 for the class's own names and aliases, falls with the cosine of the text
+    embeddings, and is 0 below `near`: a word that is close to none of the classes has exactly the similarity that the
+    base gives it. At w = b = presence = 0 the head is the base. The share is a softmax over the classes and a fixed
+    list of other words; it keeps a class that is nowhere sure in a photo from taking patches there.
     """
 
     kind = "corrected"
@@ -42,7 +43,6 @@ class CorrectedHead(Head):
         base: nn.Module,
         base_facts: Mapping[str, Any],
         logit_scale: float,
-        feature_dim: int,
         text_dim: int,
         owner: Sequence[int],
         others: int,
@@ -63,7 +63,8 @@ class CorrectedHead(Head):
         self.register_buffer("owner", torch.tensor(list(owner), dtype=torch.long), persistent=False)
         self.register_buffer("names", torch.zeros(len(owner), text_dim))
         self.register_buffer("others", torch.zeros(others, text_dim))
-        self.weight = nn.Parameter(torch.zeros(self.classes, feature_dim))
+        embedding_dim = self._base_text(torch.zeros(1, text_dim)).shape[1]
+        self.weight = nn.Parameter(torch.zeros(self.classes, embedding_dim))
         self.bias = nn.Parameter(torch.zeros(self.classes))
 
     @classmethod
@@ -76,7 +77,7 @@ class CorrectedHead(Head):
         else:
             base = get(facts["type"]).build(backbone, **facts["config"])
         scale = getattr(base, "logit_scale", backbone.logit_scale)
-        return cls(base, facts, scale, backbone.feature_dim, backbone.text_dim, **config)
+        return cls(base, facts, scale, backbone.text_dim, **config)
 
     def train(self, mode: bool = True) -> CorrectedHead:
         """The base stays as it was trained."""
@@ -86,13 +87,11 @@ class CorrectedHead(Head):
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """(B, D, h, w) -> (B, E + C, h', w'): the base's embedding, then the residual of each class."""
-        return self.combine(self.base(features), self.evidence(features))
+        return self.combine(self.base(features))
 
-    def combine(self, z: torch.Tensor, evidence: torch.Tensor) -> torch.Tensor:
-        """`forward` from what does not change while the head learns: the base's embedding, and the evidence."""
-        logits = torch.einsum("bdhw,cd->bchw", evidence, self.weight) + self.bias[:, None, None]
-        if logits.shape[-2:] != z.shape[-2:]:
-            logits = F.interpolate(logits, z.shape[-2:], mode="bilinear")
+    def combine(self, z: torch.Tensor) -> torch.Tensor:
+        """`forward` from the base's embedding, which does not change while the head learns."""
+        logits = torch.einsum("behw,ce->bchw", self.evidence(z), self.weight) + self.bias[:, None, None]
         residual = logits / self.logit_scale
         return torch.cat([z, residual + self.presence * self.absence(z, residual)[..., None, None]], 1)
 
@@ -103,12 +102,9 @@ class CorrectedHead(Head):
         near.scatter_reduce_(1, self.owner.expand(len(embeddings), -1), cosine.clamp(0, 1), "amax")
         return torch.cat([self._base_text(embeddings), near], 1)
 
-    def evidence(self, features: torch.Tensor) -> torch.Tensor:
-        """(B, D, h, w) -> (B, D, h, w): features averaged over each photo's patches by how alike they are."""
-        x = features.flatten(2).mT
-        y = F.normalize(x - 0.5 * x.mean(1, keepdim=True), dim=-1)
-        smooth = (AFFINITY * (y @ y.mT)).softmax(-1) @ F.layer_norm(x, x.shape[-1:])
-        return smooth.mT.unflatten(-1, features.shape[-2:])
+    def evidence(self, z: torch.Tensor) -> torch.Tensor:
+        """What the residual is linear in, of (..., E, h, w) embeddings of the base."""
+        return GAIN * z.shape[-3] ** 0.5 * z
 
     def start(self, z: torch.Tensor) -> torch.Tensor:
         """(B, E, h, w) embeddings of the base -> (B, C, h, w) what it says about the classes, best name of each."""
