@@ -1,0 +1,158 @@
+"""Journeys on the Learn page: train, see what changed, go back and forth between heads, go on with the next photo."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.tiny import tiny_model
+from tests.tiny_learning import SETTINGS, draw_halves, make_project, with_tiny_backbone
+from textseg.project import Project
+from textseg.project.versions import Versions
+
+HEAD = ".learn [data-head='{}']"
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Project]]:
+    """The app with a project that nobody has corrected yet, and a model that encodes in a millisecond."""
+    from textseg import web
+    from textseg.web import engine
+    from trainer import learning
+
+    with_tiny_backbone()
+    project = make_project(tmp_path_factory.mktemp("learn") / "p", photos=10, corrected=0)
+
+    def start(project: Project, options: dict) -> int:
+        """As `learning.start`, but in a thread: a process of its own would load the real backbone."""
+        training = Versions(project).begin({"backbone": "tiny", "head": "none", "set": SETTINGS})
+        threading.Thread(target=learning.run, args=(project.folder, training), daemon=True).start()
+        return training
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "load_model", lambda *_, **__: tiny_model())
+        patch.setattr("textseg.web.nouns.Nouns.embed", lambda *_: None)
+        patch.setattr("textseg.web.app.SAMPLES", [_Blank()])
+        patch.setattr(learning, "start", start)
+        blocks = web.serve(port=port, project=project.folder, block=False)
+        yield f"http://127.0.0.1:{port}/", project
+        blocks.close()
+
+
+class _Blank:
+    """Stands for the sample that the app encodes at its start."""
+
+    def photo(self):  # type: ignore[no-untyped-def]
+        from textseg.web.samples import SAMPLES
+
+        return SAMPLES[0].photo()
+
+
+@pytest.fixture
+def open_learn(served, chromium) -> Iterator[Callable]:  # type: ignore[no-untyped-def]
+    """`open_learn(**window)`: the Learn page; it must stay without complaints."""
+    contexts, complaints = [], []
+
+    def open_(**window):  # type: ignore[no-untyped-def]
+        context = chromium.new_context(**({"viewport": {"width": 1440, "height": 900}} | window))
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(90_000)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(f"{served[0]}#learn")
+        page.wait_for_selector(".learn:not([hidden]) [data-class]")
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def test_from_nothing_to_a_head_that_is_compared_rolled_back_and_activated(served, open_learn):
+    _, project = served
+    page = open_learn()
+    page.wait_for_selector("[data-part=nothing]:not([hidden])")
+    assert page.is_disabled("[data-part=train]")
+    for photo in project.photos()[:7]:
+        draw_halves(project, photo.id)
+    page.reload()
+    page.wait_for_selector("[data-part=train]:enabled")
+    assert page.text_content("[data-part=corrected]") == "7 of 10 photos corrected"
+    assert "7 regions in 7 photos" in page.text_content(".learn [data-class='1']")
+
+    page.click("[data-part=train]")
+    page.wait_for_selector(HEAD.format(1) + ".active")
+    assert page.text_content("[data-part=doing]") == "Done."
+    assert page.get_attribute("[data-part=curve]", "aria-label").startswith("Loss from")
+    assert "held back" in page.text_content(HEAD.format(1))
+
+    page.wait_for_selector(".compare:not([hidden])")
+    assert "of the pixels changed" in page.text_content("[data-part=changed]")
+    page.focus("[data-part=slide]")
+    page.keyboard.press("Home")
+    assert page.evaluate("document.querySelector('[data-part=after-canvas]').style.clipPath") in (
+        "inset(0px 0px 0px 0%)",
+        "inset(0px)",
+        "inset(0 0 0 0%)",
+    )
+    assert page.locator(".scores tbody tr").count() == 2
+
+    page.click(HEAD.format("start") + " button")
+    page.wait_for_selector(HEAD.format("start") + ".active")
+    assert Versions(project).active() is None
+    page.click(HEAD.format(1) + " button:has-text('Activate')")
+    page.wait_for_selector(HEAD.format(1) + ".active")
+    assert Versions(project).active().id == 1
+
+
+def test_the_next_photos_come_with_reasons_once_they_are_encoded(served, open_learn):
+    _, project = served
+    page = open_learn()
+    page.click("[data-part=look]")
+    page.wait_for_selector(".next li[data-photo]")
+    corrected = {row.id for row in project.corrected()}
+    shown = {int(one) for one in page.eval_on_selector_all(".next li", "all => all.map((li) => li.dataset.photo)")}
+    assert shown and not shown & corrected
+    page.select_option("[data-part=rule]", "diversity")
+    page.wait_for_selector(".next .why:has-text('unlike what is corrected')")
+    assert page.get_attribute(".next a >> nth=0", "href").startswith("#label/")
+
+
+def test_a_person_is_told_what_went_wrong_and_labels_anew_without_losing_corrections(served, open_learn):
+    _, project = served
+    if Versions(project).active() is None:
+        pytest.skip("needs the head of the first journey")
+    said = project.corrections(project.photos()[0].id)
+    page = open_learn()
+    page.click("[data-part=relabel]")
+    page.wait_for_function("document.querySelector('[data-part=relabel-note]').textContent.startsWith('with')")
+    page.wait_for_selector("[data-part=relabel]:enabled")
+    assert (project.corrections(project.photos()[0].id) == said).all()
+    busy = Versions(project).begin({})
+    page.reload()
+    page.wait_for_selector("[data-part=cancel]:visible")
+    assert page.is_disabled("[data-part=train]")
+    Versions(project).finish(busy, "failed", "The disk is full.")
+    page.wait_for_selector("[data-part=doing]:has-text('The disk is full.')")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_a_phone_nothing_reaches_over_the_edge(open_learn, scheme):
+    page = open_learn(viewport={"width": 390, "height": 844}, color_scheme=scheme)
+    page.wait_for_selector(".learn .heads li")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    wide = page.eval_on_selector_all(
+        ".learn *", "all => all.filter((one) => one.getBoundingClientRect().right > 391).map((one) => one.outerHTML)"
+    )
+    assert wide == []
+
+
+def test_the_page_is_found_between_label_and_data(open_learn):
+    page = open_learn()
+    assert page.locator(".segments a").all_text_contents() == ["Explore", "Label", "Learn", "Data"]
+    assert page.get_attribute(".segments a[href='#learn']", "aria-current") == "page"
