@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from textseg.errors import Cancelled, ProjectError, TextsegError, TrainingError
+from textseg.errors import Cancelled, HeadError, ProjectError, TextsegError, TrainingError
 from textseg.project import Project
 from textseg.project.versions import Versions
 
@@ -92,9 +92,13 @@ def _learn(project: Project, versions: Versions, training: int, options: Mapping
 
     backbone = backbones.load(options.get("backbone", "lite"))
     active = versions.active()
-    model = corrections.start_model(backbone, active.path if active else options.get("head", "default"))
+    model = corrections.start_model(backbone, options.get("head", "default"))
     if active:
-        model.head_name = f"head {active.id}"
+        try:
+            model = corrections.start_model(backbone, active.path)
+            model.head_name = f"head {active.id}"
+        except HeadError as error:  # what it learnt is learnt again from the same corrections
+            versions.say(training, f"Head {active.id} cannot be read, so the head it began with is the start: {error}")
     said = time.monotonic()
     stop = False
 

@@ -151,6 +151,15 @@ def test_heads_are_rolled_back_activated_and_exported(project, tmp_path):
         versions.export(7, tmp_path)
 
 
+def test_an_active_head_whose_file_is_torn_does_not_stop_the_next_training(project):
+    train(project)
+    path = Versions(project).path(1)
+    path.write_bytes(path.read_bytes()[:100])
+    row = train(project)
+    assert row["state"] == "done" and row["log"][0].startswith("Head 1 cannot be read")
+    assert Versions(project).active().id == 2
+
+
 def test_options_that_make_no_sense_begin_no_training(project):
     for options, said in (
         ({"epochs": 3}, "no option epochs"),

@@ -62,7 +62,7 @@ class Corrections(Objective):
         open: float = 0.3,
         none: float = 1.0,
         keep: float = 0.3,
-        decay: float = 0.03,
+        decay: float = 0.01,
         presence: float = 0.03,
         hold_back: float = 0.15,
     ) -> None:
