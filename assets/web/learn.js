@@ -382,7 +382,7 @@ class LearnPage {
         "a",
         { href: `#label/${photo}` },
         picture,
-        h("span", { class: "why" }, h("b", {}, name), h("span", {}, reason), click ? h("span", { class: "hint" }, `first: ${click.reason}`) : null),
+        h("span", { class: "why" }, h("b", {}, name), h("span", {}, reason), click ? h("span", { class: "hint" }, `Click first in ${click.reason}`) : null),
       ),
     );
   }
