@@ -227,7 +227,8 @@ class Bench:
         head = corrections.new_head(model, corpus, self.texts, recipe.objective.get("presence", 0.03))
 
         data = corrections.patches(head, corpus, recipe.seed, lambda _, lesson: known[lesson.photo.sha256].z)
-        corrections.fit(Corrections(head, model.backbone, **recipe.objective), data, recipe)
+        objective = Corrections(head, model.backbone, photos=len(done), **recipe.objective)
+        corrections.fit(objective, data, recipe)
         return Model(model.backbone, head.eval(), "learnt")
 
     @property

@@ -27,7 +27,7 @@ from textseg.model import Model, default_head, heads
 from textseg.model.backbones import Backbone
 from textseg.model.embedding import embed_words
 from textseg.model.heads.corrected import CorrectedHead
-from textseg.model.partition import Partition, felzenszwalb
+from textseg.model.partition import Layers, Partition, layers
 from textseg.project import Project
 from textseg.project.schema import Class
 from textseg.project.schema import Photo as Row
@@ -73,11 +73,11 @@ class Encodings:
 
     def __init__(self, project: Project, model: Model) -> None:
         self._project, backbone = project, model.backbone
-        sides = tuple(getattr(model.head, "short_sides", ()))
+        sizes = tuple(getattr(model.head, "sizes", ()))
         encoder: Any = torch.nn.Identity()  # the head is what changes: only features are kept
-        encoder.short_sides = sides
+        encoder.sizes = sizes
         self._encoder = Model(backbone, encoder, "none")
-        facts = [backbone.name, backbone.weights_hash, str(backbone.short_side), *map(str, sides)]
+        facts = ["layers", backbone.name, backbone.weights_hash, str(backbone.short_side), *map(str, sizes)]
         digest = hashlib.sha256("\0".join(facts).encode()).hexdigest()[:16]
         self.root = project.folder / "cache" / "features"
         self._store = ArrayStore(self.root / digest)
@@ -89,12 +89,13 @@ class Encodings:
         """((D, h, w) float16 features, the photo's regions); raises PhotoError when its file has vanished."""
         if photo.sha256 not in self._store:
             scene = self._encoder.encode(self._project.picture(photo.id))
-            features, regions = scene.features.cpu(), felzenszwalb(scene.photo)
+            features, regions = scene.features.cpu(), layers(scene.photo)
             if shutil.disk_usage(self.root).free > SPARE_DISK:
-                ids = torch.from_numpy(regions.ids)
+                ids = torch.from_numpy(np.stack([layer.ids for layer in regions.layers]))
                 self._store.add({photo.sha256: features, f"{photo.sha256}/regions": ids})
             return features, regions
-        return self._store[photo.sha256], Partition(self._store[f"{photo.sha256}/regions"].numpy())
+        stored = self._store[f"{photo.sha256}/regions"].numpy()
+        return self._store[photo.sha256], Layers([Partition(ids) for ids in stored])
 
 
 @dataclass
@@ -367,7 +368,7 @@ def learn(
     )
     head = new_head(model, corpus, encodings.root, recipe.objective.get("presence", 0.03))
     data = patches(head, corpus, recipe.seed)
-    objective = Corrections(head, model.backbone, **recipe.objective)
+    objective = Corrections(head, model.backbone, photos=len(corpus.lessons), **recipe.objective)
     fitting = time.monotonic()
     loss = fit(objective, data, recipe, watch, cancel)
     fit_seconds = time.monotonic() - fitting

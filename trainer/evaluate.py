@@ -131,7 +131,7 @@ class Labeller:
         self._none = len(words) if dataset.background is None else dataset.background
         if protocol.short_side:
             model.backbone.short_side, model.backbone.window = protocol.short_side, protocol.window
-            model.head.short_sides = ()
+            model.head.sizes = ()
 
     def __call__(self, photo: Image.Image, competing: Sequence[int]) -> np.ndarray:
         asked = [k for k in competing if self._words[k]]

@@ -16,7 +16,7 @@ from textseg.model import backbones, heads
 from textseg.model.backbones import Backbone
 from textseg.model.embedding import embed_words
 from textseg.model.scene import Scene, SceneCache
-from textseg.model.windows import Mosaic, windows
+from textseg.model.windows import Box, laid, windows
 from textseg.shipped import asset
 from textseg.vocabulary import Vocabulary
 
@@ -68,37 +68,37 @@ class Model:
     def encode(self, photo: Image.Image) -> Scene:
         """Encode one photo (any PIL image); this is the only place where the image encoder runs."""
         photo = images.open(photo)
-        sides = getattr(self.head, "short_sides", ()) or (self.backbone.short_side,)
+        *coarse, (finest, weight) = getattr(self.head, "sizes", ()) or ((self.backbone.short_side, 1.0),)
         with self._lock:
-            encoded = [self._encode_at(photo, side) for side in sides]
-        embedding, features = encoded[len(encoded) // 2]
-        if len(encoded) > 1:  # similarities are linear in the embedding, so averaging it averages them
-            resized = [F.interpolate(z[None], embedding.shape[-2:], mode="bilinear")[0] for z, _ in encoded]
-            embedding = torch.stack(resized).mean(0)
+            whole, pieces = self._pieces(photo, finest)
+            features = laid(whole, pieces)
+            if not coarse:  # of several windows the embeddings are averaged: similarities are linear in them
+                embedding = laid(whole, [(box, self.head(piece[None])[0]) for box, piece in pieces])
+            else:
+                features = weight * features
+                for side, share in coarse:
+                    resized = F.interpolate(
+                        laid(*self._pieces(photo, side))[None], features.shape[-2:], mode="bilinear"
+                    )
+                    features += share * resized[0]
+                embedding = self.head(features[None])[0]
         return Scene(photo, embedding, features.half(), self)
 
     @torch.inference_mode()
     def scene(self, photo: Image.Image, features: torch.Tensor) -> Scene:
         """The scene of a photo whose (D, h, w) features this backbone has made before: only the head runs.
 
-        With sliding windows or several working sizes it is close to what `encode` gives, not equal.
+        With sliding windows it is close to what `encode` gives, not equal.
         """
         embedding = self.head(features[None].float().to(self._device))[0]
         return Scene(photo, embedding, features, self)
 
-    def _encode_at(self, photo: Image.Image, short_side: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """(E, h, w) embedding and (D, h', w') features at one working size, averaged over sliding windows."""
+    def _pieces(self, photo: Image.Image, short_side: int) -> tuple[tuple[int, int], list[tuple[Box, torch.Tensor]]]:
+        """The photo's working size, and the (D, h, w) features of each window that covers it."""
         image = images.fit(photo, short_side, self.backbone.multiple)
-        side = self.backbone.window
-        if side is None or max(image.size) <= side:
-            features = self.backbone.encode([image])
-            return self.head(features)[0], features[0]
-        whole = Mosaic(image.size), Mosaic(image.size)
-        for box in windows(image.size, side, side // 2, self.backbone.multiple):
-            features = self.backbone.encode([image.crop(box)])
-            whole[0].add(box, self.head(features)[0])
-            whole[1].add(box, features[0])
-        return whole[0].mean(), whole[1].mean()
+        side = self.backbone.window or max(image.size)
+        boxes = windows(image.size, side, side // 2, self.backbone.multiple)
+        return image.size, [(box, self.backbone.encode([image.crop(box)])[0]) for box in boxes]
 
     def embed(self, vocabulary: Vocabulary, templates: str | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         """((T, E) mapped embeddings of all names and aliases, (T,) index of the word each belongs to); cached."""
@@ -118,4 +118,3 @@ class Model:
     @property
     def _device(self) -> torch.device:
         return next((t.device for t in [*self.head.parameters(), *self.head.buffers()]), torch.device("cpu"))
-

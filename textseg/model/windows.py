@@ -1,6 +1,6 @@
 """Sliding windows over images larger than a backbone's own size: where they lie, and how their maps are averaged."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 
@@ -24,7 +24,7 @@ def windows(size: tuple[int, int], side: int, step: int, multiple: int) -> Itera
 class Mosaic:
     """Maps of windows laid on one grid; where they overlap they are averaged.
 
-    What is averaged is the embedding: similarities are linear in it, so this averages cosines, not probabilities.
+    Where they are embeddings this averages cosines, not probabilities: similarities are linear in them.
     """
 
     def __init__(self, size: tuple[int, int]) -> None:
@@ -53,6 +53,16 @@ class Mosaic:
     def mean(self) -> torch.Tensor:
         """(C, H, W) the average of the windows at every cell."""
         return self._sum / self._count
+
+
+def laid(size: tuple[int, int], pieces: Sequence[tuple[Box, torch.Tensor]]) -> torch.Tensor:
+    """(C, H, W): the maps of all windows of an image of `size` on one grid."""
+    if len(pieces) == 1:
+        return pieces[0][1]
+    mosaic = Mosaic(size)
+    for box, piece in pieces:
+        mosaic.add(box, piece)
+    return mosaic.mean()
 
 
 def cells(pixels: int, grid: int, span: int) -> int:

@@ -7,11 +7,11 @@ With the start head's class scores s_pk, the residual logits l_pk = w_k . y_p + 
     (C2)  L_open   = - sum_p u_p sum_k q_pk log softmax_k,o(a s_pk + l_pk, o_p)   over them and all other words
     (C3)  L_none   = - mean over "none of these" of log softmax_o(...)
     (C4)  L_keep   =   mean over unlabelled patches of KL(start || now), over the classes and the other words
-    (C5)  decay * sum w^2
+    (C5)  decay / photos * sum w^2
 
 q_pk is the share of patch p that class k covers among what the person labelled there, u_p weights a patch by how much
 of it is labelled and its classes by frequency^-balance. (C2) to (C4) keep the vocabulary open: they say how far the
-classes may rise against words that nobody corrected.
+classes may rise against words that nobody corrected. (C5) is a prior on w, which weighs less the more photos speak.
 """
 
 from __future__ import annotations
@@ -62,19 +62,21 @@ class Corrections(Objective):
         open: float = 0.3,
         none: float = 1.0,
         keep: float = 0.3,
-        decay: float = 0.01,
+        decay: float = 0.2,
         presence: float = 0.03,
         hold_back: float = 0.15,
+        photos: int = 1,
     ) -> None:
         """`open`, `none`, `keep` and `decay` weight (C2) to (C5). `hold_back` is the share of photos kept for scoring.
 
-        `presence` is the head's. Raises TrainingError for another head than a corrected one.
+        `presence` is the head's, `photos` is how many there are to learn from. Raises TrainingError for another head
+        than a corrected one.
         """
         super().__init__(head, backbone)
         if not isinstance(head, CorrectedHead):
             raise TrainingError("The objective 'corrections' trains heads of type 'corrected' only.")
         self.corrected = head
-        self.balance, self.open, self.none, self.keep, self.decay = balance, open, none, keep, decay
+        self.balance, self.open, self.none, self.keep, self.decay = balance, open, none, keep, decay / photos
 
     def forward(self, batch: Patches) -> dict[str, torch.Tensor]:  # type: ignore[override]
         head = self.corrected

@@ -372,8 +372,8 @@ def pseudo_labels(
     for i, weight in enumerate(allowed):
         x = torch.from_numpy(photos.features[i].astype(np.float32))[None]
         learnt = sum(words_of(head, x, nowhere) for head in heads) / len(heads)
-        z = heads[0].smooth(x, heads[0].concepts * heads[0].classes(x) + heads[0].learnt * learnt)[0]
-        best = (14 * z @ lesson.texts.T + weight + gravity).topk(TOP, dim=1)
+        z = heads[0].smooth(heads[0].mixed(x, learnt))[0]
+        best = (35 * z @ lesson.texts.T + weight + gravity).topk(TOP, dim=1)
         logits.append(best.values.half())
         words.append(best.indices.short())
     return torch.stack(logits).clone(), torch.stack(words).clone()

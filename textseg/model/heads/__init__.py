@@ -36,8 +36,11 @@ class Head(nn.Module):
 
     kind: ClassVar[str]
     config: dict[str, Any]
-    short_sides: tuple[int, ...] = ()
-    """Short sides at which a photo is encoded, similarities averaged; empty: the backbone's own."""
+    sizes: tuple[tuple[int, float], ...] = ()
+    """(short side, weight) of the sizes at which a photo is encoded, the finest last; empty: the backbone's own.
+
+    Features are averaged on the finest grid, and the head runs once.
+    """
 
     @classmethod
     def build(cls, backbone: Backbone, **config: Any) -> Head:

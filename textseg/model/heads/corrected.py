@@ -58,7 +58,7 @@ class CorrectedHead(Head):
         }  # fmt: skip
         self.base, self.logit_scale = base.requires_grad_(False), logit_scale
         self.presence, self.best, self.near = presence, best, near
-        self.short_sides = tuple(getattr(base, "short_sides", ()))
+        self.sizes = tuple(getattr(base, "sizes", ()))
         self.classes = max(owner, default=-1) + 1
         self.register_buffer("owner", torch.tensor(list(owner), dtype=torch.long), persistent=False)
         self.register_buffer("names", torch.zeros(len(owner), text_dim))

@@ -19,16 +19,19 @@ class LexicalHead(Head):
 
         c_p = normalise(sum over the ten likeliest classes of p_k (e_k - m))       p = softmax(logits - log density)
         l_p = normalise(MLP(x_p, place of p))
-        z_p = sum_q softmax_q(affinity * cos(x_p, x_q)) (concepts * c_q + learnt * l_q) + context * mean_q l_q
-        similarity(p, word) = z_p . normalise(t - m) / (concepts + learnt + context)
+        y_p = (concepts * c_p + learnt * l_p) / (concepts + learnt)
+        z_p = sum_q softmax_q(affinity * cos(y_p - mean y, y_q - mean y)) y_q
+        similarity(p, word) = z_p . normalise(t - m)
 
     c is ConSE with WordNet-enriched names (METHODS.md section 9), corrected for crowded neighbourhoods (120 breeds of
-    dog); m is half the mean name. The last term of z is the photo's own word prior. All similarities lie in [-1, 1].
+    dog); m is half the mean name. Smoothing lets patches that mean the same speak with one voice. The features x are
+    those of two working sizes together: the small one sees whole objects. All similarities lie in [-1, 1].
     """
 
     kind = "lexical"
     top_classes = 10
     logit_scale = 40.0
+    sizes = ((320, 1 / 3), (448, 2 / 3))
 
     def __init__(
         self,
@@ -36,17 +39,15 @@ class LexicalHead(Head):
         text_dim: int,
         classes: int,
         width: int = 768,
-        concepts: float = 0.5,
+        concepts: float = 0.75,
         learnt: float = 2.0,
-        context: float = 0.3,
         affinity: float = 10.0,
     ) -> None:
         super().__init__()
         self.config = {
-            "classes": classes, "width": width, "concepts": concepts, "learnt": learnt,
-            "context": context, "affinity": affinity,
+            "classes": classes, "width": width, "concepts": concepts, "learnt": learnt, "affinity": affinity,
         }  # fmt: skip
-        self.concepts, self.learnt, self.context, self.affinity = concepts, learnt, context, affinity
+        self.concepts, self.learnt, self.affinity = concepts, learnt, affinity
         self.classifier = nn.Linear(feature_dim, classes)
         self.register_buffer("names", torch.zeros(classes, text_dim))
         self.register_buffer("half_mean", torch.zeros(text_dim))
@@ -66,9 +67,7 @@ class LexicalHead(Head):
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """(B, D, h, w) -> (B, E, h, w)."""
         x = features.flatten(2).transpose(1, 2)
-        learnt = self.words(x, places(*features.shape[-2:]).to(x))
-        z = self.smooth(x, self.concepts * self.classes(x) + self.learnt * learnt)
-        z = (z + self.context * learnt.mean(1, keepdim=True)) / (self.concepts + self.learnt + self.context)
+        z = self.smooth(self.mixed(x, self.words(x, places(*features.shape[-2:]).to(x))))
         return z.transpose(1, 2).unflatten(-1, features.shape[-2:])
 
     def text(self, embeddings: torch.Tensor) -> torch.Tensor:
@@ -90,10 +89,14 @@ class LexicalHead(Head):
         hidden = F.gelu(self.hidden(y) + self.place(place))
         return F.normalize(self.out(self.drop(hidden)) + self.skip(y), dim=-1)
 
-    def smooth(self, x: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
-        """z (B, T, E) averaged over each photo's patches by how alike their features (B, T, D) are."""
-        y = F.normalize(x - 0.5 * x.mean(1, keepdim=True), dim=-1)
-        return (self.affinity * (y @ y.transpose(1, 2))).softmax(-1) @ z
+    def mixed(self, x: torch.Tensor, words: torch.Tensor) -> torch.Tensor:
+        """(B, T, E): the class embeddings of features (B, T, D) with `words` (B, T, E)."""
+        return (self.concepts * self.classes(x) + self.learnt * words) / (self.concepts + self.learnt)
+
+    def smooth(self, y: torch.Tensor) -> torch.Tensor:
+        """(B, T, E) averaged over each photo's patches by how alike they are, beside the photo's mean."""
+        unit = F.normalize(y - y.mean(1, keepdim=True), dim=-1)
+        return (self.affinity * (unit @ unit.transpose(1, 2))).softmax(-1) @ y
 
 
 def places(height: int, width: int) -> torch.Tensor:
