@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1)
     args = parser.parse_args()
     first, last = map(int, args.classes.split("-"))
-    model = textseg.load_model("lite", head="none")
+    model = textseg.load_model("lite")
     opened: list[tuple[RegionProposals, list[Target]]] = []
     photos = images.find([args.dataset / "images"])[:: args.every]
     for path in photos:

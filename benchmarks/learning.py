@@ -36,6 +36,7 @@ from trainer.evaluate import Confusion
 from trainer.objectives.corrections import Corrections
 
 POINTS = (0, 1, 2, 5, 10, 20, 50)
+CLICKS = (0, 5, 10, 20, 30, 40, 60, 80, 100, 120, 140)
 LEAST_CLICK = 0.005
 """Wrong areas smaller than this share of the photo are not worth a click."""
 
@@ -275,6 +276,11 @@ def table(report: dict[str, Any]) -> str:
             values = [run[n]["voc"] for run in runs]
             cells.append(f"{np.mean(values):8.1f} ±{np.std(values):4.1f}")
         lines.append(f"{rule:14}" + "".join(f"{cell:>14}" for cell in cells))
+    lines.append("at equal clicks:")
+    for rule, runs in report["curves"].items():
+        clicks, values = by_clicks(runs)
+        pairs = zip(clicks, values.mean(0), values.std(0), strict=True)
+        lines.append(f"{rule:14}" + "  ".join(f"{n}: {mean:.1f} ±{spread:.1f}" for n, mean, spread in pairs))
     for rule, runs in report["curves"].items():
         for point in runs[0]:
             if "other" in point:
@@ -289,28 +295,39 @@ def table(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def by_clicks(runs: Sequence[list[dict[str, Any]]]) -> tuple[np.ndarray, np.ndarray]:
+    """(n,) counts of clicks that every run reaches, and (runs, n) mIoU there, interpolated between its points."""
+    most = min(one[-1]["gestures"] for one in runs)
+    clicks = np.array([n for n in CLICKS if n <= most])
+    return clicks, np.array([
+        np.interp(clicks, [point["gestures"] for point in one], [point["voc"] for point in one]) for one in runs
+    ])  # fmt: skip
+
+
 def draw(report: dict[str, Any], path: Path) -> None:
-    """The learning curves, and the clicks that a next photo takes."""
+    """The learning curves at equal clicks, and the clicks that a next photo takes."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     left, right = figure.subplots(1, 2)
     for rule, runs in report["curves"].items():
-        photos = [point["photos"] for point in runs[0]]
-        values = np.array([[point["voc"] for point in one] for one in runs])
-        (line,) = left.plot(photos, values.mean(0), label=rule, linewidth=2 if rule == "random" else 1.4)
-        left.fill_between(photos, values.min(0), values.max(0), color=line.get_color(), alpha=0.12, linewidth=0)
-    left.set(xscale="symlog", xlabel="photos corrected", ylabel="mIoU on photos held back (%)")
-    left.set_xticks(list(report["points"]), [str(n) for n in report["points"]])
+        clicks, values = by_clicks(runs)
+        plain = rule == "random"
+        (line,) = left.plot(
+            clicks, values.mean(0), label=rule, linewidth=2.4 if plain else 1.4, color="black" if plain else None
+        )
+        if plain:
+            left.fill_between(clicks, values.min(0), values.max(0), color=line.get_color(), alpha=0.1, linewidth=0)
+    left.set(xlabel="clicks that corrected photos took", ylabel="mIoU on photos held back (%)", xlim=(0, None))
     left.legend(frameon=False, fontsize=9)
-    runs = report["curves"].get("random") or next(iter(report["curves"].values()))
-    shown = [n for n in range(len(runs[0])) if runs[0][n]["clicks_ahead"] is not None]
-    clicks = np.array([[one[n]["clicks_ahead"] for n in shown] for one in runs])
-    photos = [runs[0][n]["photos"] for n in shown]
-    right.plot(photos, clicks.mean(0), label="with the loop", linewidth=2)
-    right.axhline(clicks.mean(0)[0], linestyle="--", color="grey", label="without")
-    right.set(xscale="symlog", xlabel="photos corrected", ylabel="clicks to put the next photo right", ylim=(0, None))
-    right.set_xticks(photos, [str(n) for n in photos])
+    for rule, runs in report["curves"].items():
+        if rule == "random":
+            shown = [n for n in range(len(runs[0])) if runs[0][n]["clicks_ahead"] is not None]
+            ahead = np.array([[one[n]["clicks_ahead"] for n in shown] for one in runs])
+            photos = [runs[0][n]["photos"] for n in shown]
+            right.plot(photos, ahead.mean(0), label="with the loop", linewidth=2)
+            right.axhline(ahead.mean(0)[0], linestyle="--", color="grey", label="without")
+    right.set(xlabel="photos corrected", ylabel="clicks to put the next photo right", xlim=(0, None), ylim=(0, None))
     right.legend(frameon=False, fontsize=9)
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from textseg import __version__, images
-from textseg.errors import FormatError, PhotoError, TextsegError, VocabularyError
+from textseg.errors import FormatError, PhotoError, ProjectError, TextsegError, VocabularyError
 from textseg.files import write_atomically
 from textseg.vocabulary import Vocabulary, template_names
 
@@ -135,6 +135,15 @@ def build_parser() -> argparse.ArgumentParser:
     action.add_argument("folder", type=Path, metavar="DIR")
     action.add_argument("photo", metavar="PHOTO", help="its file name or stored id")
     action.set_defaults(run=_project_history)
+
+    action = actions.add_parser("heads", help="what the project has learnt: list, activate, export or share a head")
+    action.add_argument("folder", type=Path, metavar="DIR")
+    action.add_argument("--activate", metavar="N", help="label with head N from now on, or 'none': as it began")
+    action.add_argument("--export", metavar="N", type=int, help="copy head N to --out")
+    action.add_argument("--out", type=Path, metavar="FILE", help="a .safetensors file, or a folder")
+    action.add_argument("--push", metavar="N", type=int, help="upload head N to --to")
+    action.add_argument("--to", metavar="OWNER/NAME", help="a model on the Hub, private")
+    action.set_defaults(run=_project_heads)
 
     command = commands.add_parser("export", help="write a project's photos and label maps for another program")
     command.add_argument("folder", type=Path, metavar="DIR", help="the project")
@@ -421,6 +430,34 @@ def _project_history(args: argparse.Namespace) -> int:
     for step in Project(args.folder).history(args.photo):
         what = step["type"] + (f" class {step['class']}" if step["class"] is not None else "")
         print(f"{step['revision']:6}  {step['time']}  {what:24} {step['changed_pixels']:10,} pixels")
+    return 0
+
+
+def _project_heads(args: argparse.Namespace) -> int:
+    from textseg.project import Project
+    from textseg.project.versions import Versions
+
+    versions = Versions(Project(args.folder))
+    if args.activate is not None:
+        if args.activate != "none" and not args.activate.isdecimal():
+            raise ProjectError(f"--activate takes the number of a head, or 'none', not '{args.activate}'.")
+        versions.activate(None if args.activate == "none" else int(args.activate))
+    if args.export is not None:
+        if args.out is None:
+            raise ProjectError("--export needs --out FILE.")
+        print(f"Head {args.export} is copied to {versions.export(args.export, args.out)}.")
+    if args.push is not None:
+        if args.to is None:
+            raise ProjectError("--push needs --to OWNER/NAME.")
+        print(versions.push(args.push, args.to))
+    heads = versions.heads()
+    for head in heads:
+        scores = [head["scores"][when] for when in ("before", "after")]
+        gain = "not scored" if None in scores else "mIoU {:.1f} -> {:.1f}".format(*(one["miou"] for one in scores))
+        used = "in use" if head["active"] else "" if head["there"] else "its file is gone"
+        print(f"{head['id']:4}  {head['created'][:16]}  {head['data']['photos']:4} photos  {gain:24}  {used}".rstrip())
+    if not any(head["active"] for head in heads):
+        print("The head that the program is started with is in use.")
     return 0
 
 

@@ -32,6 +32,7 @@ class LearnPage {
     part.rule.addEventListener("change", () => this.suggest());
     part.train.addEventListener("click", () => this.train());
     part.cancel.addEventListener("click", () => this.cancel());
+    part.keep.addEventListener("change", () => this.keep());
     part.relabel.addEventListener("click", () => this.work("relabel"));
     part.look.addEventListener("click", () => this.work("look"));
     part.slide.addEventListener("input", () => this.slide());
@@ -128,12 +129,21 @@ class LearnPage {
     this.part.doing.textContent = "Stopping at the next step";
   }
 
+  async keep() {
+    const { keep } = this.part;
+    const answer = await this.call("keep", { on: keep.checked });
+    if (answer.ok) return;
+    keep.checked = !keep.checked;
+    this.tell(answer.error);
+  }
+
   /** What trains now, and all heads; looks again while something runs. */
   async look(first = false) {
     clearTimeout(this.timer);
     const state = await this.call("state");
     if (!state.ok) return this.tell(state.error);
     const { training, heads } = state;
+    this.part.keep.checked = state.keep;
     const was = this.running;
     this.running = training?.state === "running" ? training.id : null;
     this.showTraining(training);
@@ -152,7 +162,7 @@ class LearnPage {
     part.took.textContent = training ? `${Math.round(training.seconds)} s` : "";
     part.doing.classList.toggle("problem-text", Boolean(training?.problem));
     if (!training) {
-      part.doing.textContent = "Takes seconds to a few minutes; you can go on labelling, or close this page.";
+      part.doing.textContent = "Takes seconds to a few minutes; you can go on labelling, or close this page. With “Keep learning” each photo that you mark as done begins one by itself.";
       part.doing.className = "hint";
       return;
     }

@@ -228,3 +228,69 @@ def test_a_project_learns_over_http_while_it_is_labelled(project):
         with pytest.raises(ProjectError, match="no training 9"):
             api.train("p", {"training": 9})
     assert not np.array_equal(project.corrections(1), project.corrections(2))
+
+
+def test_a_project_that_keeps_learning_trains_when_a_photo_is_done(project, monkeypatch):
+    from textseg.web.engine import Engine
+    from textseg.web.label import Label
+    from textseg.web.project import ProjectApi
+
+    begun = []
+    api = ProjectApi(project, Engine("tiny", "none"))
+    monkeypatch.setattr(ProjectApi, "train", lambda self, name, options: begun.append(name))
+    photo = project.photos()[0].id
+    label = Label(api, api._engine)
+
+    label.set_state({"photo": photo, "state": "done"})
+    assert not begun
+    Versions(project).keep_learning(True)
+    label.set_state({"photo": photo, "state": "in work"})
+    assert not begun
+    label.set_state({"photo": photo, "state": "done"})
+    assert begun == [project.name]
+
+
+def test_a_photo_is_done_even_where_a_training_runs_already(project):
+    from textseg.web.engine import Engine
+    from textseg.web.project import ProjectApi
+
+    Versions(project).keep_learning(True)
+    Versions(project).begin(OPTIONS)
+    ProjectApi(project, Engine("tiny", "none")).photo_done()
+    assert len(Versions(project).trainings()) == 1
+
+
+def test_the_command_lists_activates_and_exports_heads(project, tmp_path, capsys):
+    train(project)
+    folder = str(project.folder)
+    assert main(["project", "heads", folder, "--activate", "none", "--export", "1", "--out", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "The head that the program is started with is in use." in said and "mIoU" in said
+    assert (tmp_path / "0001.safetensors").is_file()
+    assert main(["project", "heads", folder, "--activate", "1"]) == 0
+    assert "in use" in capsys.readouterr().out
+    assert main(["project", "heads", folder, "--activate", "first"]) == 2
+    assert "'none', not 'first'" in capsys.readouterr().err
+
+
+def test_a_head_goes_to_the_hub_with_its_card(project, monkeypatch):
+    import huggingface_hub
+
+    train(project)
+    sent = {}
+    monkeypatch.setattr(huggingface_hub.HfApi, "create_repo", lambda self, name, **options: sent.update(options))
+    monkeypatch.setattr(
+        huggingface_hub.HfApi,
+        "upload_file",
+        lambda self, path_or_fileobj, path_in_repo, **_: sent.update({path_in_repo: path_or_fileobj}),
+    )
+    assert Versions(project).push(1, "me/pets") == "Head 1 is uploaded to me/pets (private)."
+    assert sent["private"] and sent["head.safetensors"] == Versions(project).path(1)
+    assert b"# pets" in sent["README.md"] and b"hf download me/pets" in sent["README.md"]
+
+    def refused(self, **options):
+        raise OSError("no network")
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "upload_file", refused)
+    with pytest.raises(ProjectError, match="not uploaded to me/pets \\(no network\\)"):
+        Versions(project).push(1, "me/pets")

@@ -42,11 +42,37 @@ class Active:
     path: Path
 
 
+def card(repository: str, head: Mapping[str, Any]) -> str:
+    """The model card of a head on the Hub: what it knows, how well, and how to use it."""
+    data, scores = head["data"], head["scores"]
+    classes = ", ".join(name for name, *_ in head["classes"])
+    score = "No corrected photo was held back, so nothing says how good it is."
+    if scores["before"] and scores["after"]:
+        score = (
+            f"mIoU on {scores['after']['photos']} photos held back: {scores['after']['miou']:.1f} % "
+            f"({scores['before']['miou']:.1f} % before)."
+        )
+    return f"""---
+library_name: textseg
+pipeline_tag: image-segmentation
+---
+
+# {repository.rpartition("/")[2]}
+
+A head of textseg, learnt from a person's corrections of {data["photos"]} photos. Its classes: {classes}. Other words
+work as they did before. {score}
+
+    hf download {repository} head.safetensors --local-dir .
+    textseg serve --head head.safetensors
+"""
+
+
 class Versions:
     """Heads and trainings of one project. Safe to use from several threads and processes."""
 
     def __init__(self, project: Project) -> None:
         self._database, self.folder = project._database, project.folder / "heads"
+        self._keep = self.folder / "keep-learning"
 
     # Heads
 
@@ -101,7 +127,39 @@ class Versions:
             write_atomically(target, lambda copy: shutil.copyfileobj(file, copy))
         return target
 
+    def push(self, head_id: int, repository: str, private: bool = True) -> str:
+        """Upload a head with its card to the Hub as a model; returns what to tell. Raises ProjectError."""
+        from huggingface_hub import HfApi
+        from huggingface_hub.errors import HfHubHTTPError
+
+        source = self.path(head_id)
+        facts = next(head for head in self.heads() if head["id"] == head_id)
+        try:
+            hub = HfApi()
+            hub.create_repo(repository, repo_type="model", private=private, exist_ok=True)
+            for name, content in (("head.safetensors", source), ("README.md", card(repository, facts).encode())):
+                hub.upload_file(path_or_fileobj=content, path_in_repo=name, repo_id=repository, repo_type="model")
+        except (HfHubHTTPError, OSError, ValueError) as error:
+            said = " ".join(str(error).split())[:160]
+            raise ProjectError(
+                f"Head {head_id} was not uploaded to {repository} ({said}); log in with: hf auth login"
+            ) from None
+        return f"Head {head_id} is uploaded to {repository}{' (private)' if private else ''}."
+
     # Trainings
+
+    @property
+    def keeps_learning(self) -> bool:
+        """Whether the project is to learn by itself whenever a photo is done."""
+        return self._keep.exists()
+
+    def keep_learning(self, on: bool) -> None:
+        """Switch learning by itself on or off; the project remembers."""
+        if on:
+            self.folder.mkdir(exist_ok=True)
+            self._keep.touch()
+        else:
+            self._keep.unlink(missing_ok=True)
 
     def begin(self, options: Mapping[str, Any]) -> int:
         """A new training's id; raises ProjectError while another one runs."""

@@ -144,7 +144,10 @@ class Label:
 
     def set_state(self, message: Any) -> dict[str, Any]:
         fields = _fields(message)
-        self.api.project.set_state(self._row(fields).id, str(fields.get("state")))
+        state = str(fields.get("state"))
+        self.api.project.set_state(self._row(fields).id, state)
+        if state == "done":
+            self.api.photo_done()
         return {}
 
     def set_note(self, message: Any) -> dict[str, Any]:

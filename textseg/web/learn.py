@@ -49,7 +49,7 @@ class Learn:
         from trainer import suggest
 
         functions = [
-            self.overview, self.state, self.train, self.cancel, self.activate, self.download, self.compare,
+            self.overview, self.state, self.train, self.keep, self.cancel, self.activate, self.download, self.compare,
             self.suggest, self.relabel, self.look,
         ]  # fmt: skip
         component = page("learn", functions, {"rules": suggest.names(), "rule": suggest.DEFAULT})
@@ -112,7 +112,13 @@ class Learn:
         for head in heads:
             head["data"] = {**head["data"], "held_back": len(head["data"]["held_back"])}
         short = [{key: row[key] for key in ("id", "state", "problem", "began", "seconds", "head")} for row in trainings]
-        return {"training": newest, "trainings": short[:20], "heads": heads, "run": self._run.state()}
+        keep = self._versions.keeps_learning
+        return {"training": newest, "trainings": short[:20], "heads": heads, "run": self._run.state(), "keep": keep}
+
+    def keep(self, message: Any) -> dict[str, Any]:
+        """`{"on"}`: whether a photo that is done begins a training by itself."""
+        self._versions.keep_learning(isinstance(message, dict) and message.get("on") is True)
+        return {}
 
     def train(self, message: Any) -> dict[str, Any]:
         """Begin a training in a process of its own."""

@@ -2,6 +2,7 @@
 /pseudolabel, /train."""
 
 import base64
+import contextlib
 import hashlib
 import logging
 from collections.abc import Mapping
@@ -139,6 +140,12 @@ class ProjectApi:
         if found is None:
             raise ProjectError(f"The project has no training {wanted}.")
         return found
+
+    def photo_done(self) -> None:
+        """A person is done with a photo: learn from it, where the project keeps learning and nothing trains yet."""
+        if Versions(self.project).keeps_learning:
+            with contextlib.suppress(ProjectError, TrainingError):  # one runs already, or there is nothing to learn
+                self.train(self.project.name, {})
 
     def model(self) -> Model:
         """The model that the project is labelled with: the served one with the head that is active."""
