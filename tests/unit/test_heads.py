@@ -116,6 +116,16 @@ def test_a_file_whose_tensors_do_not_fit_its_type_is_refused(tmp_path: Path) -> 
         heads.load(path, backbone)
 
 
+def test_a_file_with_settings_of_another_version_is_refused(tmp_path: Path) -> None:
+    backbone, path = TinyBackbone(), tmp_path / "head.safetensors"
+    head = PACLHead.build(backbone)
+    head.config = {"forgotten": 1}
+    heads.save(head, path, backbone)
+
+    with pytest.raises(HeadError, match="not those of a head of type 'pacl' in this version; train it again"):
+        heads.load(path, backbone)
+
+
 def test_a_type_of_head_that_is_not_registered_is_refused(tmp_path: Path) -> None:
     backbone, path = TinyBackbone(), tmp_path / "head.safetensors"
     head = PACLHead.build(backbone)

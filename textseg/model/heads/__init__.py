@@ -102,7 +102,12 @@ def load(path: str | PathLike[str], backbone: Backbone) -> Head:
         raise HeadError(f"{name} was trained on other weights or another readout of '{backbone.name}' than these.")
     if facts["text"]["dim"] != backbone.text_dim or trained_on["feature_dim"] != backbone.feature_dim:
         raise HeadError(f"{name} has other dimensions than '{backbone.name}' and cannot be used with it.")
-    head = _registry.get(facts["type"]).build(backbone, **facts["config"])
+    try:
+        head = _registry.get(facts["type"]).build(backbone, **facts["config"])
+    except TypeError:
+        raise HeadError(
+            f"The settings of {name} are not those of a head of type '{facts['type']}' in this version; train it again."
+        ) from None
     try:
         head.load_state_dict(load_file(path))
     except (RuntimeError, ValueError) as error:
