@@ -220,7 +220,7 @@ export class LabelPage {
     this.setClasses(overview);
     this.queue.show(overview.photos);
     await this.begin(overview.photos);
-    this.look();
+    this.look(true);
   }
 
   /** Take the photo that the address names, or else the first that is not done, in hand. */
@@ -809,10 +809,11 @@ export class LabelPage {
     if (reply.running) setTimeout(() => this.look(), LOOK);
   }
 
-  async look() {
+  /** How far the background run is; at the `first` look one may have ended since the photos were listed. */
+  async look(first = false) {
     const reply = await this.call("run", { action: "look" });
     if (!reply.ok) return;
-    const was = this.running;
+    const was = this.running || (first && reply.what);
     this.showRun(reply);
     if (reply.running || was) await this.refresh();
     if (reply.running) setTimeout(() => this.look(), LOOK);
