@@ -1,7 +1,7 @@
 """Pseudo-labels: proposals x scene x vocabulary -> label map (AFSS, arXiv 2403.09307, stage 1).
 
-The paper's detection procedure, thresholds and filters are not public; mask-average of dense similarities with a
-confidence and a margin filter, small masks over large ones, is our reading.
+The paper's detection procedure, thresholds and filters are not public; mask-average of dense similarities, that
+of the masks around it counted in, with a confidence and a margin filter, small masks over large ones, is our reading.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from textseg.vocabulary import Vocabulary
 
 CONFIDENCE = 0.5
 MARGIN = 0.1
+INSIDE = 0.85
+"""A mask lies in another one when this share of it does."""
 SAMPLES = 4
 """A mask is sampled at this many points along each side of a grid cell."""
 
@@ -35,7 +37,7 @@ class LabelledRegion:
     margin: float
     """How far the runner-up's probability lies below."""
     scores: np.ndarray
-    """(K,) the region's mean similarity to each word."""
+    """(K,) its mean similarity to each word, averaged with those of the regions that it lies in."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ def label_regions(
         proposals = load_proposer("regions").open(scene.photo, scene)
     masks = proposals.everything()
     similarity = torch.from_numpy(scene.similarity(vocabulary, templates=templates))
-    scores = pool(masks, similarity)
+    scores = pool_nested(masks, similarity)
     probability = (scores * scene.model.logit_scale).softmax(1)
     best = probability.topk(min(2, len(vocabulary)), dim=1)
     surety = best.values[:, 0]
@@ -128,12 +130,34 @@ def label_regions(
 
 def pool(masks: Sequence[Mask], grid: torch.Tensor) -> torch.Tensor:
     """(M, K) mean of (K, h, w) scores over each of M masks, each grid cell by the share of it that the mask covers."""
-    words, height, width = grid.shape
-    weights = np.zeros((len(masks), height * width), np.float32)
-    for weight, mask in zip(weights, masks, strict=True):
-        weight[:] = _coverage(mask, (height, width)).ravel()
-    weights /= np.maximum(weights.sum(1, keepdims=True), 1e-9)
-    return torch.from_numpy(weights) @ grid.flatten(1).T.float()
+    return _means(_coverages(masks, grid), grid)
+
+
+def pool_nested(masks: Sequence[Mask], grid: torch.Tensor) -> torch.Tensor:
+    """(M, K) `pool`, averaged over each mask and all masks that it lies in (our own).
+
+    What a part shows and what the whole around it shows have one voice each, so a small mask overrules a large one
+    only where it is sure.
+    """
+    cover = _coverages(masks, grid)
+    area = cover.sum(1)
+    inside = cover @ (cover > 0.5).float().T > INSIDE * area[:, None]
+    heard = (inside & (area >= area[:, None]) | torch.eye(len(masks), dtype=torch.bool)).float()
+    return heard @ _means(cover, grid) / heard.sum(1, keepdim=True)
+
+
+def _means(cover: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:
+    """(M, K) from (M, h * w) shares of cells and (K, h, w) scores."""
+    return cover @ grid.flatten(1).T.float() / cover.sum(1, keepdim=True).clamp(min=1e-9)
+
+
+def _coverages(masks: Sequence[Mask], grid: torch.Tensor) -> torch.Tensor:
+    """(M, h * w) the share of each cell of a (K, h, w) grid that each mask covers."""
+    height, width = grid.shape[1:]
+    cover = np.zeros((len(masks), height * width), np.float32)
+    for row, mask in zip(cover, masks, strict=True):
+        row[:] = _coverage(mask, (height, width)).ravel()
+    return torch.from_numpy(cover)
 
 
 def _coverage(mask: Mask, grid: tuple[int, int]) -> np.ndarray:

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from tests.tiny import noise_photo, tiny_model
 from textseg.labelmap import LabelMap
 from textseg.proposals import Mask
-from textseg.pseudolabel import LabelledRegion, PseudoLabels, label_regions, pool
+from textseg.pseudolabel import LabelledRegion, PseudoLabels, label_regions, pool, pool_nested
 from textseg.vocabulary import Vocabulary
 
 WORDS = Vocabulary.parse("cat, sofa, wall")
@@ -76,6 +76,14 @@ def test_a_mask_of_one_pixel_takes_the_cell_that_it_lies_in() -> None:
     assert torch.allclose(pool([box(11, 7, 12, 8)], grid)[0], grid[:, 0, 0])
 
 
+def test_a_region_hears_the_regions_that_it_lies_in() -> None:
+    grid = torch.randn(3, 4, 6)
+    masks = [box(0, 0, 12, 8), box(0, 0, 6, 4), box(0, 0, 2, 2), box(8, 4, 12, 8)]
+    own = pool(masks, grid)
+    expected = [own[0], own[[0, 1]].mean(0), own[[0, 1, 2]].mean(0), own[[0, 3]].mean(0)]
+    assert torch.allclose(pool_nested(masks, grid), torch.stack(expected), atol=1e-5)
+
+
 def test_regions_are_named_by_their_mean_similarity() -> None:
     model = tiny_model()
     scene = model.encode(noise_photo(*SIZE))
@@ -86,7 +94,7 @@ def test_regions_are_named_by_their_mean_similarity() -> None:
 
     found = label_regions(scene, WORDS, Given())
     similarity = torch.from_numpy(scene.similarity(WORDS))
-    probability = (pool([LARGE.mask, SMALL.mask], similarity) * model.logit_scale).softmax(1)
+    probability = (pool_nested([LARGE.mask, SMALL.mask], similarity) * model.logit_scale).softmax(1)
     for region, row in zip(found.regions, probability, strict=True):
         best = row.sort(descending=True)
         assert region.word == int(best.indices[0]) + 1
