@@ -9,8 +9,8 @@ columns is mIoU with all words competing / with the photo's own words.
 
 import argparse
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,8 @@ class Row:
     head: Path | None = None
     by: str = "pixel"
     refine: str = "none"
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    """Attributes of the head that are set otherwise than in its file."""
 
 
 def rows(shipped: Path) -> Iterator[Row]:
@@ -54,6 +56,15 @@ def rows(shipped: Path) -> Iterator[Row]:
     yield Row("shipped head, adaptive units", head=shipped, by="unit")
     yield Row("shipped head, SLIC", head=shipped, by="slic")
     yield Row("shipped head, regions (the default)", head=shipped, refine="regions")
+    changed: list[tuple[str, dict[str, Any]]] = [
+        ("one size", {"sizes": ()}),
+        ("not smoothed", {"affinity": 1e4}),  # every patch hears itself alone
+        ("one size, not smoothed", {"sizes": (), "affinity": 1e4}),
+        ("class names alone", {"learnt": 0.0}),
+        ("caption words alone", {"concepts": 0.0}),
+    ]
+    for name, changes in changed:
+        yield Row(f"without a part: {name}", head=shipped, refine="regions", changes=changes)
     yield Row("PACL", "pacl", SMALL | {"epochs": 8})
     yield Row("MixReorg (groups)", "mixreorg", SMALL | {"epochs": 4, "head": {"width": 192}})
     yield Row("AFSS", "afss", SMALL | {"epochs": 16}, photos=500)
@@ -91,7 +102,9 @@ def main() -> None:
             if not path.exists():
                 train(row.objective, chosen, path, backbone, row.settings, cache=args.work / "cache")
             minutes = (time.monotonic() - start) / 60
-        head = heads.load(path, backbone) if path else backbone.alignment()
+        head: Any = heads.load(path, backbone) if path else backbone.alignment()
+        for name, value in row.changes.items():
+            setattr(head, name, value)
         model = Model(backbone, head, row.name)
         scores = [one.score(model, row) for one in sets.values()]
         cost = 1000 * sum(s for *_, s in scores) / sum(len(one.photos) for one in sets.values())

@@ -363,8 +363,8 @@ def learn(
     for name, reason in corpus.skipped.items():
         say(f"{name} is left out: {reason}")
     say(
-        f"{len(corpus.lessons)} corrected photos with {len(corpus.classes)} classes; "
-        f"{len(corpus.held_back)} more are held back to see whether it helps."
+        f"Corrected photos to learn from: {len(corpus.lessons)}, with {len(corpus.classes)} of the classes; "
+        f"held back to see whether it helps: {len(corpus.held_back)}."
     )
     head = new_head(model, corpus, encodings.root, recipe.objective.get("presence", 0.03))
     data = patches(head, corpus, recipe.seed)

@@ -3,11 +3,14 @@
 import shutil
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
+
+from tests.tiny import tiny_model
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
@@ -41,15 +44,37 @@ class App:
     """Hosts that this process has looked up or connected to."""
 
 
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+@contextmanager
+def serving_tiny(**options: object) -> Iterator[str]:
+    """The address of an app whose model encodes in a millisecond; `options` are those of `textseg.web.serve`."""
+    from textseg import web
+    from textseg.web import engine
+    from textseg.web.samples import SAMPLES
+
+    port = free_port()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "load_model", lambda *_, **__: tiny_model())
+        patch.setattr("textseg.web.nouns.Nouns.embed", lambda *_: None)
+        patch.setattr("textseg.web.app.SAMPLES", SAMPLES[:1])
+        blocks = web.serve(port=port, block=False, **options)  # type: ignore[arg-type]
+        yield f"http://127.0.0.1:{port}/"
+        blocks.close()
+
+
 @pytest.fixture(scope="session")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     from textseg import web
     from textseg.model import Model, Scene
     from textseg.web.nouns import Nouns
 
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     app = App(f"http://127.0.0.1:{port}/")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
@@ -93,6 +118,30 @@ def chromium() -> Iterator[object]:
         browser.close()
 
 
+@pytest.fixture
+def new_page(chromium) -> Iterator[Callable[..., object]]:  # type: ignore[no-untyped-def]
+    """`new_page(context, **window)`: an empty page that must stay silent, in a window of its own without `context`."""
+    opened, complaints, hosts = [], [], set()
+
+    def new(context=None, **window):  # type: ignore[no-untyped-def]
+        if context is None:
+            context = chromium.new_context(**({"viewport": {"width": 1440, "height": 900}} | window))
+            opened.append(context)
+        page = context.new_page()
+        opened.append(page)
+        page.set_default_timeout(90_000)
+        page.on("console", lambda message: message.type == "error" and complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda call: hosts.add(urlsplit(call.url).hostname))
+        return page
+
+    yield new
+    for thing in reversed(opened):
+        thing.close()
+    assert complaints == []
+    assert hosts - {None} <= LOOPBACK
+
+
 @pytest.fixture(scope="session")
 def context(chromium):  # type: ignore[no-untyped-def]
     """One window for most tests, so that Gradio's files are fetched once."""
@@ -100,29 +149,19 @@ def context(chromium):  # type: ignore[no-untyped-def]
 
 
 @pytest.fixture
-def open_page(app: App, chromium, context) -> Iterator[Callable[..., object]]:  # type: ignore[no-untyped-def]
+def open_page(app: App, new_page, context) -> Iterator[Callable[..., object]]:  # type: ignore[no-untyped-def]
     """`open_page(**options)`: the app with its first sample answered, in a window of its own if there are options."""
-    pages, own, complaints, hosts = [], [], [], set()
+    dialogs = []
 
     def open_(**options):  # type: ignore[no-untyped-def]
-        if options:
-            own.append(chromium.new_context(**options))
-        page = (own[-1] if options else context).new_page()
-        pages.append(page)
-        page.set_default_timeout(60_000)
-        page.on("console", lambda message: message.type == "error" and complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("dialog", lambda dialog: (complaints.append("a dialog: " + dialog.message), dialog.dismiss()))
-        page.on("request", lambda call: hosts.add(urlsplit(call.url).hostname))
+        page = new_page(None if options else context, **options)
+        page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
         page.goto(app.url)
         page.wait_for_selector(".explore:not(.stale) .classes li")
         return page
 
     yield open_
-    for thing in [*pages, *own]:
-        thing.close()
-    assert complaints == []
-    assert hosts - {None} <= LOOPBACK
+    assert dialogs == []
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Journeys on the Data page: photos in by file, folder and zip, labels out and in again, in a real browser."""
 
 import shutil
-import socket
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.browser.conftest import serving_tiny
 from tests.label_maps import awkward_map, make_project, put
-from tests.tiny import noise_photo, tiny_model
+from tests.tiny import noise_photo
 from textseg.project import Project
 
 SIZE = (120, 80)
@@ -19,46 +19,24 @@ SIZE = (120, 80)
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[tuple[str, Project]]:
     """The app with a project of three photos, two of them labelled, and a model that encodes in a millisecond."""
-    from textseg import web
-    from textseg.web import engine
-    from textseg.web.samples import SAMPLES
-
     project = make_project(tmp_path / "p", ["cat", "sofa"], {f"{k}.png": SIZE for k in range(3)})
     for k, photo in enumerate(["0.png", "1.png"]):
         put(project, photo, np.maximum(awkward_map(*SIZE, 2, k), 1))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "load_model", lambda *_, **__: tiny_model())
-        patch.setattr("textseg.web.nouns.Nouns.embed", lambda *_: None)
-        patch.setattr("textseg.web.app.SAMPLES", SAMPLES[:1])
-        blocks = web.serve(port=port, project=tmp_path / "p", block=False)
-        yield f"http://127.0.0.1:{port}/", project
-        blocks.close()
+    with serving_tiny(project=tmp_path / "p") as url:
+        yield url, project
 
 
 @pytest.fixture
-def open_data(served, chromium) -> Iterator[Callable]:  # type: ignore[no-untyped-def]
+def open_data(served, new_page) -> Callable:  # type: ignore[no-untyped-def]
     """`open_data(**window)`: the Data page; it must stay without complaints."""
-    url, _ = served
-    contexts, complaints = [], []
 
     def open_(**window):  # type: ignore[no-untyped-def]
-        context = chromium.new_context(**({"viewport": {"width": 1440, "height": 900}} | window))
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(60_000)
-        page.on("console", lambda message: message.type == "error" and complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(f"{url}#data")
+        page = new_page(**window)
+        page.goto(f"{served[0]}#data")
         page.wait_for_selector(".data .classes-table tr")
         return page
 
-    yield open_
-    for context in contexts:
-        context.close()
-    assert complaints == []
+    return open_
 
 
 def outcome(page, name: str) -> str:

@@ -1,14 +1,14 @@
 """Journeys on the Label page: mouse, keys and fingers in a real browser, pixels in the stored label map."""
 
 import re
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.tiny import noise_photo, tiny_model
+from tests.browser.conftest import serving_tiny
+from tests.tiny import noise_photo
 from textseg.project import Project, Region, operations
 from textseg.vocabulary import Vocabulary, Word
 
@@ -19,55 +19,27 @@ WORDS = "cat, sofa, wall"
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Project]]:
     """The app with a project of twelve photos and a model that encodes in a millisecond."""
-    from textseg import web
-    from textseg.web import engine
-
     folder = tmp_path_factory.mktemp("label")
     project = Project.create(folder / "p", Vocabulary.parse(WORDS))
     for seed in range(20):
         noise_photo(*SIZE, seed=seed).save(folder / f"photo{seed:02}.png")
     project.add([folder / f"photo{seed:02}.png" for seed in range(20)])
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "load_model", lambda *_, **__: tiny_model())
-        patch.setattr("textseg.web.nouns.Nouns.embed", lambda *_: None)
-        patch.setattr("textseg.web.app.SAMPLES", [_Blank()])
-        blocks = web.serve(port=port, project=folder / "p", block=False)
-        yield f"http://127.0.0.1:{port}/", project
-        blocks.close()
+    with serving_tiny(project=folder / "p") as url:
+        yield url, project
 
-
-class _Blank:
-    """Stands for the sample that the app encodes at its start."""
-
-    def photo(self):  # type: ignore[no-untyped-def]
-        from textseg.web.samples import SAMPLES
-
-        return SAMPLES[0].photo()
 
 
 @pytest.fixture
-def open_photo(served, chromium) -> Iterator[Callable]:  # type: ignore[no-untyped-def]
+def open_photo(served, new_page) -> Callable:  # type: ignore[no-untyped-def]
     """`open_photo(id, **window)`: the Label page with this photo in hand; it must stay without complaints."""
-    url, _ = served
-    contexts, complaints = [], []
 
     def open_(photo: int, **window):  # type: ignore[no-untyped-def]
-        context = chromium.new_context(**({"viewport": {"width": 1280, "height": 800}} | window))
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(90_000)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(f"{url}#label/{photo}")
+        page = new_page(**({"viewport": {"width": 1280, "height": 800}} | window))
+        page.goto(f"{served[0]}#label/{photo}")
         page.wait_for_selector(f".labelling[data-photo='{photo}']")
         return page
 
-    yield open_
-    for context in contexts:
-        context.close()
-    assert complaints == []
+    return open_
 
 
 def saved(page, revision: int) -> None:

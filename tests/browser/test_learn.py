@@ -30,47 +30,23 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Proj
         threading.Thread(target=learning.run, args=(project.folder, training), daemon=True).start()
         return training
 
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "load_model", lambda *_, **__: tiny_model())
-        patch.setattr("textseg.web.nouns.Nouns.embed", lambda *_: None)
-        patch.setattr("textseg.web.app.SAMPLES", [_Blank()])
+    with pytest.MonkeyPatch.context() as patch, serving_tiny(project=project.folder) as url:
         patch.setattr(learning, "start", start)
-        blocks = web.serve(port=port, project=project.folder, block=False)
-        yield f"http://127.0.0.1:{port}/", project
-        blocks.close()
+        yield url, project
 
-
-class _Blank:
-    """Stands for the sample that the app encodes at its start."""
-
-    def photo(self):  # type: ignore[no-untyped-def]
-        from textseg.web.samples import SAMPLES
-
-        return SAMPLES[0].photo()
 
 
 @pytest.fixture
-def open_learn(served, chromium) -> Iterator[Callable]:  # type: ignore[no-untyped-def]
+def open_learn(served, new_page) -> Callable:  # type: ignore[no-untyped-def]
     """`open_learn(**window)`: the Learn page; it must stay without complaints."""
-    contexts, complaints = [], []
 
     def open_(**window):  # type: ignore[no-untyped-def]
-        context = chromium.new_context(**({"viewport": {"width": 1440, "height": 900}} | window))
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(90_000)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page = new_page(**window)
         page.goto(f"{served[0]}#learn")
         page.wait_for_selector(".learn:not([hidden]) [data-class]")
         return page
 
-    yield open_
-    for context in contexts:
-        context.close()
-    assert complaints == []
+    return open_
 
 
 def test_from_nothing_to_a_head_that_is_compared_rolled_back_and_activated(served, open_learn):

@@ -1,33 +1,13 @@
 """The Label page without a project: making one from a folder of photos and words, opening another, and who may."""
 
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.tiny import noise_photo, tiny_model
+from tests.browser.conftest import serving_tiny
+from tests.tiny import noise_photo
 from textseg.project import Project
 from textseg.vocabulary import Vocabulary
-
-
-@contextmanager
-def serving(**options) -> Iterator[str]:  # type: ignore[no-untyped-def]
-    from textseg import web
-    from textseg.web import engine
-    from textseg.web.samples import SAMPLES
-
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "load_model", lambda *_, **__: tiny_model())
-        patch.setattr("textseg.web.nouns.Nouns.embed", lambda *_: None)
-        patch.setattr("textseg.web.app.SAMPLES", SAMPLES[:1])
-        blocks = web.serve(port=port, block=False, **options)
-        yield f"http://127.0.0.1:{port}/#label"
-        blocks.close()
 
 
 @pytest.fixture
@@ -42,27 +22,19 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def visit(chromium):  # type: ignore[no-untyped-def]
-    contexts, complaints = [], []
-
+def visit(new_page):  # type: ignore[no-untyped-def]
     def go(url: str):  # type: ignore[no-untyped-def]
-        contexts.append(chromium.new_context(viewport={"width": 1280, "height": 800}))
-        page = contexts[-1].new_page()
-        page.set_default_timeout(60_000)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(url)
+        page = new_page(viewport={"width": 1280, "height": 800})
+        page.goto(f"{url}#label")
         return page
 
-    yield go
-    for context in contexts:
-        context.close()
-    assert complaints == []
+    return go
 
 
 def test_a_stranger_makes_a_project_of_a_folder_and_opens_another(photos, visit, tmp_path):
     other = Project.create(tmp_path / "other", Vocabulary.parse("dog"))
     other.add([photos / "0.png"])
-    with serving() as url:
+    with serving_tiny() as url:
         page = visit(url)
         page.fill("[data-part=project-words]", "cat; kitten, sofa")
         page.fill("[data-part=photos-folder]", str(photos) + "/")
@@ -96,7 +68,7 @@ def test_a_stranger_makes_a_project_of_a_folder_and_opens_another(photos, visit,
 
 
 def test_bad_words_or_folders_are_one_sentence_in_the_form(photos, visit, tmp_path):
-    with serving() as url:
+    with serving_tiny() as url:
         page = visit(url)
         for words, folder, photo_folder, says in [
             (";", str(tmp_path / "new"), "", "word"),
@@ -124,7 +96,7 @@ def test_folders_are_chosen_only_by_who_sits_at_the_machine(photos, visit, tmp_p
     monkeypatch.setattr(ProjectApi, "__init__", lambda self, *given: (made(self, *given), apis.append(self))[0])
     if "environment" in where:
         monkeypatch.setenv(*where["environment"])
-    with serving(**{key: value for key, value in where.items() if key == "host"}) as url:
+    with serving_tiny(**{key: value for key, value in where.items() if key == "host"}) as url:
         page = visit(url)
         page.wait_for_selector("text=Nothing to label yet")
         assert page.locator("form.project-form").count() == 0
