@@ -36,7 +36,7 @@ import sys
 from pathlib import Path
 import gradio as gr
 from textseg.project import Project
-from textseg.web.project import ProjectApi, add_project
+from textseg.web.api.project import ProjectApi, add_project
 with gr.Blocks(analytics_enabled=False) as blocks:
     add_project(ProjectApi(Project(Path(sys.argv[1])), None))
 blocks.launch(server_port=int(sys.argv[2]), quiet=True, run_history=False)

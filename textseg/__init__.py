@@ -1,8 +1,8 @@
 """textseg: type words, see where each word is in your photos, correct it, and have the model learn from that.
 
-    model = textseg.load_model("lite")
-    scene = model.encode(pil_image)
-    labels = textseg.segment(scene, textseg.Vocabulary.parse("cat; kitten, sofa, wall"))
+model = textseg.load_model("lite")
+scene = model.encode(pil_image)
+labels = textseg.segment(scene, textseg.Vocabulary.parse("cat; kitten, sofa, wall"))
 """
 
 from typing import TYPE_CHECKING, Any

@@ -14,7 +14,7 @@ from textseg.labelmap import read_index_png
 from textseg.model import load_model
 from textseg.segmentation import segment
 from textseg.vocabulary import Vocabulary
-from textseg.web import canvas
+from textseg.web.rpc import pictures
 from textseg.web.samples import SAMPLES
 
 FIRST = SAMPLES[0]
@@ -163,7 +163,7 @@ def test_the_downloads_are_what_the_library_gives_with_the_same_thresholds(page,
         page.click("[data-download=labels]")
     got = Path(download.value.path()).read_bytes()
     assert download.value.suggested_filename == Path(FIRST.file).stem + ".png"
-    vocabulary = Vocabulary.parse(FIRST.words).with_thresholds({name: canvas.threshold_of(level)})
+    vocabulary = Vocabulary.parse(FIRST.words).with_thresholds({name: pictures.threshold_of(level)})
     expected = segment(scene, vocabulary)
     assert got == expected.to_png()
 
@@ -286,7 +286,7 @@ def test_a_photo_can_be_dropped_and_pasted(page):
 
 
 def test_a_photo_that_the_server_has_let_go_is_sent_again(page, monkeypatch):
-    from textseg.web.photos import PhotoGoneError, Photos
+    from textseg.web.rpc.photos import PhotoGoneError, Photos
 
     get, refusals = Photos.get, []
 
@@ -421,7 +421,7 @@ def test_the_raster_reader_is_exact(page):
         planes = rng.integers(0, 256, (37, 53, channels)).astype(np.uint8)
         planes[10:30] = planes[10]  # rows alike, so that several row filters are used
         planes[:, 20:40] = np.arange(20)[None, :, None] * 3
-        text = canvas._png(planes)
+        text = pictures._png(planes)
         got = page.evaluate(
             """async (text) => { const source = [...document.querySelectorAll('link[rel=modulepreload]')]
               .find((e) => e.href.endsWith('/png.js')).href;

@@ -28,7 +28,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Proj
         yield url, project
 
 
-
 @pytest.fixture
 def open_photo(served, new_page) -> Callable:  # type: ignore[no-untyped-def]
     """`open_photo(id, **window)`: the Label page with this photo in hand; it must stay without complaints."""

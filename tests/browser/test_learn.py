@@ -1,12 +1,11 @@
 """Journeys on the Learn page: train, see what changed, go back and forth between heads, go on with the next photo."""
 
-import socket
 import threading
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.tiny import tiny_model
+from tests.browser.conftest import serving_tiny
 from tests.tiny_learning import SETTINGS, draw_halves, make_project, with_tiny_backbone
 from textseg.project import Project
 from textseg.project.versions import Versions
@@ -17,8 +16,6 @@ HEAD = ".learn [data-head='{}']"
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Project]]:
     """The app with a project that nobody has corrected yet, and a model that encodes in a millisecond."""
-    from textseg import web
-    from textseg.web import engine
     from trainer import learning
 
     with_tiny_backbone()
@@ -33,7 +30,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Proj
     with pytest.MonkeyPatch.context() as patch, serving_tiny(project=project.folder) as url:
         patch.setattr(learning, "start", start)
         yield url, project
-
 
 
 @pytest.fixture

@@ -89,7 +89,7 @@ def test_bad_words_or_folders_are_one_sentence_in_the_form(photos, visit, tmp_pa
     "where", [{"host": "0.0.0.0"}, {"environment": ("SPACE_ID", "someone/space")}], ids=["open to the network", "space"]
 )
 def test_folders_are_chosen_only_by_who_sits_at_the_machine(photos, visit, tmp_path, monkeypatch, where):
-    from textseg.web.project import ProjectApi
+    from textseg.web.api.project import ProjectApi
 
     apis = []
     made = ProjectApi.__init__

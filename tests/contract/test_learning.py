@@ -206,7 +206,7 @@ def test_the_command_says_what_is_missing(tmp_path, capsys):
 
 
 def test_a_project_learns_over_http_while_it_is_labelled(project):
-    from textseg.web.project import ProjectApi
+    from textseg.web.api.project import ProjectApi
 
     class Engine:
         backbone, head = "tiny", "none"
@@ -231,9 +231,9 @@ def test_a_project_learns_over_http_while_it_is_labelled(project):
 
 
 def test_a_project_that_keeps_learning_trains_when_a_photo_is_done(project, monkeypatch):
+    from textseg.web.api.project import ProjectApi
     from textseg.web.engine import Engine
-    from textseg.web.label import Label
-    from textseg.web.project import ProjectApi
+    from textseg.web.pages.label import Label
 
     begun = []
     api = ProjectApi(project, Engine("tiny", "none"))
@@ -251,8 +251,8 @@ def test_a_project_that_keeps_learning_trains_when_a_photo_is_done(project, monk
 
 
 def test_a_photo_is_done_even_where_a_training_runs_already(project):
+    from textseg.web.api.project import ProjectApi
     from textseg.web.engine import Engine
-    from textseg.web.project import ProjectApi
 
     Versions(project).keep_learning(True)
     Versions(project).begin(OPTIONS)

@@ -14,7 +14,7 @@ from textseg.labelmap import LabelMap
 from textseg.proposals import Mask
 from textseg.pseudolabel import LabelledRegion, PseudoLabels
 from textseg.vocabulary import Vocabulary
-from textseg.web import canvas
+from textseg.web.rpc import pictures
 
 
 def read(png: str) -> np.ndarray:
@@ -28,25 +28,25 @@ def read(png: str) -> np.ndarray:
     )
 )
 def test_a_raster_is_a_png_that_others_read_alike(planes):
-    assert (read(canvas._png(planes)).reshape(planes.shape) == planes).all()
+    assert (read(pictures._png(planes)).reshape(planes.shape) == planes).all()
 
 
 @settings(deadline=None)
 @given(st.integers(1, 255), st.integers(0, 255))
 def test_a_threshold_level_means_the_same_pixels_as_its_similarity(level, score):
     similarity = np.float32(score / 255)
-    assert (similarity >= np.float32(canvas.threshold_of(level))) == (score >= level)
+    assert (similarity >= np.float32(pictures.threshold_of(level))) == (score >= level)
 
 
 def test_level_zero_is_no_threshold():
-    assert canvas.threshold_of(0) == 0
+    assert pictures.threshold_of(0) == 0
 
 
 @pytest.mark.parametrize("words", [3, 300])
 def test_labels_travel_at_the_shown_size_whatever_the_number_of_words(words):
     ids = np.random.default_rng(0).integers(0, words + 1, (60, 3200)).astype(np.uint8 if words < 256 else np.uint16)
     labels = LabelMap(ids, Vocabulary.from_names([f"w{k}" for k in range(words)]), {}, (ids & 255).astype(np.uint8))
-    sent = canvas._labels(labels)
+    sent = pictures._labels(labels)
     planes = read(sent["png"])
     assert sent["size"] == [1600, 30] and planes.shape[:2] == (30, 1600)
     got = planes[..., 0].astype(int) + (planes[..., 1].astype(int) << 8 if words > 255 else 0)
@@ -55,7 +55,7 @@ def test_labels_travel_at_the_shown_size_whatever_the_number_of_words(words):
 
 def test_the_grid_keeps_similarities_to_half_a_level():
     similarity = np.random.default_rng(1).normal(0.2, 0.2, (4, 5, 6)).astype(np.float32)
-    sent = canvas._grid(similarity)
+    sent = pictures._grid(similarity)
     levels = read(sent["png"]).reshape(similarity.shape)
     span = sent["high"] - sent["low"]
     np.testing.assert_allclose(sent["low"] + span * levels / 255, similarity, atol=span / 255)
@@ -66,7 +66,7 @@ def test_masks_travel_as_the_cells_they_hold():
     arrays_ = [random.random((30, 40)) < share for share in (0.7, 0.4, 0.2)]
     scores = np.array([0.1, 0.3])
     regions = [LabelledRegion(Mask.from_array(a, 1.0), 2, 0.8, 0.6, scores) for a in arrays_]
-    sent = canvas.masks(PseudoLabels(regions[::-1], Vocabulary.from_names(["a", "b"]), (40, 30)))
+    sent = pictures.masks(PseudoLabels(regions[::-1], Vocabulary.from_names(["a", "b"]), (40, 30)))
     cells = read(sent["cells"]["png"])
     for array, mask in zip(arrays_, sent["masks"], strict=True):
         assert (np.isin(cells, mask["cells"]) == array).all()
@@ -74,14 +74,14 @@ def test_masks_travel_as_the_cells_they_hold():
 
 
 def test_a_photo_without_masks_is_one_cell():
-    sent = canvas.masks(PseudoLabels([], Vocabulary.from_names(["a"]), (40, 30)))
+    sent = pictures.masks(PseudoLabels([], Vocabulary.from_names(["a"]), (40, 30)))
     assert sent["masks"] == [] and sent["cells"]["count"] == 1
 
 
 @pytest.mark.parametrize("count", [7, 700])
 def test_a_partition_reads_back(count):
     ids = np.arange(40 * 50).reshape(40, 50) % count
-    sent = canvas.partition(ids)
+    sent = pictures.partition(ids)
     planes = read(sent["png"]).reshape(40, 50, -1).astype(int)
     assert sent["count"] == count
     assert (planes[..., 0] + (planes[..., 1] << 8 if count > 256 else 0) == ids).all()

@@ -9,8 +9,8 @@ from gradio.data_classes import DataWithFiles
 
 from tests.label_maps import make_project
 from textseg.errors import DatasetError, FormatError, ProjectError, TextsegError
-from textseg.web.data import Data, export_options
-from textseg.web.project import ProjectApi
+from textseg.web.api.project import ProjectApi
+from textseg.web.pages.data import Data, export_options
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ from gradio.data_classes import DataWithFiles
 from tests.tiny import noise_photo, tiny_model
 from textseg.project import Project
 from textseg.vocabulary import Vocabulary
+from textseg.web.api.project import ProjectApi
 from textseg.web.engine import Engine
-from textseg.web.label import Label
-from textseg.web.page import answered
-from textseg.web.photos import Photo
-from textseg.web.project import ProjectApi
+from textseg.web.pages.label import Label
+from textseg.web.rpc.page import answered
+from textseg.web.rpc.photos import Photo
 
 FUNCTIONS = [
     "overview", "thumbs", "open", "label_map", "edit", "hierarchy", "prompt", "prepare", "pseudolabel", "run",
@@ -115,7 +115,7 @@ def test_the_memory_for_encoded_photos_is_bounded_by_bytes(label, tmp_path):
 
 def test_the_models_view_becomes_labels_with_the_thresholds_that_the_page_shows(label):
     from textseg.segmentation import segment
-    from textseg.web.canvas import threshold_of
+    from textseg.web.rpc.pictures import threshold_of
 
     project = label.api.project
     scene = label._engine.scene(Photo("one.png", (project.folder.parent / "one.png").read_bytes()))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from textseg.web.photos import Photo, PhotoGoneError, Photos
+from textseg.web.rpc.photos import Photo, PhotoGoneError, Photos
 
 
 def test_equal_photos_share_a_key_but_never_a_token():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from textseg.web.question import OptionError, Question
+from textseg.web.api.question import OptionError, Question
 
 ALLOWED = frozenset({"by", "threshold", "colours", "thresholds", "granularity"})
 

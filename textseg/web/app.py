@@ -12,18 +12,21 @@ from textseg import __version__
 from textseg.errors import TextsegError
 from textseg.project import Project
 from textseg.shipped import asset
-from textseg.web.data import Data, add_export
-from textseg.web.endpoint import add_segment
+from textseg.web.api.project import ProjectApi, add_project
+from textseg.web.api.segment import add_segment
 from textseg.web.engine import Engine
-from textseg.web.explore import MAX_FILE_MB, Explore
-from textseg.web.label import Label
-from textseg.web.learn import Learn
 from textseg.web.nouns import Nouns
-from textseg.web.page import page, url
-from textseg.web.project import ProjectApi, add_project
+from textseg.web.pages.data import Data, add_export
+from textseg.web.pages.explore import MAX_FILE_MB, Explore
+from textseg.web.pages.label import Label
+from textseg.web.pages.learn import Learn
+from textseg.web.rpc.page import page, url
 from textseg.web.samples import SAMPLES
 
-STYLES = ("base.css", "shell.css", "canvas.css", "explore.css", "label.css", "data.css", "learn.css")
+SHEETS = (
+    "shared/base.css", "shell/shell.css", "canvas/canvas.css", "explore/explore.css", "label/label.css",
+    "learn/learn.css", "data/data.css",
+)  # fmt: skip
 DAY = 24 * 3600
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -64,9 +67,11 @@ def build(
 
 def page_head() -> str:
     """Styles and modules, named in the page's head so that they load beside Gradio's own."""
-    sheets = "".join(f'<link rel="stylesheet" href="{url(name)}">' for name in STYLES)
+    sheets = "".join(f'<link rel="stylesheet" href="{url(part)}">' for part in SHEETS)
+    web = asset("web")
     modules = "".join(
-        f'<link rel="modulepreload" href="{url(path.name)}">' for path in sorted(asset("web").glob("*.js"))
+        f'<link rel="modulepreload" href="{url(path.relative_to(web).as_posix())}">'
+        for path in sorted(web.rglob("*.js"))
     )
     return sheets + modules
 

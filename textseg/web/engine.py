@@ -11,7 +11,7 @@ from typing import Any
 from textseg.errors import TextsegError
 from textseg.model import Model, Scene, SceneCache, load_model
 from textseg.model.heads import load as load_head
-from textseg.web.photos import Photo
+from textseg.web.rpc.photos import Photo
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from textseg import images
-from textseg.web.photos import Photo
+from textseg.web.rpc.photos import Photo
 
 
 @dataclass(frozen=True)

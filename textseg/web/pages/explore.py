@@ -13,17 +13,17 @@ from gradio.data_classes import DataWithFiles
 
 from textseg import images, refine
 from textseg.errors import PhotoError
-from textseg.labelmap import LabelMap
 from textseg.model import partition
 from textseg.pseudolabel import CONFIDENCE, MARGIN, label_regions
 from textseg.segmentation import BY
 from textseg.vocabulary import template_names
-from textseg.web import canvas
+from textseg.web.api.question import OptionError, Question
+from textseg.web.api.segment import facts
 from textseg.web.engine import Engine
 from textseg.web.nouns import Nouns
-from textseg.web.page import page
-from textseg.web.photos import Photo, Photos
-from textseg.web.question import OptionError, Question
+from textseg.web.rpc import pictures
+from textseg.web.rpc.page import page
+from textseg.web.rpc.photos import Photo, Photos
 from textseg.web.samples import SAMPLES, Sample
 
 MAX_FILE_MB = 64
@@ -68,20 +68,20 @@ class Explore:
             "photo": self.photos.add(photo),
             "name": photo.name,
             "size": list(opened.size),
-            "shown": list(canvas.shown_size(opened.size)),
-            "jpeg": canvas.jpeg(opened),
+            "shown": list(pictures.shown_size(opened.size)),
+            "jpeg": pictures.jpeg(opened),
             "seconds": None if self.engine.has_scene(photo) else self.engine.status()["encode_seconds"],
         }
 
     def answer(self, message: Any) -> dict[str, Any]:
-        """`{"photo", "words", "options"}` -> an answer; its format is in `textseg.web.canvas`."""
+        """`{"photo", "words", "options"}` -> an answer; its format is in `textseg.web.rpc.pictures`."""
         photo, question = self._asked(message, ASKED)
         vocabulary = question.vocabulary  # words that cannot be used are refused before anything is encoded
         began = time.monotonic()
         scene = self.engine.scene(photo)
         encoded = time.monotonic()
         labels = question.ask(scene)
-        answer = canvas.answer(scene, vocabulary, labels, question.templates)
+        answer = pictures.answer(scene, vocabulary, labels, question.templates)
         seconds = {"encode": round(encoded - began, 3), "answer": round(time.monotonic() - encoded, 3)}
         return answer | {"seconds": seconds}
 
@@ -101,14 +101,14 @@ class Explore:
             ids = scene.once(("slic", granularity), lambda: partition.slic(scene.photo, granularity)).ids
         else:
             ids = scene.once("layers", lambda: partition.layers(scene.photo)).layers[1].ids
-        return canvas.partition(np.unique(ids, return_inverse=True)[1].reshape(ids.shape))
+        return pictures.partition(np.unique(ids, return_inverse=True)[1].reshape(ids.shape))
 
     def masks(self, message: Any) -> dict[str, Any]:
-        """`{"photo", "words", "options"}` -> every mask of the photo with its words; see `textseg.web.canvas`."""
+        """`{"photo", "words", "options"}` -> every mask of the photo with its words; see `textseg.web.rpc.pictures`."""
         photo, question = self._asked(message, ASKED)
         vocabulary = question.vocabulary
         scene = self.engine.scene(photo)
-        return canvas.masks(label_regions(scene, vocabulary, templates=question.templates or None))
+        return pictures.masks(label_regions(scene, vocabulary, templates=question.templates or None))
 
     def suggest(self, message: Any) -> dict[str, Any]:
         """`{"photo", "words"}` -> nouns worth asking; `ready` is false while the list is still being embedded."""
@@ -135,7 +135,7 @@ class Explore:
         levels = fields.get("levels") or {}
         if not isinstance(levels, dict) or not all(isinstance(n, int) and 0 <= n <= 255 for n in levels.values()):
             raise OptionError("A threshold must be a whole number from 0 to 255.")
-        thresholds = {name: canvas.threshold_of(level) for name, level in levels.items()}
+        thresholds = {name: pictures.threshold_of(level) for name, level in levels.items()}
         fields["options"] = {**(fields.get("options") or {}), "thresholds": thresholds}
         photo, question = self._asked(fields, ASKED | {"thresholds"})
         scene = self.engine.scene(photo)
@@ -165,17 +165,6 @@ class Explore:
         fields = _fields(message)
         question = Question.read(fields.get("words"), _fields(fields.get("options") or {}), allowed)
         return self._photo(fields), question
-
-
-def facts(name: str, model: Any, labels: LabelMap) -> dict[str, Any]:
-    """What is said about one labelled photo, as `textseg segment` writes it beside the label PNG."""
-    return {
-        "photo": name,
-        "size": list(labels.size),
-        "backbone": model.name,
-        "head": model.head_name,
-        "classes": labels.classes(),
-    }
 
 
 def _fields(message: Any) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 /** The header of every page: name, photo in hand, model chip and its panel, light and dark. */
 
-import { h, icon, parts } from "./dom.js";
-import { hear, tell } from "./shared.js";
+import { h, icon, parts } from "../shared/dom.js";
+import { hear, tell } from "../shared/bus.js";
 import { followTheme } from "./theme.js";
 
 const POLL = 700; // milliseconds between two looks at a model that is still loading

@@ -28,10 +28,10 @@ from textseg.project.schema import Photo as Row
 from textseg.proposals import Mask, Proposals, load_proposer
 from textseg.segmentation import segment
 from textseg.vocabulary import Vocabulary, Word, colour_cycle
-from textseg.web import canvas
+from textseg.web.api.project import ProjectApi
 from textseg.web.engine import Engine
-from textseg.web.page import ServerFunction, page
-from textseg.web.project import ProjectApi
+from textseg.web.rpc import pictures
+from textseg.web.rpc.page import ServerFunction, page
 
 SHOWN_SIDE = 4096
 """Long side at most of the copy of a photo that the page shows; the label map always has every pixel."""
@@ -242,7 +242,7 @@ class Label:
         """`{"photo"}` -> the model's answer to the project's classes (format in `canvas`), and their class ids."""
         scene = self._scene(self._row(_fields(message)))
         vocabulary, ids = self.api.project.vocabulary()
-        return canvas.answer(scene, vocabulary, segment(scene, vocabulary)) | {"ids": ids}
+        return pictures.answer(scene, vocabulary, segment(scene, vocabulary)) | {"ids": ids}
 
     def sources(self, message: Any) -> dict[str, Any]:
         """`{"photo"}` -> pixels that a person made, and the model's regions by class and whole per cent of confidence.

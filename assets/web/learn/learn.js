@@ -1,9 +1,9 @@
 /** Learn: make the model yours, see that it helped, and label what helps most next. */
 
-import { h, icon, parts } from "./dom.js";
-import { paint } from "./labels.js";
-import { readPng } from "./png.js";
-import { hear } from "./shared.js";
+import { h, icon, parts } from "../shared/dom.js";
+import { paint } from "../canvas/labels.js";
+import { readPng } from "../canvas/png.js";
+import { hear } from "../shared/bus.js";
 
 const NO_ANSWER = { ok: false, error: "The server does not answer; see that it still runs." };
 const LOOK = 700; // milliseconds between two looks at a training that runs

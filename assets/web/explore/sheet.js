@@ -1,7 +1,7 @@
 /** The contact sheet: every word's heat map, small, on one common scale. */
 
-import { h } from "./dom.js";
-import { heatImage } from "./heat.js";
+import { h } from "../shared/dom.js";
+import { heatImage } from "../canvas/heat.js";
 
 const SIDE = 96;
 
@@ -18,7 +18,7 @@ export class ContactSheet {
   }
 
   /**
-   * @param {import("./payload.js").Answer} answer
+   * @param {import("../canvas/payload.js").Answer} answer
    * @param {[number, number]} size the photo's
    * @param {[number, number]} range similarities at the ends of the scale
    */

@@ -1,6 +1,6 @@
 /** What is at a point: the words by score, beside the pointer and in the panel. */
 
-import { h, icon } from "./dom.js";
+import { h, icon } from "../shared/dom.js";
 
 const SHOWN = 5;
 
@@ -9,7 +9,7 @@ export const decimal = (value) => value.toFixed(2).replace("-", "−");
 
 /**
  * The words by falling score at (x, y), both 0..1 across the photo; at most five.
- * @param {import("./payload.js").Answer} answer
+ * @param {import("../canvas/payload.js").Answer} answer
  */
 export function topWords({ words, grid }, x, y) {
   return Array.from(grid.at(x, y), (score, k) => ({ word: words[k], score }))

@@ -2,7 +2,7 @@
 
 /**
  * @param {import("./label.js").LabelPage} page
- * @returns {Object<string, import("./actions.js").Action>}
+ * @returns {Object<string, import("../shared/actions.js").Action>}
  */
 export function labelActions(page) {
   const hold = (name) => () => page.take(name);

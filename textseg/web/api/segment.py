@@ -8,10 +8,10 @@ import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
 
 from textseg.errors import PhotoError, TextsegError
+from textseg.labelmap import LabelMap
+from textseg.web.api.question import OptionError, Question
 from textseg.web.engine import Engine
-from textseg.web.explore import facts
-from textseg.web.photos import Photo
-from textseg.web.question import OptionError, Question
+from textseg.web.rpc.photos import Photo
 
 OPTIONS = frozenset({"background", "templates", "by", "refine", "readout", "threshold", "granularity"})
 
@@ -52,6 +52,17 @@ def add_segment(engine: Engine) -> None:
         concurrency_limit=2,
         show_progress="hidden",
     )
+
+
+def facts(name: str, model: Any, labels: LabelMap) -> dict[str, Any]:
+    """What is said about one labelled photo, as `textseg segment` writes it beside the label PNG."""
+    return {
+        "photo": name,
+        "size": list(labels.size),
+        "backbone": model.name,
+        "head": model.head_name,
+        "classes": labels.classes(),
+    }
 
 
 def _options(options: Any) -> dict[str, Any]:

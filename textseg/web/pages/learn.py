@@ -18,10 +18,10 @@ from textseg.project.labeller import pseudo_label_all
 from textseg.project.schema import Photo as Row
 from textseg.project.versions import Versions
 from textseg.segmentation import segment
+from textseg.web.api.project import ProjectApi
 from textseg.web.engine import Engine
-from textseg.web.label import Run
-from textseg.web.page import page
-from textseg.web.project import ProjectApi
+from textseg.web.pages.label import Run
+from textseg.web.rpc.page import page
 
 SHOWN_SIDE = 1024
 """Long side at most of the photo in the before/after view."""

@@ -4,7 +4,7 @@
  * `paint(operation, sketch)`.
  */
 
-import { RegionMask } from "./masks.js";
+import { RegionMask } from "../canvas/mask.js";
 
 const STILL = 4; // screen pixels: a press that moves less than this is a click
 const CLOSE = 10; // screen pixels from the first corner that close a polygon

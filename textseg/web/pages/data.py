@@ -24,8 +24,8 @@ from textseg.formats.source import unzip
 from textseg.project import Project
 from textseg.project.intake import MERGES
 from textseg.project.schema import STATES
-from textseg.web.page import ServerFunction, page
-from textseg.web.project import ProjectApi
+from textseg.web.api.project import ProjectApi
+from textseg.web.rpc.page import ServerFunction, page
 
 MAX_STAGED_BYTES = 16 * 2**30
 """What one upload may bring in all its pieces."""

@@ -3,9 +3,9 @@
  * canvas of its own, what follows the pointer. Space, the middle button or two fingers move the photo whatever the tool.
  */
 
-import { Canvas } from "./canvas.js";
-import { h } from "./dom.js";
-import { PanTool } from "./label-tools.js";
+import { Canvas } from "../canvas/canvas.js";
+import { h } from "../shared/dom.js";
+import { PanTool } from "./tools.js";
 
 /** @typedef {[number, number, number, number]} Box left, top, right, bottom */
 

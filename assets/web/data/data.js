@@ -1,10 +1,10 @@
 /** Data: photos in, labels out. */
 
-import { chosen, dropped, upload } from "./data-upload.js";
-import { reportOf, size } from "./data-report.js";
-import { h, icon, parts } from "./dom.js";
-import { hear } from "./shared.js";
-import { percent } from "./words.js";
+import { chosen, dropped, upload } from "./upload.js";
+import { reportOf, size } from "./report.js";
+import { h, icon, parts } from "../shared/dom.js";
+import { hear } from "../shared/bus.js";
+import { percent } from "../explore/words.js";
 
 const NO_ANSWER = { ok: false, error: "The server does not answer; see that it still runs." };
 const LOOK = 400; // milliseconds between two looks at work in the background

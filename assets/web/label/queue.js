@@ -1,6 +1,6 @@
 /** The queue: every photo of the project with its state, filtered and searched, and how far the project is. */
 
-import { h } from "./dom.js";
+import { h } from "../shared/dom.js";
 
 const OVER = ["done", "skipped"];
 

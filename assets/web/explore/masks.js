@@ -1,7 +1,7 @@
 /** The masks of a photo: all of them at once, the one under a click, or the pseudo-labels that follow from them. */
 
-import { h, icon } from "./dom.js";
-import { LabelLayer } from "./layers.js";
+import { h, icon } from "../shared/dom.js";
+import { LabelLayer } from "../canvas/layers.js";
 import { decimal } from "./why.js";
 import { percent } from "./words.js";
 
@@ -46,8 +46,8 @@ export class MaskView {
   }
 
   /**
-   * @param {{cells: import("./payload.js").Partition, masks: import("./payload.js").MaskFacts[]}} found
-   * @param {import("./payload.js").Word[]} words
+   * @param {{cells: import("../canvas/payload.js").Partition, masks: import("../canvas/payload.js").MaskFacts[]}} found
+   * @param {import("../canvas/payload.js").Word[]} words
    */
   set({ cells, masks }, words) {
     Object.assign(this, { cells, masks, words });

@@ -1,6 +1,6 @@
 /** Making a project, and opening one: what the Label page shows when there is none, and in a dialog later. */
 
-import { h, icon } from "./dom.js";
+import { h, icon } from "../shared/dom.js";
 
 const KEPT = "textseg-projects"; // folders opened in this browser, newest first
 const MOST = 6;

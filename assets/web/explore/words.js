@@ -1,6 +1,6 @@
 /** The words in hand as rows: colour, name, area, confidence, eye, threshold. */
 
-import { h, icon } from "./dom.js";
+import { h, icon } from "../shared/dom.js";
 
 export class ClassList {
   /**
@@ -16,7 +16,7 @@ export class ClassList {
 
   /**
    * Show the words of an answer.
-   * @param {import("./payload.js").Word[]} words
+   * @param {import("../canvas/payload.js").Word[]} words
    * @param {Map<string, number>} levels threshold score byte by name
    * @param {Set<string>} hidden names
    * @param {number} most greatest score byte worth offering

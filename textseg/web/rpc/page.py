@@ -9,7 +9,7 @@ import gradio as gr
 
 from textseg.errors import TextsegError
 from textseg.shipped import asset
-from textseg.web.photos import PhotoGoneError
+from textseg.web.rpc.photos import PhotoGoneError
 
 log = logging.getLogger(__name__)
 
@@ -27,13 +27,13 @@ def page(name: str, functions: Sequence[ServerFunction], given: dict[str, Any]) 
     The markup is a Gradio template: it must hold no backtick, `${` or `{{`.
     """
     return gr.HTML(
-        html_template=asset(f"web/{name}.html").read_text("utf-8"),
+        html_template=asset(f"web/{name}/{name}.html").read_text("utf-8"),
         js_on_load=MOUNT,
         apply_default_css=False,
         server_functions=[answered(function) for function in functions],
         elem_id=f"{name}-page",
         elem_classes="page",
-        script=url(f"{name}.js"),
+        script=url(f"{name}/{name}.js"),
         given=given,
     )
 

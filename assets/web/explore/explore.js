@@ -1,20 +1,20 @@
 /** Explore: see what words find in a photo. */
 
-import { Actions } from "./actions.js";
-import { Canvas } from "./canvas.js";
+import { Actions } from "../shared/actions.js";
+import { Canvas } from "../canvas/canvas.js";
 import { Connection } from "./connection.js";
-import { debounce, h, icon, parts } from "./dom.js";
-import { SCALE_CSS } from "./heat.js";
-import { MaskView } from "./explore-masks.js";
-import { listenForPhotos } from "./intake.js";
-import { decide, measure } from "./labels.js";
-import { HeatLayer, LabelLayer, PhotoLayer, PinLayer, UnitLayer } from "./layers.js";
-import { readAnswer, readMasks, readPartition } from "./payload.js";
-import { bytesOf } from "./png.js";
-import { hear, tell } from "./shared.js";
+import { debounce, h, icon, parts } from "../shared/dom.js";
+import { SCALE_CSS } from "../canvas/heat.js";
+import { MaskView } from "./masks.js";
+import { listenForPhotos } from "../shared/intake.js";
+import { decide, measure } from "../canvas/labels.js";
+import { HeatLayer, LabelLayer, PhotoLayer, PinLayer, UnitLayer } from "../canvas/layers.js";
+import { readAnswer, readMasks, readPartition } from "../canvas/payload.js";
+import { bytesOf } from "../canvas/png.js";
+import { hear, tell } from "../shared/bus.js";
 import { ContactSheet } from "./sheet.js";
 import { LookTool } from "./tools.js";
-import { Waiting } from "./waiting.js";
+import { Waiting } from "../shared/waiting.js";
 import { bars, decimal, placeTip, whyHere } from "./why.js";
 import { ClassList, percent, withWord } from "./words.js";
 
@@ -31,7 +31,7 @@ class Explore {
   constructor(root, server, given) {
     Object.assign(this, { given, connection: new Connection(server) });
     this.part = parts(root);
-    /** @type {import("./payload.js").Answer|null} */
+    /** @type {import("../canvas/payload.js").Answer|null} */
     this.answer = null;
     this.photo = null; // what the server said about it
     this.levels = new Map();
@@ -366,7 +366,7 @@ class Explore {
       : "Encoding the photo";
   }
 
-  /** @param {import("./payload.js").Answer} answer */
+  /** @param {import("../canvas/payload.js").Answer} answer */
   show(answer) {
     this.part.explore.classList.remove("stale");
     const kept = this.selected >= 0 ? this.answer?.words[this.selected]?.name : null;

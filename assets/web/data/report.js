@@ -1,6 +1,6 @@
 /** What an import, an export or added photos came to, as a few lines with the long lists folded. */
 
-import { h, icon } from "./dom.js";
+import { h, icon } from "../shared/dom.js";
 
 const FIRST = 200; // entries of a list that are shown
 

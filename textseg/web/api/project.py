@@ -21,9 +21,9 @@ from textseg.project.labeller import add_words, pseudo_label, pseudo_label_all, 
 from textseg.project.schema import Photo as Row
 from textseg.project.versions import Versions
 from textseg.vocabulary import Vocabulary
-from textseg.web.canvas import threshold_of
 from textseg.web.engine import Engine
-from textseg.web.photos import Photo
+from textseg.web.rpc.photos import Photo
+from textseg.web.rpc.pictures import threshold_of
 
 log = logging.getLogger(__name__)
 

@@ -1,21 +1,21 @@
 /** Label: correct a model's labels by click, brush and region, photo after photo. */
 
-import { Actions } from "./actions.js";
-import { debounce, h, icon, parts } from "./dom.js";
+import { Actions } from "../shared/actions.js";
+import { debounce, h, icon, parts } from "../shared/dom.js";
 import { Edits } from "./edits.js";
-import { labelActions } from "./label-actions.js";
-import { LabelCanvas, TwinCanvas } from "./label-canvas.js";
-import { ClassRows } from "./label-classes.js";
-import { LabelMap, LabelMapLayer, PyramidLayer } from "./label-map.js";
-import { folderForm, projectForms } from "./label-project.js";
-import { Queue } from "./label-queue.js";
-import { BrushTool, ClickTool, PanTool, PolygonTool, PromptTool, UnitTool } from "./label-tools.js";
-import { decide } from "./labels.js";
-import { readAnswer } from "./payload.js";
-import { bytesOf, readIndexPng } from "./png.js";
-import { hear, tell } from "./shared.js";
-import { Waiting } from "./waiting.js";
-import { percent } from "./words.js";
+import { labelActions } from "./actions.js";
+import { LabelCanvas, TwinCanvas } from "./canvas.js";
+import { ClassRows } from "./classes.js";
+import { LabelMap, LabelMapLayer, PyramidLayer } from "../canvas/labelmap.js";
+import { folderForm, projectForms } from "./project.js";
+import { Queue } from "./queue.js";
+import { BrushTool, ClickTool, PanTool, PolygonTool, PromptTool, UnitTool } from "./tools.js";
+import { decide } from "../canvas/labels.js";
+import { readAnswer } from "../canvas/payload.js";
+import { bytesOf, readIndexPng } from "../canvas/png.js";
+import { hear, tell } from "../shared/bus.js";
+import { Waiting } from "../shared/waiting.js";
+import { percent } from "../explore/words.js";
 
 const NO_ANSWER = { ok: false, error: "The server does not answer; see that it still runs." };
 const SETTLE = 250; // milliseconds on a photo before it and the next one are encoded

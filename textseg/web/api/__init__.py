@@ -1,0 +1,1 @@
+"""Named Gradio endpoints, for programs."""

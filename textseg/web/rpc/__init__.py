@@ -1,0 +1,1 @@
+"""How pages and server talk: components, messages, pictures."""
