@@ -1,5 +1,6 @@
 """A served app and a real Chromium. Every page must stay silent: no console error, no request to another host."""
 
+import re
 import shutil
 import socket
 from collections.abc import Callable, Iterator
@@ -120,17 +121,24 @@ def chromium() -> Iterator[object]:
 
 @pytest.fixture
 def new_page(chromium) -> Iterator[Callable[..., object]]:  # type: ignore[no-untyped-def]
-    """`new_page(context, **window)`: an empty page that must stay silent, in a window of its own without `context`."""
+    """`new_page(context, **window)`: an empty page that must stay silent, in a window of its own without `context`.
+
+    `expects` is a regular expression of the console errors that the test brings about itself.
+    """
     opened, complaints, hosts = [], [], set()
 
-    def new(context=None, **window):  # type: ignore[no-untyped-def]
+    def new(context=None, expects=None, **window):  # type: ignore[no-untyped-def]
+        def complain(message) -> None:  # type: ignore[no-untyped-def]
+            if message.type == "error" and not (expects and re.search(expects, message.text)):
+                complaints.append(message.text)
+
         if context is None:
             context = chromium.new_context(**({"viewport": {"width": 1440, "height": 900}} | window))
             opened.append(context)
         page = context.new_page()
         opened.append(page)
         page.set_default_timeout(90_000)
-        page.on("console", lambda message: message.type == "error" and complaints.append(message.text))
+        page.on("console", complain)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda call: hosts.add(urlsplit(call.url).hostname))
         return page

@@ -257,7 +257,7 @@ def test_work_done_elsewhere_is_shown_and_never_lost(served, open_photo):
 
 def test_a_stroke_waits_for_a_server_that_does_not_answer(served, open_photo):
     _, project = served
-    page = open_photo(12)
+    page = open_photo(12, expects="net::ERR_FAILED")
     page.route(re.compile("component_server"), lambda route: route.abort())
     page.keyboard.press("b")
     stroke(page, (100, 100))
