@@ -1,0 +1,1 @@
+"""The commands of `textseg`, one module each: `HELP`, `add_arguments(parser)` and `run(args)`, the exit status."""

@@ -1,0 +1,80 @@
+"""What several commands ask for, asked and read in one way."""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+from textseg.errors import VocabularyError
+from textseg.vocabulary import Vocabulary, template_names
+
+FORMATS = "coco, panoptic, voc, yolo, labelme, cvat, hf or png"
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, but a mistake is answered in one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see '{self.prog} --help'.\n")
+
+
+def add_model(command: argparse.ArgumentParser, readout: bool = True) -> None:
+    command.add_argument("--backbone", default="lite", metavar="NAME", help="lite, clip:MODEL/TAG, dinov2:SIZE ...")
+    command.add_argument("--head", default="default", metavar="FILE", help="a head file, 'default' or 'none'")
+    if readout:
+        command.add_argument("--readout", metavar="NAME", help="the dense readout of a clip backbone")
+
+
+def add_answer(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--by", default="pixel", metavar="NAME", help="pixel, unit, slic or proposal")
+    command.add_argument("--refine", metavar="NAME", help="how to bring labels to image edges, or none")
+    command.add_argument("--templates", choices=template_names(), help="prompt templates around each word")
+
+
+def share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number from 0 to 1")
+    return value
+
+
+def count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number")
+    return int(text)
+
+
+def read_words(words: str, background: str = "") -> Vocabulary:
+    """The vocabulary given on the command line: words, `-` for a list on standard input, `@FILE` for one in a file."""
+    if words == "-":
+        return Vocabulary.parse(sys.stdin.read(), background, separators="\n")
+    if words.startswith("@"):
+        path = Path(words[1:])
+        try:
+            return Vocabulary.parse(path.read_text("utf-8-sig"), background, separators="\n")
+        except (OSError, UnicodeDecodeError):
+            raise VocabularyError(f"The word list {path} cannot be read; it must be a UTF-8 text file.") from None
+    return Vocabulary.parse(words, background)
+
+
+@contextmanager
+def photo_bar() -> Iterator[Callable[[int, int], None]]:
+    """A bar of photos on standard error, on a terminal only."""
+    from tqdm import tqdm
+
+    with tqdm(unit="photo", disable=None) as bar:
+
+        def progress(done: int, number: int) -> None:
+            bar.total = number
+            bar.update(done - bar.n)
+
+        yield progress
+
+
+def listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]

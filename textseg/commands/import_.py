@@ -1,0 +1,48 @@
+"""`textseg import`."""
+
+import argparse
+import json
+from pathlib import Path
+
+from textseg.commands.arguments import FORMATS, photo_bar
+
+HELP = "take photos and label maps of another program into a project"
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("source", type=Path, metavar="PATH", help="a folder, a zip, or the file that names the rest")
+    command.add_argument("--format", required=True, metavar="NAME", help=FORMATS)
+    command.add_argument("--into", required=True, type=Path, metavar="DIR", help="the project")
+    command.add_argument(
+        "--merge",
+        default="unlabelled",
+        choices=["unlabelled", "mine", "theirs"],
+        help="where both have labels: fill only unlabelled pixels, keep labelled photos, or take theirs whole",
+    )
+    command.add_argument(
+        "--as", dest="made_by", default="person", choices=["person", "model"], help="whose work the labels are"
+    )
+    command.add_argument("--background", metavar="CLASS", help="the class that id 0 stands for, or 'unlabelled'")
+    command.add_argument("--strict", action="store_true", help="refuse classes that the project lacks")
+    command.add_argument("--dry-run", action="store_true", help="only say what would change")
+    command.add_argument("--json", action="store_true", help="the report as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    from textseg import formats
+    from textseg.project import Project
+
+    with photo_bar() as progress:
+        report = formats.import_(
+            args.source,
+            args.format,
+            Project(args.into),
+            merge=args.merge,
+            dry_run=args.dry_run,
+            strict=args.strict,
+            source=args.made_by,
+            background=args.background,
+            progress=progress,
+        )
+    print(json.dumps(report.to_dict(), ensure_ascii=False, indent=1) if args.json else report.describe())
+    return 0

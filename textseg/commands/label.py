@@ -1,0 +1,103 @@
+"""`textseg label`."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textseg.commands.arguments import add_model, count, read_words, share
+from textseg.errors import VocabularyError
+from textseg.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from textseg.project import Project
+
+HELP = "pseudo-label a folder of photos, for a person to correct"
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("photos", type=Path, metavar="FOLDER|LIST", help="a folder, or a text file of photos")
+    command.add_argument("--words", help='"cat; kitten, sofa, wall", - for standard input, or @FILE')
+    where = command.add_mutually_exclusive_group(required=True)
+    where.add_argument("--out", type=Path, metavar="DIR", help="write <stem>.png and <stem>.json of each photo")
+    where.add_argument("--project", type=Path, metavar="DIR", help="label into this project; made if there is none")
+    command.add_argument("--background", default="", metavar="WORDS", help="words that win pixels but show as none")
+    command.add_argument("--confidence", type=share, metavar="T", help="least probability of a region's word, 0..1")
+    command.add_argument("--margin", type=share, metavar="T", help="least distance to the runner-up, 0..1")
+    command.add_argument("--engine", choices=["local"], default="local", help="where the work is done")
+    command.add_argument("--resume", action="store_true", help="skip what an earlier run has labelled")
+    command.add_argument("--dry-run", action="store_true", help="with --project: count, and change nothing")
+    command.add_argument(
+        "--overwrite",
+        type=count,
+        metavar="PIXELS",
+        help="with --project: go over at most so many pixels that a person made (--dry-run counts them)",
+    )
+    add_model(command)
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.project is None and (args.dry_run or args.overwrite is not None):
+        raise VocabularyError("--dry-run and --overwrite are about a project; give --project DIR.")
+    there = args.project is not None and (args.project / "project.sqlite").exists()
+    if args.words is None and not there:
+        raise VocabularyError('Say what to look for: --words "cat; kitten, sofa, wall".')
+    vocabulary = None if args.words is None else read_words(args.words, args.background)
+
+    from tqdm import tqdm
+
+    from textseg import bulk
+
+    photos = bulk.read_list(args.photos)
+    if args.dry_run:
+        return _dry(args, photos, there)
+
+    from textseg.model import load_model
+    from textseg.pseudolabel import CONFIDENCE, MARGIN
+
+    confidence = CONFIDENCE if args.confidence is None else args.confidence
+    margin = MARGIN if args.margin is None else args.margin
+    model = load_model(args.backbone, args.head, readout=args.readout)
+    target: bulk.Target
+    if args.project is None:
+        assert vocabulary is not None  # asked for above
+        out = bulk.LabelFolder(args.out, photos)
+        target = bulk.IntoFolder(model, vocabulary, out, confidence, margin, args.resume)
+    else:
+        project = _project_with(args.project, vocabulary)
+        target = bulk.IntoProject(model, project, confidence, margin, args.resume, args.overwrite)
+    with tqdm(photos, unit="photo", disable=None) as bar:
+        report = bulk.label(bar, target, tell=lambda photo, why: tqdm.write(f"{photo}: {why}", file=sys.stderr))
+    if report.stopped:
+        print(f"textseg: {report.stopped} --resume goes on from there.", file=sys.stderr)
+    print(f"{len(report.labelled)} photos labelled, {len(report.skipped)} left as they were.")
+    if not report.failed and not report.stopped:
+        return 0
+    return 1 if report.labelled or report.skipped else 2
+
+
+def _project_with(folder: Path, vocabulary: Vocabulary | None) -> "Project":
+    """The project in `folder`, made if there is none, with a class for every word."""
+    from textseg.project import Project
+    from textseg.project.labeller import add_words
+
+    if vocabulary is not None and not (folder / "project.sqlite").exists():
+        return Project.create(folder, vocabulary)
+    project = Project(folder)
+    if vocabulary is not None:
+        add_words(project, vocabulary)
+    return project
+
+
+def _dry(args: argparse.Namespace, photos: list[Path], there: bool) -> int:
+    from textseg import bulk
+    from textseg.project import Project
+
+    found = bulk.count(photos, Project(args.project) if there else None)
+    print(f"{found.new} photos would be added and labelled, {found.again} labelled again; {found.finished} are done.")
+    if found.person_pixels:
+        print(
+            f"A person made {found.person_pixels} pixels in {found.person_photos} of them, which stay as they are; "
+            f"--overwrite {found.person_pixels} would label over them too."
+        )
+    return 0

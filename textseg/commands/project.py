@@ -1,0 +1,115 @@
+"""`textseg project`."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from textseg.commands.arguments import Parser, read_words
+from textseg.errors import ProjectError
+
+HELP = "make a project, add photos, see its state"
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    actions = command.add_subparsers(metavar="ACTION", required=True, parser_class=Parser)
+    action = actions.add_parser("new", help="make a project with these classes")
+    action.add_argument("folder", type=Path, metavar="DIR")
+    action.add_argument("--words", required=True, help='"cat; kitten, sofa, wall", - for standard input, or @FILE')
+    action.set_defaults(act=_new)
+    action = actions.add_parser("add", help="take in photos")
+    action.add_argument("folder", type=Path, metavar="DIR")
+    action.add_argument("photos", nargs="+", type=Path, metavar="PHOTO", help="photos, or folders of photos")
+    action.set_defaults(act=_add)
+    action = actions.add_parser("status", help="photos by state, classes, pixels, revisions")
+    action.add_argument("folder", type=Path, metavar="DIR")
+    action.add_argument("--json", action="store_true", help="as JSON")
+    action.set_defaults(act=_status)
+    action = actions.add_parser("history", help="every step of one photo")
+    action.add_argument("folder", type=Path, metavar="DIR")
+    action.add_argument("photo", metavar="PHOTO", help="its file name or stored id")
+    action.set_defaults(act=_history)
+    action = actions.add_parser("heads", help="what the project has learnt: list, activate, export or share a head")
+    action.add_argument("folder", type=Path, metavar="DIR")
+    action.add_argument("--activate", metavar="N", help="label with head N from now on, or 'none': as it began")
+    action.add_argument("--export", metavar="N", type=int, help="copy head N to --out")
+    action.add_argument("--out", type=Path, metavar="FILE", help="a .safetensors file, or a folder")
+    action.add_argument("--push", metavar="N", type=int, help="upload head N to --to")
+    action.add_argument("--to", metavar="OWNER/NAME", help="a model on the Hub, private")
+    action.set_defaults(act=_heads)
+
+
+def run(args: argparse.Namespace) -> int:
+    return args.act(args)
+
+
+def _new(args: argparse.Namespace) -> int:
+    from textseg.project import Project
+
+    project = Project.create(args.folder, read_words(args.words))
+    print(f"The project {project.name} has the classes {', '.join(c.name for c in project.classes())}.")
+    return 0
+
+
+def _add(args: argparse.Namespace) -> int:
+    from textseg.project import Project
+
+    report = Project(args.folder).add(args.photos)
+    for path, name in report.duplicates:
+        print(f"{path}: is in the project already, as {name}")
+    for path, reason in report.failed:
+        print(f"{path}: {reason}", file=sys.stderr)
+    print(f"{len(report.added)} photos added, {len(report.duplicates)} were there already.")
+    return 0 if not report.failed else 1 if report.added or report.duplicates else 2
+
+
+def _status(args: argparse.Namespace) -> int:
+    from textseg.project import Project
+
+    status = Project(args.folder).status()
+    if args.json:
+        print(json.dumps(status, ensure_ascii=False, indent=1))
+        return 0
+    photos = dict(status["photos"])
+    print(f"{status['project']}: {photos.pop('total')} photos")
+    print("  " + ", ".join(f"{count} {state}" for state, count in photos.items() if count))
+    for row in status["classes"]:
+        print(f"  {row['id']:4} {row['name']:30} {row['pixels']:12,} pixels")
+    return 0
+
+
+def _history(args: argparse.Namespace) -> int:
+    from textseg.project import Project
+
+    for step in Project(args.folder).history(args.photo):
+        what = step["type"] + (f" class {step['class']}" if step["class"] is not None else "")
+        print(f"{step['revision']:6}  {step['time']}  {what:24} {step['changed_pixels']:10,} pixels")
+    return 0
+
+
+def _heads(args: argparse.Namespace) -> int:
+    from textseg.project import Project
+    from textseg.project.versions import Versions
+
+    versions = Versions(Project(args.folder))
+    if args.activate is not None:
+        if args.activate != "none" and not args.activate.isdecimal():
+            raise ProjectError(f"--activate takes the number of a head, or 'none', not '{args.activate}'.")
+        versions.activate(None if args.activate == "none" else int(args.activate))
+    if args.export is not None:
+        if args.out is None:
+            raise ProjectError("--export needs --out FILE.")
+        print(f"Head {args.export} is copied to {versions.export(args.export, args.out)}.")
+    if args.push is not None:
+        if args.to is None:
+            raise ProjectError("--push needs --to OWNER/NAME.")
+        print(versions.push(args.push, args.to))
+    heads = versions.heads()
+    for head in heads:
+        scores = [head["scores"][when] for when in ("before", "after")]
+        gain = "not scored" if None in scores else "mIoU {:.1f} -> {:.1f}".format(*(one["miou"] for one in scores))
+        used = "in use" if head["active"] else "" if head["there"] else "its file is gone"
+        print(f"{head['id']:4}  {head['created'][:16]}  {head['data']['photos']:4} photos  {gain:24}  {used}".rstrip())
+    if not any(head["active"] for head in heads):
+        print("The head that the program is started with is in use.")
+    return 0
