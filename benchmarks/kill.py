@@ -26,7 +26,8 @@ import httpx
 import numpy as np
 from PIL import Image
 
-from textseg.labelmap import encode_rle, read_index_png
+from textseg import rle
+from textseg.labelmap import read_index_png
 from textseg.project import Project, Region
 from textseg.vocabulary import Vocabulary
 
@@ -99,7 +100,7 @@ def random_edit(chance: random.Random) -> dict[str, Any]:
     if kind == "region":
         y, x = np.ogrid[: SIZE[1], : SIZE[0]]
         (cx, cy), radius = point(), chance.uniform(5, 120)
-        return one | {"rle": encode_rle((x - cx) ** 2 + (y - cy) ** 2 < radius**2)}
+        return one | {"rle": rle.encode((x - cx) ** 2 + (y - cy) ** 2 < radius**2)}
     if kind == "relabel":
         return {"type": kind, "from": chance.randint(0, 3), "to": chance.randint(0, 3)}
     if kind == "accept":

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from tests.tiny import TinyBackbone
-from textseg.labelmap import encode_rle
+from textseg import rle
 from textseg.model import backbones
 from textseg.project import Project
 from textseg.vocabulary import Vocabulary
@@ -47,7 +47,7 @@ def draw_halves(project: Project, photo: int) -> None:
     left[:, :48] = True
     for class_id, mask in ((RED, left), (BLUE, ~left)):
         revision = project.photo(photo).revision
-        project.edit(photo, revision, {"type": "region", "class": class_id, "rle": encode_rle(mask)})
+        project.edit(photo, revision, {"type": "region", "class": class_id, "rle": rle.encode(mask)})
 
 
 def with_tiny_backbone() -> None:

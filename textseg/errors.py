@@ -3,6 +3,8 @@
 The library raises these; the edges (command line, page, HTTP API) turn them into text and never show a traceback.
 """
 
+from typing import Any
+
 
 class TextsegError(Exception):
     """Base of every error that textseg raises on purpose; its text is fit to be shown to a person."""
@@ -62,3 +64,12 @@ class StaleRevisionError(EditError):
 
 class FormatError(TextsegError):
     """A project cannot be written in a format: too many classes, a folder that holds other files, a package missing."""
+
+
+def brief(value: Any, most: int = 60) -> str:
+    """A value as messages show it."""
+    try:
+        text = repr(value) if not isinstance(value, str) or most == 60 else value
+    except (RecursionError, ValueError):
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= most else text[: most - 1] + "…"

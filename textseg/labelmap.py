@@ -102,22 +102,3 @@ def read_index_png(source: str | PathLike[str] | bytes) -> np.ndarray:
     except (OSError, SyntaxError, ValueError) as error:
         raise DatasetError(f"{name} cannot be read as a label map ({error}).") from None
     return ids.astype(np.uint16 if ids.max(initial=0) > 255 else np.uint8)
-
-
-def encode_rle(mask: np.ndarray) -> dict:
-    """COCO RLE of an (H, W) bool mask; `counts` is text, fit for JSON."""
-    from pycocotools import mask as coco
-
-    rle = coco.encode(np.asfortranarray(mask, dtype=np.uint8))
-    return {"size": [int(n) for n in rle["size"]], "counts": rle["counts"].decode("ascii")}
-
-
-def decode_rle(rle: dict) -> np.ndarray:
-    """The (H, W) bool mask of a COCO RLE."""
-    from pycocotools import mask as coco
-
-    counts = rle["counts"]
-    if isinstance(counts, list):
-        height, width = rle["size"]
-        return coco.decode(coco.frPyObjects(rle, height, width)).astype(bool)
-    return coco.decode({"size": rle["size"], "counts": counts.encode("ascii")}).astype(bool)

@@ -1,27 +1,50 @@
-"""COCO run-length codes, read without trusting them: runs are checked before a pixel is painted."""
+"""COCO run-length codes: made from masks, and read without trusting them.
+
+pycocotools reads past the end of a forged code, so nothing that comes from outside reaches it: runs are unpacked and
+checked here before a pixel is painted.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from textseg.errors import DatasetError
-from textseg.formats.source import an_object, brief
+from textseg.errors import DatasetError, brief
+
+MAX_PIXELS = 2**31
+"""Of a mask whose size comes with its code."""
 
 
-def runs(segmentation: Any, size: tuple[int, int], where: str) -> np.ndarray:
+def encode(mask: np.ndarray) -> dict[str, Any]:
+    """COCO RLE of an (H, W) bool mask; `counts` is text, fit for JSON."""
+    from pycocotools import mask as coco
+
+    rle = coco.encode(np.asfortranarray(mask, dtype=np.uint8))
+    return {"size": [int(n) for n in rle["size"]], "counts": rle["counts"].decode("ascii")}
+
+
+def decode(code: Any, size: tuple[int, int] | None = None, where: str = "The mask") -> np.ndarray:
+    """The (H, W) bool mask of a COCO RLE, of a photo of `size` (width, height) if given; raises DatasetError."""
+    lengths = runs(code, size, where)
+    height, width = code["size"]
+    flat = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
+    return flat.reshape(int(width), int(height)).T
+
+
+def runs(code: Any, size: tuple[int, int] | None, where: str) -> np.ndarray:
     """The run lengths (zeros first, down the columns) of an RLE for a photo of `size` (width, height).
 
-    `counts` may be a list or COCO's text form. Raises DatasetError when the size is another one, or when the runs are
-    not those of exactly that many pixels.
+    `counts` may be a list or COCO's text form. Raises DatasetError, whose sentence begins with `where`, when the size
+    is another one, or when the runs are not those of exactly that many pixels.
     """
-    rle, (width, height) = an_object(segmentation, where), size
-    if list(rle.get("size") or []) != [height, width]:
-        raise DatasetError(
-            f"{where}.size is {brief(rle.get('size'))} but the photo is {[height, width]} (height, width)."
-        )
-    counts = rle.get("counts")
+    if not isinstance(code, Mapping):
+        raise DatasetError(f"{where} is {brief(code)} and must be an object.")
+    height, width = _size(code.get("size"), where)
+    if size is not None and (width, height) != tuple(size):
+        raise DatasetError(f"{where}.size is {[height, width]} but the photo is {[size[1], size[0]]} (height, width).")
+    counts = code.get("counts")
     if isinstance(counts, str):
         lengths = _unpack(counts, where)
     elif isinstance(counts, list) and all(type(n) is int and abs(n) < 2**40 for n in counts):
@@ -37,6 +60,49 @@ def runs(segmentation: Any, size: tuple[int, int], where: str) -> np.ndarray:
     return lengths
 
 
+def _size(given: Any, where: str) -> tuple[int, int]:
+    numbers = given if isinstance(given, (list, tuple)) else []
+    if len(numbers) != 2 or not all(type(n) is int and n > 0 for n in numbers) or numbers[0] * numbers[1] > MAX_PIXELS:
+        raise DatasetError(f"{where}.size is {brief(given)} and must be two whole numbers, height and width.")
+    return numbers[0], numbers[1]
+
+
+def pack(counts: list[int], size: tuple[int, int]) -> dict[str, Any]:
+    """The RLE with these run lengths (zeros first) of a mask of `size` (height, width); `counts` becomes text."""
+    from pycocotools import mask as coco
+
+    height, width = size
+    code = coco.frPyObjects({"size": [height, width], "counts": counts}, height, width)
+    return {"size": [height, width], "counts": code["counts"].decode("ascii")}
+
+
+def sample(code: Mapping[str, Any], rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """(len(rows), len(columns)) bool: the mask at those pixel rows and columns. Time does not grow with the photo."""
+    positions = columns[None, :] * code["size"][0] + rows[:, None]
+    return np.searchsorted(_toggles(code), positions, side="right") % 2 == 1
+
+
+def area(code: Mapping[str, Any]) -> int:
+    """Pixels in the mask."""
+    return int(_unpack(code["counts"], "The mask")[1::2].sum())
+
+
+def bbox(code: Mapping[str, Any]) -> tuple[int, int, int, int]:
+    """(left, top, width, height) of the smallest box around the mask, as in COCO; all 0 for an empty mask."""
+    height, width = code["size"]
+    toggles = _toggles(code)
+    starts, ends = toggles[0::2], np.append(toggles[1::2], height * width)[: (len(toggles) + 1) // 2]
+    starts, last = starts[ends > starts], ends[ends > starts] - 1
+    if not len(starts):
+        return 0, 0, 0, 0
+    left, right = int(starts[0]) // height, int(last[-1]) // height + 1
+    if (starts // height != last // height).any():  # a run that goes on in the next column touches both edges
+        top, bottom = 0, height
+    else:
+        top, bottom = int((starts % height).min()), int((last % height).max()) + 1
+    return left, top, right - left, bottom - top
+
+
 def paint(flat: np.ndarray, lengths: np.ndarray, value: int) -> int:
     """Write `value` over the ones of the code into a column-major map; returns how many other labels it covers."""
     if len(lengths) < 2:
@@ -47,6 +113,11 @@ def paint(flat: np.ndarray, lengths: np.ndarray, value: int) -> int:
     covered = int(np.count_nonzero(mask & (under != 0) & (under != value)))
     under[mask] = value
     return covered
+
+
+def _toggles(code: Mapping[str, Any]) -> np.ndarray:
+    """The positions x * H + y where the mask changes between out and in."""
+    return np.cumsum(_unpack(code["counts"], "The mask"))[:-1]
 
 
 def _unpack(text: str, where: str) -> np.ndarray:

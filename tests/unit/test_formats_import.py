@@ -10,9 +10,9 @@ from PIL import Image
 
 from tests.label_maps import awkward_map, make_project, named_map, put
 from tests.tiny import noise_photo
-from textseg import formats
+from textseg import formats, rle
 from textseg.errors import DatasetError
-from textseg.labelmap import encode_rle, index_png
+from textseg.labelmap import index_png
 from textseg.project import Project
 
 SIZE = (24, 16)
@@ -254,7 +254,7 @@ def coco(tmp_path):
         "images": [{"id": 4, "file_name": "a.jpg", "width": SIZE[0], "height": SIZE[1]}],
         "categories": [{"id": 7, "name": "cat"}, {"id": 9, "name": "dog"}],
         "annotations": [
-            {"id": 1, "image_id": 4, "category_id": 7, "segmentation": encode_rle(mask), "iscrowd": 0},
+            {"id": 1, "image_id": 4, "category_id": 7, "segmentation": rle.encode(mask), "iscrowd": 0},
             {"id": 2, "image_id": 4, "category_id": 9, "segmentation": [[10, 8, 20, 8, 20, 14, 10, 14]]},
         ],
     }

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
+from textseg import rle
 from textseg.errors import DatasetError
-from textseg.labelmap import LabelMap, decode_rle, encode_rle, index_png, read_index_png
+from textseg.labelmap import LabelMap, index_png, read_index_png
 from textseg.vocabulary import Vocabulary
 
 WORDS = Vocabulary.parse("cat, sofa")
@@ -17,7 +18,7 @@ masks = arrays(bool, st.tuples(st.integers(1, 20), st.integers(1, 20)))
 
 @given(masks)
 def test_rle_gives_the_mask_back(mask):
-    assert np.array_equal(decode_rle(encode_rle(mask)), mask)
+    assert np.array_equal(rle.decode(rle.encode(mask)), mask)
 
 
 @given(arrays(np.uint16, st.tuples(st.integers(1, 20), st.integers(1, 20)), elements=st.integers(0, 400)))

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from textseg import rle
 from textseg.errors import EditError
-from textseg.labelmap import encode_rle
 from textseg.project import operations
 
 SIZE = (40, 30)
@@ -59,12 +59,16 @@ def test_fill_stays_inside_the_connected_pixels_of_one_class():
 def test_a_region_must_be_a_code_of_the_photos_size():
     mask = np.zeros((30, 40), bool)
     mask[3:9, 4:20] = True
-    assert np.array_equal(operations.region(encode_rle(mask), SIZE), mask)
+    assert np.array_equal(operations.region(rle.encode(mask), SIZE), mask)
     for forged in (
-        encode_rle(mask[:5]),
+        rle.encode(mask[:5]),
         {"size": [30, 40], "counts": [5, 10**9]},
         {"size": [30, 40], "counts": "\x00not a code"},
+        {"size": [30, 40], "counts": rle.encode(mask)["counts"][:-1] + "o"},
+        {"size": [30, 40], "counts": rle.encode(mask)["counts"][:-1]},
         {"size": "x"},
+        {"size": 5, "counts": "1"},
+        {"size": [True, 40], "counts": "1"},
         {},
     ):
         with pytest.raises(EditError):

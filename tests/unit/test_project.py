@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from tests.tiny import noise_photo
+from textseg import rle
 from textseg.errors import EditError, PhotoError, ProjectError, StaleRevisionError
-from textseg.labelmap import encode_rle
 from textseg.project import Project, Region, schema
 from textseg.project import raster as tiles
 from textseg.vocabulary import Vocabulary, Word
@@ -235,7 +235,7 @@ def test_the_log_forgets_the_oldest_steps_when_it_outgrows_its_bytes(project, mo
 def test_a_region_is_painted_whole(project):
     mask = np.zeros((60, 90), bool)
     mask[::2, ::3] = True
-    assert do(project, type="region", rle=encode_rle(mask), **{"class": 1}).changed == mask.sum()
+    assert do(project, type="region", rle=rle.encode(mask), **{"class": 1}).changed == mask.sum()
     assert np.array_equal(project.label_map("one.png")[0] == 1, mask)
 
 

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from textseg import rle
 from textseg.errors import PromptError, UnknownNameError
-from textseg.labelmap import decode_rle, encode_rle
 from textseg.proposals import Mask, load_proposer, names, read_prompt
-from textseg.proposals.rle import encode_resized
+from textseg.proposals.resized import encode_resized
 
 sides = st.integers(1, 24)
 
@@ -25,7 +25,7 @@ def test_the_code_of_a_resized_mask_is_that_of_the_resized_array(data, small, la
     values = data.draw(arrays.arrays(np.int8, small, elements=st.integers(0, 16))).astype(np.float32) / 16
     tensor = torch.from_numpy(values.astype(np.float64))[None, None]
     expected = F.interpolate(tensor, large, mode="bilinear", align_corners=False)[0, 0].numpy()
-    found = decode_rle(encode_resized(values, large))
+    found = rle.decode(encode_resized(values, large))
     assert found.shape == large
     clear = np.abs(expected - 0.5) > 1e-5
     assert (found == (expected > 0.5))[clear].all()
@@ -34,7 +34,7 @@ def test_the_code_of_a_resized_mask_is_that_of_the_resized_array(data, small, la
 @given(arrays.arrays(bool, st.tuples(sides, sides)))
 @settings(deadline=None)
 def test_without_resizing_the_code_is_the_usual_one(mask: np.ndarray) -> None:
-    assert encode_resized(mask, mask.shape) == encode_rle(mask)
+    assert encode_resized(mask, mask.shape) == rle.encode(mask)
 
 
 @given(st.data(), arrays.arrays(bool, st.tuples(sides, sides)))
@@ -47,7 +47,7 @@ def test_fixed_pixels_are_inside_or_outside_and_no_other_pixel_changes(data, mas
     for (x, y), inside in fixed.items():
         expected[y, x] = inside
     found = encode_resized(mask, mask.shape, fixed=[(x, y, inside) for (x, y), inside in fixed.items()])
-    assert (decode_rle(found) == expected).all()
+    assert (rle.decode(found) == expected).all()
 
 
 @given(arrays.arrays(bool, st.tuples(sides, sides)))

@@ -7,9 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from pycocotools import mask as coco
 
+from textseg import rle
 from textseg.errors import DatasetError
-from textseg.formats import rle
-from textseg.labelmap import encode_rle
 
 MASKS = arrays(bool, array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=40))
 
@@ -17,7 +16,7 @@ MASKS = arrays(bool, array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=4
 @given(mask=MASKS)
 def test_a_code_paints_the_mask_it_was_made_of(mask):
     height, width = mask.shape
-    for code in (encode_rle(mask), {"size": [height, width], "counts": _listed(mask)}):
+    for code in (rle.encode(mask), {"size": [height, width], "counts": _listed(mask)}):
         flat = np.zeros(mask.size, np.int32)
         covered = rle.paint(flat, rle.runs(code, (width, height), "here"), 7)
         assert covered == 0
@@ -29,17 +28,27 @@ def test_covered_pixels_of_other_classes_are_counted(mask, other):
     height, width = min(mask.shape[0], other.shape[0]), min(mask.shape[1], other.shape[1])
     mask, other = mask[:height, :width], other[:height, :width]
     flat = np.zeros(mask.size, np.int32)
-    rle.paint(flat, rle.runs(encode_rle(mask), (width, height), ""), 1)
-    assert rle.paint(flat, rle.runs(encode_rle(other), (width, height), ""), 2) == int((mask & other).sum())
+    rle.paint(flat, rle.runs(rle.encode(mask), (width, height), ""), 1)
+    assert rle.paint(flat, rle.runs(rle.encode(other), (width, height), ""), 2) == int((mask & other).sum())
+
+
+@given(mask=MASKS)
+def test_area_box_and_samples_agree_with_the_mask(mask):
+    code = rle.encode(mask)
+    packed = {"size": code["size"], "counts": code["counts"].encode()}
+    assert rle.area(code) == mask.sum()
+    assert list(rle.bbox(code)) == coco.toBbox(packed).tolist()
+    rows, columns = np.arange(mask.shape[0])[::2], np.arange(mask.shape[1])[::3]
+    assert np.array_equal(rle.sample(code, rows, columns), mask[::2, ::3])
 
 
 def test_long_runs_and_many_runs_agree_with_pycocotools():
     mask = np.zeros((600, 400), bool)
     mask[100:590, 30:399] = True
     mask[::7, ::3] ^= True
-    assert np.array_equal(rle.runs(encode_rle(mask), (400, 600), "")[1::2].sum(), mask.sum())
+    assert np.array_equal(rle.runs(rle.encode(mask), (400, 600), "")[1::2].sum(), mask.sum())
     flat = np.zeros(mask.size, np.int32)
-    rle.paint(flat, rle.runs(encode_rle(mask), (400, 600), ""), 1)
+    rle.paint(flat, rle.runs(rle.encode(mask), (400, 600), ""), 1)
     assert np.array_equal(flat.reshape(400, 600).T, coco.decode(coco.encode(np.asfortranarray(mask, np.uint8))))
 
 
@@ -57,6 +66,11 @@ def test_long_runs_and_many_runs_agree_with_pycocotools():
         ({"size": [4, 5], "counts": "oooooooooooo0"}, "holds a run that no photo has"),
         ({"size": [4, 5], "counts": ""}, "falls short"),
         ({"counts": [20]}, "size is None"),
+        ({"size": 5, "counts": [20]}, "size is 5"),
+        ({"size": [4, 5.5], "counts": [20]}, "two whole numbers"),
+        ({"size": [4, True], "counts": [20]}, "two whole numbers"),
+        ({"size": [4, -5], "counts": [20]}, "two whole numbers"),
+        ({"size": [4, 5], "counts": "4o"}, "not a COCO run-length code"),
         ([1, 2], "must be an object"),
     ],
 )

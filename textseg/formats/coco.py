@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from textseg import images
-from textseg.errors import DatasetError
-from textseg.formats import polygons, rle
+from textseg import images, rle
+from textseg.errors import DatasetError, brief
+from textseg.formats import polygons
 from textseg.formats.exporting import Export, OutClass
 from textseg.formats.incoming import Category, Entry, Incoming
 from textseg.formats.registry import Format, register
-from textseg.formats.source import Source, a_list, a_name, a_number, an_id, an_object, brief, points
-from textseg.labelmap import encode_rle, rgb
+from textseg.formats.source import Source, a_list, a_name, a_number, an_id, an_object, points
+from textseg.labelmap import rgb
 
 
 @register("coco")
@@ -91,7 +91,7 @@ def _segments(ids: np.ndarray, as_polygons: bool) -> Any:
     if not as_polygons:
         for class_id in np.unique(ids[ids > 0]).tolist():
             mask = ids == class_id
-            yield class_id, encode_rle(mask), measure(mask)
+            yield class_id, rle.encode(mask), measure(mask)
         return
     for class_id, polygon in polygons.of_labels(ids):
         x0, y0, x1, y1 = (int(v) for v in polygon.bounds)
@@ -99,7 +99,7 @@ def _segments(ids: np.ndarray, as_polygons: bool) -> Any:
         if polygon.interiors:
             mask = np.zeros(ids.shape, np.uint8)
             polygons.paint(mask, [(polygons.ring(piece), 1) for piece in polygons.without_holes(polygon)])
-            yield class_id, encode_rle(mask), facts
+            yield class_id, rle.encode(mask), facts
         else:
             yield class_id, [polygons.ring(polygon).astype(int).ravel().tolist()], facts
 

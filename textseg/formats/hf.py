@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from textseg.errors import DatasetError, FormatError
+from textseg.errors import DatasetError, FormatError, brief
 from textseg.formats.exporting import Export
 from textseg.formats.incoming import Category, Entry, Incoming
 from textseg.formats.png import class_list
 from textseg.formats.registry import Format, register
-from textseg.formats.source import Source, a_name, brief
+from textseg.formats.source import Source, a_name
 from textseg.labelmap import index_png, read_index_png
 
 LABELS = ("label", "labels", "annotation", "mask", "segmentation_mask", "semantic_mask", "semantic_segmentation")

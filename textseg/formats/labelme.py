@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from textseg.errors import DatasetError
+from textseg.errors import DatasetError, brief
 from textseg.formats import polygons
 from textseg.formats.exporting import MANIFEST, Export
 from textseg.formats.incoming import Category, Entry, Incoming
 from textseg.formats.registry import Format, register
-from textseg.formats.source import Source, a_list, a_name, an_object, brief, points
+from textseg.formats.source import Source, a_list, a_name, an_object, points
 
 VERSION = "6.3.1"
 """The labelme that the files say they are of."""

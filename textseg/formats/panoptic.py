@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from textseg.errors import DatasetError
+from textseg.errors import DatasetError, brief
 from textseg.formats.coco import (
     categories,
     documents,
@@ -23,7 +23,7 @@ from textseg.formats.coco import (
 from textseg.formats.exporting import Export
 from textseg.formats.incoming import Entry, Incoming
 from textseg.formats.registry import Format, register
-from textseg.formats.source import Source, a_list, an_id, an_object, brief
+from textseg.formats.source import Source, a_list, an_id, an_object
 
 SHADES = 251
 """Steps between segment numbers are spread over the colours, so that a person sees the segments apart."""

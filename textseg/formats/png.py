@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from textseg import images
-from textseg.errors import DatasetError
+from textseg.errors import DatasetError, brief
 from textseg.formats.exporting import Export
 from textseg.formats.filenames import same
 from textseg.formats.incoming import Category, Entry, Incoming
 from textseg.formats.registry import Format, register
-from textseg.formats.source import PHOTO_FOLDERS, Source, a_name, brief
+from textseg.formats.source import PHOTO_FOLDERS, Source, a_name
 from textseg.labelmap import index_png
 
 LABEL_FOLDERS = ("labels", "masks", "annotations", "SegmentationClass")

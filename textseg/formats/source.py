@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image
 
 from textseg import images
-from textseg.errors import DatasetError
+from textseg.errors import DatasetError, brief
 from textseg.formats.filenames import same
 from textseg.labelmap import read_index_png
 from textseg.vocabulary import MAX_WORD_LENGTH
@@ -211,15 +211,6 @@ def _check_nesting(content: bytes, name: str) -> None:
 
 
 # Values
-
-
-def brief(value: Any, most: int = 60) -> str:
-    """A value as messages show it."""
-    try:
-        text = repr(value) if not isinstance(value, str) or most == 60 else value
-    except (RecursionError, ValueError):
-        text = f"a {type(value).__name__}"
-    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def an_object(value: Any, where: str) -> dict[str, Any]:

@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from textseg.errors import DatasetError, FormatError
+from textseg.errors import DatasetError, FormatError, brief
 from textseg.formats.exporting import Export, OutClass
 from textseg.formats.incoming import Category, Entry, Incoming
 from textseg.formats.panoptic import numbers_of
 from textseg.formats.registry import Format, register
-from textseg.formats.source import PHOTO_FOLDERS, Source, a_name, brief
+from textseg.formats.source import PHOTO_FOLDERS, Source, a_name
 
 VOID = 255
 BACKGROUND = "background"

@@ -13,12 +13,12 @@ import numpy as np
 import yaml
 
 from textseg import images
-from textseg.errors import DatasetError
+from textseg.errors import DatasetError, brief
 from textseg.formats import polygons
 from textseg.formats.exporting import Export
 from textseg.formats.incoming import Category, Entry, Incoming
 from textseg.formats.registry import Format, register
-from textseg.formats.source import Source, a_name, an_id, brief
+from textseg.formats.source import Source, a_name, an_id
 
 FILES = ("data.yaml", "data.yml", "dataset.yaml")
 SETS = ("train", "val", "valid", "test")

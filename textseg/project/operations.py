@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from textseg.errors import EditError
-from textseg.labelmap import decode_rle, encode_rle
+from textseg import rle
+from textseg.errors import DatasetError, EditError
 from textseg.project.raster import Box
 
 MAX_POINTS = 20_000
@@ -73,24 +73,12 @@ def fill(point: Sequence[float], ids: np.ndarray) -> np.ndarray:
     return flood(ids.astype(np.int32), (int(y), int(x)), connectivity=1)
 
 
-def region(rle: Mapping[str, Any], size: tuple[int, int]) -> np.ndarray:
-    """(H, W) mask of a COCO RLE of the photo's size."""
-    width, height = size
+def region(code: Mapping[str, Any], size: tuple[int, int]) -> np.ndarray:
+    """(H, W) mask of a COCO RLE of a photo of `size` (width, height)."""
     try:
-        if [int(n) for n in rle["size"]] != [height, width]:
-            raise EditError(f"The region is {rle['size']} and the photo {[height, width]} (height, width).")
-        counts = rle["counts"]
-        if isinstance(counts, list) and (min(counts, default=0) < 0 or sum(counts) != width * height):
-            raise EditError("The region's run lengths do not add up to the photo's pixels.")
-        mask = decode_rle(dict(rle))
-    except EditError:
-        raise
-    except Exception:  # pycocotools raises anything at all on a forged code
-        raise EditError("The region is not a COCO run-length code.") from None
-    # pycocotools fills up what a torn code leaves out, so the code is compared with the mask's own.
-    if not isinstance(counts, list) and encode_rle(mask)["counts"] != counts:
-        raise EditError("The region is not a COCO run-length code of the photo's size.")
-    return mask
+        return rle.decode(code, size, "The region")
+    except DatasetError as error:
+        raise EditError(f"This is not a COCO run-length code of the photo: {error}") from None
 
 
 def _points(points: Any, least: int) -> np.ndarray:

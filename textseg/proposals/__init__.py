@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from PIL import Image
 
+from textseg import rle
 from textseg.errors import PromptError
-from textseg.labelmap import decode_rle, encode_rle
 from textseg.registry import Registry
 
 if TYPE_CHECKING:
@@ -47,16 +47,14 @@ class Mask:
     @classmethod
     def from_array(cls, mask: np.ndarray, score: float, state: Any = None) -> Mask:
         """The mask of an (H, W) bool array."""
-        return cls(encode_rle(mask), float(score), state)
+        return cls(rle.encode(mask), float(score), state)
 
     def to_array(self) -> np.ndarray:
         """The mask as (H, W) bool."""
-        return decode_rle(self.rle)
+        return rle.decode(self.rle)
 
     def sample(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """(len(rows), len(columns)) bool: the mask at whole pixel `rows` and `columns`, without unpacking it."""
-        from textseg.proposals import rle
-
         return rle.sample(self.rle, rows, columns)
 
     @property
@@ -67,20 +65,12 @@ class Mask:
     @property
     def area(self) -> int:
         """Pixels in the mask."""
-        from pycocotools import mask as coco
-
-        return int(coco.area(self._bytes()))
+        return rle.area(self.rle)
 
     @property
     def bbox(self) -> tuple[int, int, int, int]:
         """(left, top, width, height) of the smallest box around the mask, as in COCO; all 0 for an empty mask."""
-        from pycocotools import mask as coco
-
-        left, top, width, height = (int(n) for n in coco.toBbox(self._bytes()))
-        return left, top, width, height
-
-    def _bytes(self) -> dict:
-        return {"size": self.rle["size"], "counts": self.rle["counts"].encode("ascii")}
+        return rle.bbox(self.rle)
 
 
 class Proposals(Protocol):

@@ -20,7 +20,7 @@ from textseg.model import Scene
 from textseg.proposals import Box, Cancel, Mask, Point, Prompt, read_prompt, register
 from textseg.proposals.clues import probability
 from textseg.proposals.region_graph import RegionGraph
-from textseg.proposals.rle import encode_resized
+from textseg.proposals.resized import encode_resized
 
 MOST_MASKS = 200
 LEAST_AREA, MOST_AREA = 0.001, 0.95

@@ -17,9 +17,8 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from textseg import images
+from textseg import images, rle
 from textseg.errors import Cancelled, WeightsError
-from textseg.labelmap import decode_rle, encode_rle
 from textseg.model import weights
 from textseg.model.backbones import best_device
 from textseg.proposals import Box, Cancel, Mask, Point, Prompt, read_prompt, register
@@ -187,7 +186,7 @@ class SamProposals:
         quality = decoded.quality[0, kinds].cpu()
         logits = decoded.masks(torch.zeros(1, dtype=torch.long), kinds)[0]
         masks = [
-            Mask(encode_rle(full.cpu().numpy() > self._sam.model.mask_threshold), float(score), state=low.cpu().numpy())
+            Mask(rle.encode(full.cpu().numpy() > self._sam.model.mask_threshold), float(score), state=low.cpu().numpy())
             for score, low, full in zip(quality, logits, self._full_size(logits), strict=True)
         ]
         return sorted(masks, key=lambda mask: -mask.score)
@@ -219,7 +218,7 @@ class SamProposals:
             return mask.state
         model = self._sam.model
         side, low = model.image_encoder.img_size, model.prompt_encoder.mask_input_size
-        share = torch.from_numpy(decode_rle(mask.rle)).float()[None, None]
+        share = torch.from_numpy(rle.decode(mask.rle)).float()[None, None]
         height, width = (max(1, round(n * low[0] / side)) for n in self._input_size)
         share = F.interpolate(share, (height, width), mode="area")
         share = F.pad(share, (0, low[1] - width, 0, low[0] - height))
@@ -272,7 +271,7 @@ class SamProposals:
         if settings.stability_score_thresh <= 0:
             kept[:] = True
         masks = full[kept] > threshold
-        return _Found(torch.from_numpy(kept), _boxes(masks), [encode_rle(mask) for mask in masks])
+        return _Found(torch.from_numpy(kept), _boxes(masks), [rle.encode(mask) for mask in masks])
 
     def _full_size(self, logits: torch.Tensor) -> torch.Tensor:
         """(M, h, w) logits -> (M, H, W), as Sam.postprocess_masks but without upsampling the padding."""

@@ -1,8 +1,10 @@
-"""COCO run-length codes written from resized masks and read at single pixels, without the full-size mask."""
+"""COCO run-length codes of resized masks, written without the full-size mask."""
 
 from collections.abc import Iterable
 
 import numpy as np
+
+from textseg import rle
 
 
 def encode_resized(
@@ -33,32 +35,6 @@ def encode_resized(
     return _from_toggles(_odd(np.concatenate([toggles, wrong, wrong + 1])), size)
 
 
-def sample(rle: dict, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """(len(rows), len(columns)) bool: the mask at those pixel rows and columns. Time does not grow with the photo."""
-    toggles = _toggles(rle["counts"])
-    positions = columns[None, :] * rle["size"][0] + rows[:, None]
-    return np.searchsorted(toggles, positions, side="right") % 2 == 1
-
-
-def _toggles(text: str) -> np.ndarray:
-    """The positions x * H + y where a code's mask changes between out and in.
-
-    COCO's text holds 5 bits a character, lowest first, bit 6 says that more follow, and from the fourth run on what is
-    written is the difference to the run two before (pycocotools, common/maskApi.c, rleFrString).
-    """
-    codes = np.frombuffer(text.encode("ascii"), np.uint8).astype(np.int64) - 48
-    if not len(codes):
-        return codes
-    ends = np.flatnonzero(~codes & 0x20)
-    starts = np.concatenate([[0], ends[:-1] + 1])
-    lengths = ends - starts + 1
-    places = np.arange(len(codes)) - np.repeat(starts, lengths)
-    runs = np.add.reduceat((codes & 0x1F) << (5 * places), starts)
-    runs -= np.where(codes[ends] & 0x10, np.int64(1) << (5 * lengths), 0)
-    runs[1::2], runs[2::2] = np.cumsum(runs[1::2]), np.cumsum(runs[2::2])
-    return np.cumsum(runs)[:-1]
-
-
 def _odd(toggles: np.ndarray) -> np.ndarray:
     """The sorted positions that occur an odd number of times: two changes at one place are none."""
     position, times = np.unique(toggles, return_counts=True)
@@ -67,14 +43,8 @@ def _odd(toggles: np.ndarray) -> np.ndarray:
 
 def _from_toggles(toggles: np.ndarray, size: tuple[int, int]) -> dict:
     """The RLE of the mask that changes between out and in at each of the sorted `toggles`, indices x * H + y."""
-    from pycocotools import mask as coco
-
-    height, width = size
-    counts = np.diff(toggles, prepend=0, append=height * width).tolist()
-    if len(counts) > 1 and not counts[-1]:
-        counts.pop()
-    rle = coco.frPyObjects({"size": [height, width], "counts": counts}, height, width)
-    return {"size": [height, width], "counts": rle["counts"].decode("ascii")}
+    counts = np.diff(toggles, prepend=0, append=size[0] * size[1]).tolist()
+    return rle.pack(counts if len(counts) < 2 or counts[-1] else counts[:-1], size)
 
 
 def _columns(values: np.ndarray, width: int, threshold: float) -> tuple[int, np.ndarray]:
