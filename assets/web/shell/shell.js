@@ -17,7 +17,7 @@ export function mount(root, server, given) {
     document.documentElement.style.setProperty("--chrome", `${root.getBoundingClientRect().height}px`);
   }).observe(root); // a banner makes the header taller; pages fill what is left
   openable(part.chip, part.panel);
-  turnPages(part.pages, given.project ? "label" : "explore");
+  turnPages(part, given.project ? "label" : "explore");
   hear("photo", ({ name, size }) => {
     part.photo.replaceChildren(h("b", {}, name), h("span", { class: "number" }, ` ${size[0]} × ${size[1]}`));
   });
@@ -27,15 +27,19 @@ export function mount(root, server, given) {
 }
 
 /** The page in front is the one that the address names: `#explore`, or `#label` with a photo's id after a slash. */
-function turnPages(links, first) {
+function turnPages({ pages, title }, first) {
   const turn = () => {
     const named = location.hash.slice(1).split("/")[0];
-    const page = [...links.children].some((link) => link.hash === `#${named}`) ? named : first;
+    const links = [...pages.children];
+    const shown = links.find((link) => link.hash === `#${named}`) ?? links.find((link) => link.hash === `#${first}`);
+    const page = shown.hash.slice(1);
     document.body.dataset.page = page;
-    for (const link of links.children) {
-      if (link.hash === `#${page}`) link.setAttribute("aria-current", "page");
+    for (const link of links) {
+      if (link === shown) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");
     }
+    title.textContent = shown.textContent;
+    document.title = `${shown.textContent} · textseg`;
     tell("page", page);
   };
   window.addEventListener("hashchange", turn);
