@@ -227,6 +227,10 @@ def test_a_project_learns_over_http_while_it_is_labelled(project):
         assert api.train("p", {"training": row["id"], "cancel": True})["cancel"]
         with pytest.raises(ProjectError, match="no training 9"):
             api.train("p", {"training": 9})
+        for owners in ({"backbone": "clip:hf-hub:someone/something"}, {"head": "/etc/passwd"}, {"set": ["lr=1"]}):
+            with pytest.raises(TrainingError, match="has no option"):
+                api.train("p", owners)
+        assert len(began) == 1
     assert not np.array_equal(project.corrections(1), project.corrections(2))
 
 

@@ -60,6 +60,7 @@ def test_options_are_those_of_the_command(client: Client, lite: Model, cat_photo
 @pytest.mark.parametrize(
     "options",
     [{"colour": "red"}, {"by": "magic"}, {"refine": "magic"}, {"templates": "magic"}, {"readout": "magic"},
+     {"readout": "proxyclip:clip:hf-hub:someone/something"}, {"readout": "proxyclip"},
      {"threshold": "high"}, {"threshold": 7}, {"by": 3}, [1]],
 )  # fmt: skip
 def test_an_option_that_cannot_be_used_is_refused_in_one_sentence(client, cat_photo, options):

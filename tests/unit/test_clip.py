@@ -14,6 +14,7 @@ from PIL import Image
 
 from textseg.errors import UnknownNameError, WeightsError
 from textseg.model import backbones, load_model, vit, weights
+from textseg.model.backbones import clip as open_clips
 from textseg.vocabulary import Vocabulary
 
 
@@ -103,6 +104,20 @@ def test_a_hub_repository_loads_from_its_configuration(
         pixels = torch.tensor(np.asarray(noise(32, 32))).permute(2, 0, 1)[None] / 255
         expected = F.normalize(model.encode_image((pixels - 0.5) / 0.25), dim=1)
     torch.testing.assert_close(clip.embed_photos([noise(32, 32)]), expected, rtol=0, atol=1e-5)
+
+
+def test_a_repository_cannot_have_its_own_code_run(tiny_clip: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    import transformers
+
+    asked: list[dict[str, Any]] = []
+    monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", lambda name, **settings: asked.append(settings))
+    settings = {"trust_remote_code": True, "clean": "lower", "auto_map": {"AutoTokenizer": "evil.Tokenizer"}}
+    open_clips.tokenizer({"hf_tokenizer_name": "someone/tiny", "tokenizer_kwargs": settings})
+    assert asked == [{"cache_dir": None, "trust_remote_code": False}]
+    config = json.loads(tiny_clip("tiny")[1].with_suffix(".json").read_text())
+    config["text_cfg"]["hf_model_name"] = "someone/with-code"
+    with pytest.raises(WeightsError, match="none of open_clip's own models"):
+        open_clips.check_architecture(config, "clip:hf-hub:someone/tiny")
 
 
 def test_positions_of_the_native_grid_are_untouched() -> None:

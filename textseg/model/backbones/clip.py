@@ -6,8 +6,8 @@ A patch stride smaller than the patch is written behind a question mark: `clip:V
 import difflib
 import json
 import re
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Mapping, Sequence
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ LICENCES = {
 }
 HUB_WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 TEXTS_AT_A_TIME = 256
+TOKENIZER_SETTINGS = ("clean", "strip_sep_token", "language")
 
 
 @register("clip")
@@ -204,9 +205,7 @@ def load_from_hub(repo: str, wanted: str) -> tuple[nn.Module, Any, Path]:
     # The hub's cache keeps both files in one folder, which open_clip can read without asking the hub again.
     folder = f"local-dir:{settings.parent}"
     with weights.loading(path, wanted):
-        model = open_clip.create_model(folder, require_pretrained=True)
-        tokenizer = open_clip.get_tokenizer(f"hf-hub:{repo}" if config["text_cfg"].get("hf_tokenizer_name") else folder)
-    return model, tokenizer, path
+        return open_clip.create_model(folder, require_pretrained=True), tokenizer(config["text_cfg"]), path
 
 
 def create(model_name: str, path: Path, wanted: str, **settings: Any) -> tuple[nn.Module, Any]:
@@ -214,7 +213,24 @@ def create(model_name: str, path: Path, wanted: str, **settings: Any) -> tuple[n
 
     with weights.loading(path, wanted):
         model = open_clip.create_model(model_name, pretrained=str(path), weights_only=True, **settings)
-        return model, open_clip.get_tokenizer(model_name)
+        return model, open_clip.get_tokenizer(model_name, **no_code(architecture(model_name, wanted)["text_cfg"]))
+
+
+def tokenizer(text: Mapping[str, Any]) -> Any:
+    """The tokenizer that a repository's `text_cfg` asks for; of its settings those that only say how text is read."""
+    from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
+
+    settings = {key: value for key, value in text.get("tokenizer_kwargs", {}).items() if key in TOKENIZER_SETTINGS}
+    length, name = text.get("context_length", 77), text.get("hf_tokenizer_name")
+    if not name:
+        return SimpleTokenizer(context_length=length, **settings)
+    mode = text.get("tokenizer_mode")
+    return HFTokenizer(name, context_length=length, tokenizer_mode=mode, **settings, **no_code(text))
+
+
+def no_code(text: Mapping[str, Any]) -> dict[str, bool]:
+    """What keeps a tokenizer of the hub from running code of its repository."""
+    return {"trust_remote_code": False} if text.get("hf_tokenizer_name") else {}
 
 
 def architecture(model: str, wanted: str) -> dict[str, Any]:
@@ -229,9 +245,20 @@ def architecture(model: str, wanted: str) -> dict[str, Any]:
     return config
 
 
+@cache
+def text_models() -> set[str]:
+    """The text towers of transformers that open_clip's own configurations name."""
+    import open_clip
+
+    texts = ((open_clip.get_model_config(name) or {}).get("text_cfg", {}) for name in open_clip.list_models())
+    return {text["hf_model_name"] for text in texts if text.get("hf_model_name")}
+
+
 def check_architecture(config: dict[str, Any], wanted: str) -> None:
-    """Raises WeightsError unless the image tower is open_clip's own vision transformer."""
-    vision = config["vision_cfg"]
+    """Raises WeightsError unless the image tower is open_clip's own vision transformer, and the text tower known."""
+    vision, text = config["vision_cfg"], config["text_cfg"].get("hf_model_name")
+    if text and text not in text_models():  # transformers would ask that repository for code
+        raise WeightsError(f"The text tower of '{wanted}' is '{text}', which none of open_clip's own models uses.")
     kind = (
         f"timm's {vision['timm_model_name']}" if vision.get("timm_model_name")
         else "a ResNet" if isinstance(vision.get("layers"), (list, tuple))

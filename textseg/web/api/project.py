@@ -28,6 +28,8 @@ from textseg.web.rpc.pictures import threshold_of
 log = logging.getLogger(__name__)
 
 GREY = "#808080"
+CALLERS_OPTIONS = ("activate", "cancel", "training")
+"""What a caller may say of a training. Backbone, head and recipe are the owner's: naming one loads what it names."""
 
 
 class ProjectApi:
@@ -129,6 +131,11 @@ class ProjectApi:
         options = {} if options is None else options
         if not isinstance(options, dict):
             raise TrainingError('The options of a training are an object, such as {"activate": "better"}.')
+        if unknown := options.keys() - CALLERS_OPTIONS:
+            raise TrainingError(
+                f"A training has no option {', '.join(sorted(map(str, unknown)))}; "
+                f"choose from {', '.join(CALLERS_OPTIONS)}."
+            )
         versions = Versions(self.project)
         wanted = options.get("training")
         if wanted is None:

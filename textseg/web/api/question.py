@@ -8,7 +8,7 @@ from typing import Any
 
 from textseg.errors import TextsegError
 from textseg.labelmap import LabelMap
-from textseg.model import Scene
+from textseg.model import Scene, readouts
 from textseg.segmentation import segment
 from textseg.vocabulary import Vocabulary
 
@@ -52,6 +52,8 @@ class Question:
                 values[name] = _READ[name](value)
             else:
                 values[name] = _text(value, name)
+        if values.get("readout"):
+            _check_readout(values["readout"])
         return cls(**values)
 
     @property
@@ -79,6 +81,13 @@ def _text(value: Any, name: str) -> str:
     if len(value) > MAX_TEXT:
         raise OptionError(f"'{name}' has {len(value)} characters; it may have at most {MAX_TEXT}.")
     return value
+
+
+def _check_readout(name: str) -> None:
+    """Only readouts of the served backbone: one that takes a second backbone would load what its caller names."""
+    alone = [known for known in readouts.names() if readouts.get(known).second is None]
+    if name not in alone:
+        raise OptionError(f"'readout' must be one of {', '.join(alone)}, not {name[:40]!r}.")
 
 
 def _share(value: Any, name: str) -> float:
