@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from textseg import images
-from textseg.errors import EditError, PhotoError, TextsegError, VocabularyError
+from textseg.errors import EditError, PhotoError, TextsegError, VocabularyError, explain
 from textseg.files import write_atomically
 from textseg.labelmap import LabelMap
 from textseg.vocabulary import Vocabulary
@@ -56,8 +56,7 @@ def label(photos: Iterable[Path], target: Target, tell: Callable[[Path, str], ob
         except (TextsegError, OSError) as error:
             if not report.labelled:
                 raise
-            where = f" ({error.filename})" if isinstance(error, OSError) and error.filename else ""
-            report.stopped = f"{error.strerror}{where}." if isinstance(error, OSError) else str(error)
+            report.stopped = explain(error) if isinstance(error, OSError) else str(error)
             break
     return report
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from textseg import __version__
 from textseg.commands import doctor, evaluate, export, import_, label, project, segment, serve, space, train
 from textseg.commands.arguments import Parser
-from textseg.errors import TextsegError
+from textseg.errors import TextsegError, explain
 
 COMMANDS = {
     "serve": serve,
@@ -40,8 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except TextsegError as error:
         print(f"textseg: {error}", file=sys.stderr)
     except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        print(f"textseg: {error.strerror or error}{where}; nothing more was written.", file=sys.stderr)
+        print(f"textseg: {explain(error)}", file=sys.stderr)
     except Exception as error:
         if os.environ.get("TEXTSEG_TRACEBACK"):
             raise

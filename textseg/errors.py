@@ -1,8 +1,10 @@
 """One family of errors a person can act on: each message is one sentence that says what, where and what to do.
 
 The library raises these; the edges (command line, page, HTTP API) turn them into text and never show a traceback.
+What the system raises becomes such a sentence by `explain`.
 """
 
+import errno
 from typing import Any
 
 
@@ -28,6 +30,14 @@ class HeadError(TextsegError):
 
 class UnknownNameError(TextsegError):
     """A name is not registered; the message lists the names that are."""
+
+
+class NameTakenError(TextsegError):
+    """Two entries of a registry have one name."""
+
+
+class UsageError(TextsegError):
+    """A command was called with options that do not go together, or without one that it needs."""
 
 
 class PromptError(TextsegError):
@@ -73,3 +83,29 @@ def brief(value: Any, most: int = 60) -> str:
     except (RecursionError, ValueError):
         text = f"a {type(value).__name__}"
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+REMEDIES = {
+    errno.ENOSPC: "free some space and try again",
+    errno.EDQUOT: "free some space and try again",
+    errno.EACCES: "check who may read and write there",
+    errno.EPERM: "check who may read and write there",
+    errno.EROFS: "choose a place that can be written to",
+    errno.ENOENT: "check the path",
+    errno.ENOTDIR: "check the path",
+    errno.EISDIR: "name a file, not a folder",
+    errno.EEXIST: "choose another name",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EMFILE: "close other programs, or raise the limit with ulimit -n",
+    errno.EIO: "the disk may be failing",
+    errno.EADDRINUSE: "choose another port",
+}
+"""What to do about an error of the system, by its number."""
+
+
+def explain(error: OSError) -> str:
+    """What the system says went wrong, with which file, and what to do: one sentence."""
+    what = error.strerror or " ".join(str(error).split()) or type(error).__name__
+    where = f" ({error.filename})" if error.filename else ""
+    remedy = REMEDIES.get(error.errno or 0)
+    return f"{what}{where}{f'; {remedy}' if remedy else ''}."

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from textseg.commands.arguments import FORMATS, listed, photo_bar
-from textseg.errors import FormatError
+from textseg.errors import UsageError
 
 HELP = "write a project's photos and label maps for another program"
 
@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     from textseg.project import Project
 
     if args.push_to_hub and args.format != "hf":
-        raise FormatError("Only the format hf can be pushed to the Hub.")
+        raise UsageError("Only the format hf can be pushed to the Hub.")
     chosen = {name: listed(getattr(args, name)) for name in ("states", "classes", "provenance") if getattr(args, name)}
     split = formats.parse_split(args.split) if args.split else None
     with photo_bar() as progress:

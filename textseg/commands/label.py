@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textseg.commands.arguments import add_model, count, read_words, share
-from textseg.errors import VocabularyError
+from textseg.errors import UsageError
 from textseg.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -38,10 +38,10 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     if args.project is None and (args.dry_run or args.overwrite is not None):
-        raise VocabularyError("--dry-run and --overwrite are about a project; give --project DIR.")
+        raise UsageError("--dry-run and --overwrite are about a project; give --project DIR.")
     there = args.project is not None and (args.project / "project.sqlite").exists()
     if args.words is None and not there:
-        raise VocabularyError('Say what to look for: --words "cat; kitten, sofa, wall".')
+        raise UsageError('Say what to look for: --words "cat; kitten, sofa, wall".')
     vocabulary = None if args.words is None else read_words(args.words, args.background)
 
     from tqdm import tqdm

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from textseg.commands.arguments import Parser, read_words
-from textseg.errors import ProjectError
+from textseg.errors import UsageError
 
 HELP = "make a project, add photos, see its state"
 
@@ -94,15 +94,15 @@ def _heads(args: argparse.Namespace) -> int:
     versions = Versions(Project(args.folder))
     if args.activate is not None:
         if args.activate != "none" and not args.activate.isdecimal():
-            raise ProjectError(f"--activate takes the number of a head, or 'none', not '{args.activate}'.")
+            raise UsageError(f"--activate takes the number of a head, or 'none', not '{args.activate}'.")
         versions.activate(None if args.activate == "none" else int(args.activate))
     if args.export is not None:
         if args.out is None:
-            raise ProjectError("--export needs --out FILE.")
+            raise UsageError("--export needs --out FILE.")
         print(f"Head {args.export} is copied to {versions.export(args.export, args.out)}.")
     if args.push is not None:
         if args.to is None:
-            raise ProjectError("--push needs --to OWNER/NAME.")
+            raise UsageError("--push needs --to OWNER/NAME.")
         print(versions.push(args.push, args.to))
     heads = versions.heads()
     for head in heads:
