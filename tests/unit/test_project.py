@@ -222,7 +222,7 @@ def test_a_forged_gesture_is_refused_and_changes_nothing(project, operation):
 
 
 def test_the_log_forgets_the_oldest_steps_when_it_outgrows_its_bytes(project, monkeypatch):
-    monkeypatch.setattr("textseg.project.MAX_LOG_BYTES", 300)
+    monkeypatch.setattr("textseg.project.log.MAX_LOG_BYTES", 300)
     for i in range(8):
         brush(project, 1 + i % 3, x=5 + 7 * i)
     undone = 0
@@ -275,7 +275,7 @@ def test_the_first_schema_is_what_the_tables_say(project):
 
     from textseg.project.schema import Base
 
-    with project._database.reading() as session:
+    with project.database.reading() as session:
         assert compare_metadata(MigrationContext.configure(session.connection()), Base.metadata) == []
 
 
@@ -310,7 +310,7 @@ def limited(project, monkeypatch, *pragmas):
     """Every connection of the project gets these pragmas: what a full or read-only disk does to SQLite."""
     from sqlalchemy import event
 
-    for engine in project._database._engines.values():
+    for engine in project.database._engines.values():
         engine.dispose()
         event.listen(engine, "connect", lambda connection, _: [connection.execute(f"PRAGMA {p}") for p in pragmas])
 
@@ -341,7 +341,7 @@ def test_a_disk_that_is_full_while_photos_come_in_keeps_those_that_are_in(projec
     def full(path, content):
         raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr("textseg.project.write_atomically", full)
+    monkeypatch.setattr("textseg.project.photos.write_atomically", full)
     with pytest.raises(ProjectError, match="No space left on device"):
         project.add([tmp_path / "two.png"])
     assert [photo.name for photo in project.photos()] == ["one.png"]
@@ -362,7 +362,7 @@ def test_a_damaged_piece_of_a_label_map_is_named_and_harms_no_other_photo(projec
     project.add([tmp_path / "two.png"])
     for name in ("one.png", "two.png"):
         project.edit(name, 0, {"type": "brush", "class": 1, "radius": 5, "points": [[40, 40]]})
-    with project._database.writing() as session:
+    with project.database.writing() as session:
         for tile in session.scalars(select(schema.Tile).where(schema.Tile.photo_id == 1)):
             tile.ids = b"torn"
     with pytest.raises(ProjectError, match=r"label map of one.png is damaged around \(32, 32\)"):
@@ -375,7 +375,7 @@ def test_a_damaged_piece_of_a_label_map_is_named_and_harms_no_other_photo(projec
 
 def test_a_damaged_step_is_not_taken_back_and_the_label_map_stays(project):
     brush(project, 1)
-    with project._database.writing() as session:
+    with project.database.writing() as session:
         session.scalars(select(schema.Edit)).one().before = b"torn"
     before = project.label_map("one.png")
     with pytest.raises(ProjectError, match="cannot be taken back"):
@@ -391,7 +391,7 @@ def test_a_stroke_outside_the_photo_changes_nothing(project):
 
 def test_what_else_comes_with_a_gesture_is_not_kept(project):
     do(project, type="brush", radius=5, points=[[20, 20]], junk="x" * 10_000, **{"class": 1})
-    with project._database.reading() as session:
+    with project.database.reading() as session:
         assert "junk" not in session.scalars(select(schema.Edit)).one().operation
 
 

@@ -5,19 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from textseg.files import write_atomically
-from textseg.project.raster import Raster
-from textseg.project.schema import Class, Photo, Source
+from textseg.project import log
+from textseg.project.classes import Classes
+from textseg.project.labels import Labels
+from textseg.project.schema import Photo, Source
 from textseg.vocabulary import Word
-
-if TYPE_CHECKING:
-    from textseg.project import Project
 
 Merge = Literal["mine", "theirs", "unlabelled"]
 MERGES = ("mine", "theirs", "unlabelled")
@@ -26,16 +25,13 @@ MERGES = ("mine", "theirs", "unlabelled")
 class Intake:
     """What is done here is one transaction of `Project.taking_in`; photo files that it wrote leave with it."""
 
-    def __init__(self, project: Project, session: Session, dry_run: bool, written: list[Path]) -> None:
-        """`written` takes the photo files that were written, for whoever has to take them back."""
-        self._project, self._session, self._dry_run, self._written = project, session, dry_run, written
+    def __init__(self, folder: Path, session: Session, dry_run: bool, written: list[Path]) -> None:
+        """`folder` is the project's; `written` takes the photo files that were written, for whoever takes them back."""
+        self._folder, self._session, self._dry_run, self._written = folder, session, dry_run, written
 
     def add_class(self, word: Word) -> int:
         """A new class; its id was never used before."""
-        row = Class(name=word.name, aliases=list(word.aliases), colour=word.colour, background=word.background)
-        self._session.add(row)
-        self._session.flush()
-        return row.id
+        return Classes(self._session).add(word)
 
     def add_photo(self, name: str, suffix: str, content: bytes, size: tuple[int, int]) -> tuple[Photo, bool]:
         """(the photo, whether it is new): one of equal bytes is not taken in again. `size` is (width, height)."""
@@ -43,7 +39,7 @@ class Intake:
         known = self._session.scalar(select(Photo).where(Photo.sha256 == sha256))
         if known is not None:
             return known, False
-        path = self._project.folder / "photos" / f"{sha256}{suffix}"
+        path = self._folder / "photos" / f"{sha256}{suffix}"
         if not self._dry_run and not path.exists():
             self._written.append(path)
             write_atomically(path, content)
@@ -63,21 +59,19 @@ class Intake:
         returned); "theirs", the photo's label map becomes this one; "unlabelled", only pixels without a label take
         one. A model's never goes over what a person drew or accepted.
         """
-        from textseg.project import _meaning, _person
-
         session = self._session
         photo = session.get_one(Photo, photo_id)
-        raster = Raster(session, photo)
-        old_ids, old_sources = raster.read(raster.box)
-        shown = _meaning(session)[old_ids]
+        labels = Labels(session, photo)
+        old_ids, old_sources = labels.read()
+        shown = labels.shown(old_ids)
         if merge == "mine" and shown.any():
             return None
         takes = (ids > 0) & (shown == 0) if merge == "unlabelled" else (ids > 0) | (shown > 0)
         if kind == "model":
-            takes &= ~self._project._made_by_person(session, photo, old_sources)
+            takes &= ~labels.by_person(old_sources)
         new_sources = np.where(takes, 0, old_sources)  # a pixel that is unlabelled now is nobody's
         if kind == "person":
-            new_sources[takes & (ids > 0)] = _person(session, photo)
+            new_sources[takes & (ids > 0)] = labels.person()
         else:
             for class_id in np.unique(ids[takes & (ids > 0)]).tolist():
                 source = Source(photo_id=photo.id, kind="model", class_id=class_id, head="imported")
@@ -87,10 +81,7 @@ class Intake:
             if photo.state == "new":
                 photo.state = "pseudo-labelled"
         new_ids = np.where(takes, ids, old_ids).astype(old_ids.dtype)
-        edit = self._project._commit(
-            session, photo, operation, raster.box, (old_ids, old_sources), (new_ids, new_sources)
-        )
-        return edit.changed
+        return log.write(labels, operation, labels.box, (old_ids, old_sources), (new_ids, new_sources)).changed
 
 
 def take_back(written: list[Path]) -> None:

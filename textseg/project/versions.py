@@ -71,7 +71,7 @@ class Versions:
     """Heads and trainings of one project. Safe to use from several threads and processes."""
 
     def __init__(self, project: Project) -> None:
-        self._database, self.folder = project._database, project.folder / "heads"
+        self._database, self.folder = project.database, project.folder / "heads"
         self._keep = self.folder / "keep-learning"
 
     # Heads

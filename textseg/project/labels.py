@@ -1,0 +1,75 @@
+"""What the label map of one photo says: which class each pixel has, and who says so."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from textseg.project.classes import Classes
+from textseg.project.raster import Box, Raster
+from textseg.project.schema import Photo, Source
+
+PERSONS = ("person", "accepted")
+"""Kinds of sources that are a person's word."""
+
+
+class Labels:
+    """The label map of one photo inside a transaction."""
+
+    def __init__(self, session: Session, photo: Photo) -> None:
+        self.session, self.photo, self.raster = session, photo, Raster(session, photo)
+
+    @cached_property
+    def classes(self) -> Classes:
+        return Classes(self.session)
+
+    @property
+    def box(self) -> Box:
+        """The whole photo."""
+        return self.raster.box
+
+    def read(self, box: Box | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """((H, W) uint16 class ids as they are stored, (H, W) uint32 source ids) inside `box`, or of all of it."""
+        return self.raster.read(self.box if box is None else box)
+
+    def shown(self, ids: np.ndarray) -> np.ndarray:
+        """What stored ids read as today: those of a deleted class as 0, of a merged one as the other."""
+        return self.classes.meaning[ids]
+
+    def by_person(self, sources: np.ndarray) -> np.ndarray:
+        """(H, W) bool: where a person has drawn, erased or accepted."""
+        return np.isin(sources, self._sources(*PERSONS))
+
+    def said(self) -> np.ndarray:
+        """(H, W) int32, what a person says of each pixel; see `Project.corrections`."""
+        ids, sources = self.read()
+        meant = np.where(ids == 0, -1, self.shown(ids).astype(np.int32))
+        return np.where(self.by_person(sources), meant, 0).astype(np.int32)
+
+    def sources(self, ids: list[int]) -> list[Source]:
+        """The sources with these ids, in their order."""
+        return list(self.session.scalars(select(Source).where(Source.id.in_(ids)).order_by(Source.id)))
+
+    def person(self) -> int:
+        """The photo's source "person", made at the first gesture."""
+        known = self._sources("person")
+        if known:
+            return known[0]
+        row = Source(photo_id=self.photo.id, kind="person")
+        self.session.add(row)
+        self.session.flush()
+        return row.id
+
+    def _sources(self, *kinds: str) -> list[int]:
+        query = select(Source.id).where(Source.photo_id == self.photo.id, Source.kind.in_(kinds))
+        return list(self.session.scalars(query))
+
+
+def present(numbers: np.ndarray) -> list[int]:
+    """The numbers that occur, in order; quicker and leaner than sorting them."""
+    seen = np.zeros(int(numbers.max(initial=0)) + 1, bool)
+    seen[numbers.ravel()] = True
+    return np.flatnonzero(seen).tolist()

@@ -1,0 +1,161 @@
+"""Every change of a label map is a step of its photo's log, which undo takes back and the history tells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from textseg.project.labels import Labels
+from textseg.project.raster import Box, pack_patch, unpack_patch
+from textseg.project.schema import Edit, Photo
+
+MAX_LOG_BYTES = 64 * 2**20
+"""Undo keeps this many bytes a photo; when they are exceeded the oldest steps can no longer be taken back."""
+
+NOTHING: Box = (0, 0, 0, 0)
+
+RECORDED = (
+    "type", "class", "radius", "points", "point", "rle", "from", "to", "above", "locked", "only_unlabelled", "head",
+    "format", "merge", "kind",
+)  # fmt: skip
+"""What the log keeps of an operation; anything else that came with it is left out."""
+
+Pixels = tuple[np.ndarray, np.ndarray]
+"""(H, W) class ids and source ids."""
+
+
+@dataclass(frozen=True)
+class EditResult:
+    """The answer to a gesture, given when it is on disk."""
+
+    revision: int
+    changed: int
+    """Pixels whose class changed."""
+    box: Box
+    ids: np.ndarray
+    """(H, W) uint16 class ids inside `box` as they are now."""
+    warning: str | None = None
+    """What the person should know although the gesture is kept: its class was deleted meanwhile."""
+
+
+def unchanged(labels: Labels) -> EditResult:
+    """The answer to a gesture that changes nothing; it leaves no trace."""
+    return EditResult(labels.photo.revision, 0, NOTHING, np.zeros((0, 0), np.uint16))
+
+
+def write(labels: Labels, operation: Mapping[str, Any], box: Box, before: Pixels, after: Pixels) -> EditResult:
+    """Write what `operation` made of `box` as one step of undo."""
+    differs = (before[0] != after[0]) | (before[1] != after[1])
+    if not differs.any():
+        return unchanged(labels)
+    photo = labels.photo
+    small, _ = shrink(box, differs)
+    cut = slice(small[1] - box[1], small[3] - box[1]), slice(small[0] - box[0], small[2] - box[0])
+    old, new = (before[0][cut], before[1][cut]), (after[0][cut], after[1][cut])
+    edit = Edit(
+        photo_id=photo.id,
+        kind=operation["type"],
+        operation={key: operation[key] for key in RECORDED if key in operation},
+        changed=int((labels.shown(old[0]) != labels.shown(new[0])).sum()),
+        before=pack_patch(*old),
+        after=pack_patch(*new),
+        undo_parent=photo.undo_top,
+    )
+    _append(labels, edit, small, new)
+    photo.undo_top, photo.redo_top = edit.id, None
+    if photo.state in ("new", "pseudo-labelled") and edit.kind != "pseudolabel":
+        photo.state = "in work"
+    _forget_oldest(labels.session, photo)
+    return EditResult(photo.revision, edit.changed, small, labels.shown(new[0]))
+
+
+def undo(labels: Labels) -> EditResult:
+    """Take the newest step back; with nothing left, the current revision and no change."""
+    photo = labels.photo
+    gesture = labels.session.get(Edit, photo.undo_top) if photo.undo_top else None
+    if gesture is None or gesture.before is None:
+        return unchanged(labels)
+    step = Edit(kind="undo", redo_parent=photo.redo_top)
+    result = _repeat(labels, gesture, gesture.before, step)
+    photo.undo_top, photo.redo_top = gesture.undo_parent, step.id
+    return result
+
+
+def redo(labels: Labels) -> EditResult:
+    """Do again what the newest undo took back; with nothing left, the current revision and no change."""
+    photo = labels.photo
+    undone = labels.session.get(Edit, photo.redo_top) if photo.redo_top else None
+    gesture = None if undone is None else labels.session.get(Edit, undone.target)
+    if undone is None or gesture is None or gesture.after is None:
+        return unchanged(labels)
+    result = _repeat(labels, gesture, gesture.after, Edit(kind="redo"))
+    photo.undo_top, photo.redo_top = gesture.id, undone.redo_parent
+    return result
+
+
+def history(session: Session, photo: Photo) -> list[dict[str, Any]]:
+    """Every step of a photo, oldest first; see `Project.history`."""
+    rows = session.execute(
+        select(Edit.revision, Edit.kind, Edit.operation, Edit.changed, Edit.created, Edit.x0, Edit.y0, Edit.x1, Edit.y1)
+        .where(Edit.photo_id == photo.id)
+        .order_by(Edit.revision)
+    )
+    return [
+        {
+            "revision": row.revision,
+            "type": row.kind,
+            "class": row.operation.get("class", row.operation.get("to")),
+            "changed_pixels": row.changed,
+            "box": [row.x0, row.y0, row.x1, row.y1],
+            "time": row.created.isoformat(timespec="seconds"),
+        }
+        for row in rows
+    ]
+
+
+def shrink(box: Box, mask: np.ndarray) -> tuple[Box, np.ndarray]:
+    """The smallest box around what `mask` marks inside `box`, and the mask cut to it."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not len(rows):
+        return NOTHING, mask[:0, :0]
+    top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+    return (box[0] + left, box[1] + top, box[0] + right, box[1] + bottom), mask[top:bottom, left:right]
+
+
+def _repeat(labels: Labels, gesture: Edit, patch: bytes, step: Edit) -> EditResult:
+    """Lay a patch of `gesture` over its box again, as the new `step`."""
+    box = gesture.x0, gesture.y0, gesture.x1, gesture.y1
+    pixels = unpack_patch(patch, box)
+    step.photo_id, step.operation = labels.photo.id, {"type": step.kind}
+    step.changed, step.target = gesture.changed, gesture.id
+    _append(labels, step, box, pixels)
+    return EditResult(labels.photo.revision, gesture.changed, box, labels.shown(pixels[0]))
+
+
+def _append(labels: Labels, edit: Edit, box: Box, new: Pixels) -> None:
+    labels.raster.write(box, *new)
+    labels.photo.revision += 1
+    edit.revision = labels.photo.revision
+    edit.x0, edit.y0, edit.x1, edit.y1 = box
+    labels.session.add(edit)
+    labels.session.flush()
+
+
+def _forget_oldest(session: Session, photo: Photo) -> None:
+    """Empty the patches of the oldest gestures once all of the photo's are larger than MAX_LOG_BYTES."""
+    size = func.length(Edit.before) + func.length(Edit.after)
+    rows = session.execute(
+        select(Edit.id, size).where(Edit.photo_id == photo.id, Edit.before.is_not(None)).order_by(Edit.id.desc())
+    )
+    total, forgotten = 0, []
+    for edit_id, length in rows:
+        total += length
+        if total > MAX_LOG_BYTES and edit_id != photo.undo_top:
+            forgotten.append(edit_id)
+    if forgotten:
+        session.execute(update(Edit).where(Edit.id.in_(forgotten)).values(before=None, after=None))

@@ -1,0 +1,76 @@
+"""The photos of a project: taken in one by one, and found again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from textseg import images
+from textseg.errors import PhotoError, ProjectError
+from textseg.files import write_atomically
+from textseg.project.database import Database
+from textseg.project.schema import Photo
+
+
+@dataclass
+class AddReport:
+    """What became of photos given to a project."""
+
+    ids: list[int] = field(default_factory=list)
+    """The stored ids of the photos given, new or there already, in their order; failed ones have none."""
+    added: list[str] = field(default_factory=list)
+    duplicates: list[tuple[str, str]] = field(default_factory=list)
+    """(file given, name of the equal photo that is there already)."""
+    failed: list[tuple[str, str]] = field(default_factory=list)
+    """(file given, reason)."""
+
+
+def add(database: Database, folder: Path, paths: Iterable[str | Path]) -> AddReport:
+    """Take in photos, each in a transaction of its own; see `Project.add`."""
+    report = AddReport()
+    for path in images.find([Path(p) for p in paths]):
+        try:
+            photo = images.open(path)
+            content = path.read_bytes()
+            sha256 = hashlib.sha256(content).hexdigest()
+            with database.writing() as session:
+                known = session.scalar(select(Photo).where(Photo.sha256 == sha256))
+                if known is not None:
+                    report.duplicates.append((str(path), known.name))
+                    report.ids.append(known.id)
+                    continue
+                suffix = path.suffix.lower()
+                write_atomically(folder / "photos" / f"{sha256}{suffix}", content)
+                width, height = photo.size
+                row = Photo(sha256=sha256, name=path.name, suffix=suffix, width=width, height=height)
+                session.add(row)
+            report.ids.append(row.id)
+            report.added.append(path.name)
+        except OSError as error:
+            raise ProjectError(
+                f"{path.name} could not be copied into {folder} ({error.strerror}); what was there is kept."
+            ) from None
+        except PhotoError as error:
+            report.failed.append((str(path), str(error)))
+    return report
+
+
+def find(session: Session, key: int | str) -> Photo:
+    """By stored id (a number, or text of one), else by file name; raises ProjectError."""
+    photo = session.get(Photo, int(key)) if str(key).isdecimal() and len(str(key)) < 10 else None
+    if photo is None:
+        photo = session.scalar(select(Photo).where(Photo.name == str(key)).order_by(Photo.id))
+    if photo is None:
+        raise ProjectError(f"There is no photo '{key}' in the project.")
+    return photo
+
+
+def listed(session: Session, state: str | None, search: str) -> list[Photo]:
+    """In the order they were added, of one state if given, whose name holds `search`."""
+    query = select(Photo).where(Photo.name.contains(search, autoescape=True)).order_by(Photo.id)
+    return list(session.scalars(query.where(Photo.state == state) if state else query))

@@ -1,0 +1,260 @@
+"""The project itself: each method is one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from textseg import images
+from textseg.errors import EditError, ProjectError, StaleRevisionError
+from textseg.project import gestures, log, photos
+from textseg.project.classes import Classes
+from textseg.project.database import Database
+from textseg.project.gestures import Region
+from textseg.project.intake import Intake, take_back
+from textseg.project.labels import PERSONS, Labels, present
+from textseg.project.log import EditResult
+from textseg.project.photos import AddReport
+from textseg.project.schema import STATES, Class, Photo, Source
+from textseg.vocabulary import Vocabulary, Word
+
+
+class Project:
+    """Photos, classes and label maps of one folder. Safe to use from several threads and processes."""
+
+    def __init__(self, folder: str | Path) -> None:
+        """Open the project in `folder`; raises ProjectError when there is none or it cannot be opened."""
+        self.folder = Path(folder)
+        if not (self.folder / "project.sqlite").is_file():
+            raise ProjectError(
+                f"There is no project in {folder}; make one with: textseg project new {folder} --words ..."
+            )
+        self.database = Database(self.folder / "project.sqlite")
+
+    @classmethod
+    def create(cls, folder: str | Path, vocabulary: Vocabulary) -> Project:
+        """Make a project with these classes (ids 1, 2, ... in order); refuses a folder that holds one."""
+        folder = Path(folder)
+        if (folder / "project.sqlite").exists():
+            raise ProjectError(f"There is a project in {folder} already; open it, or choose another folder.")
+        try:
+            (folder / "photos").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ProjectError(f"The folder {folder} cannot be made ({error.strerror}).") from None
+        database = Database(folder / "project.sqlite")
+        with database.writing() as session:
+            classes = Classes(session)
+            for word in vocabulary:
+                classes.add(word)
+        database.close()
+        return cls(folder)
+
+    @property
+    def name(self) -> str:
+        return self.folder.resolve().name
+
+    def close(self) -> None:
+        self.database.close()
+
+    # Photos
+
+    def add(self, paths: Iterable[str | Path]) -> AddReport:
+        """Take in photos (files, or folders of them); the originals are copied, equal bytes are noticed."""
+        return photos.add(self.database, self.folder, paths)
+
+    @contextmanager
+    def taking_in(self, dry_run: bool = False) -> Iterator[Intake]:
+        """Photos, classes and label maps taken in as one: on leaving all of it is on disk, after an error nothing is.
+
+        With `dry_run` nothing stays either, and the project is as it was.
+        """
+        written: list[Path] = []
+        try:
+            with self.database.writing() as session:
+                try:
+                    yield Intake(self.folder, session, dry_run, written)
+                except BaseException:
+                    take_back(written)  # while nobody else can write
+                    raise
+                if dry_run:
+                    session.rollback()
+        except BaseException:
+            take_back(written)
+            raise
+
+    def photos(self, state: str | None = None, search: str = "") -> list[Photo]:
+        """The photos in the order they were added, of one state if given, whose name holds `search`."""
+        with self.database.reading() as session:
+            return photos.listed(session, state, search)
+
+    def photo(self, key: int | str) -> Photo:
+        """The photo with this id or file name; raises ProjectError."""
+        with self.database.reading() as session:
+            return photos.find(session, key)
+
+    def photo_with(self, sha256: str) -> Photo | None:
+        """The photo whose file has this hash, None if the project has none."""
+        with self.database.reading() as session:
+            return session.scalar(select(Photo).where(Photo.sha256 == sha256))
+
+    def picture(self, key: int | str) -> Image.Image:
+        """The upright RGB picture of a photo; raises PhotoError when its file has vanished or is torn."""
+        photo = self.photo(key)
+        return images.open(self.folder / "photos" / f"{photo.sha256}{photo.suffix}")
+
+    def set_state(self, key: int | str, state: str) -> None:
+        if state not in STATES:
+            raise ProjectError(f"A photo is {', '.join(STATES)}; '{state}' is none of these.")
+        with self.database.writing() as session:
+            photos.find(session, key).state = state
+
+    def set_note(self, key: int | str, note: str) -> None:
+        with self.database.writing() as session:
+            photos.find(session, key).note = note[:10_000]
+
+    # Classes
+
+    def classes(self, deleted: bool = False) -> list[Class]:
+        """The classes by id; with `deleted` the tombstones too."""
+        with self.database.reading() as session:
+            return Classes(session).rows(deleted)
+
+    def vocabulary(self) -> tuple[Vocabulary, list[int]]:
+        """The living classes as words, and the class id of each."""
+        classes = self.classes()
+        words = [Word(c.name, tuple(c.aliases), c.colour, background=c.background) for c in classes]
+        return Vocabulary(tuple(words)), [c.id for c in classes]
+
+    def add_class(self, word: Word) -> int:
+        """A new class; its id was never used before."""
+        with self.database.writing() as session:
+            return Classes(session).add(word)
+
+    def change_class(self, class_id: int, **changes: Any) -> None:
+        """Change name, aliases, colour or background of a class; pixels keep its id."""
+        with self.database.writing() as session:
+            Classes(session).change(class_id, **changes)
+
+    def restore_class(self, class_id: int) -> None:
+        """Take a tombstone back: the pixels of the class, also those drawn since it was deleted, read as it again."""
+        with self.database.writing() as session:
+            Classes(session).restore(class_id)
+
+    def delete_class(self, class_id: int, merge_into: int | None = None) -> None:
+        """Leave a tombstone: its pixels read as unlabelled from now on, or as `merge_into`. No pixel is rewritten."""
+        with self.database.writing() as session:
+            Classes(session).delete(class_id, merge_into)
+
+    # Label maps
+
+    def label_map(self, key: int | str) -> tuple[np.ndarray, int]:
+        """((H, W) uint16 class ids, revision) of a photo; revision 0 before the first edit."""
+        with self._labels(key) as labels:
+            return labels.shown(labels.read()[0]), labels.photo.revision
+
+    def provenance(self, key: int | str) -> tuple[np.ndarray, dict[int, Source]]:
+        """((H, W) source ids, what each of them is) of a photo; source 0 is nobody."""
+        with self._labels(key) as labels:
+            sources = labels.read()[1]
+            return sources, {row.id: row for row in labels.sources(present(sources))}
+
+    def shares(self, key: int | str) -> list[tuple[Source, int]]:
+        """Who made how many pixels of a photo, counted piece by piece: cheap for a large photo."""
+        with self._labels(key) as labels:
+            pixels = labels.raster.count_sources()
+            return [(row, pixels[row.id]) for row in labels.sources(list(pixels))]
+
+    def edit(self, key: int | str, base_revision: int, operation: Mapping[str, Any]) -> EditResult:
+        """Apply one gesture; it is on disk when this returns.
+
+        Operations are those of the HTTP contract: brush, polygon, fill, region, relabel, accept, undo, redo. A gesture
+        may carry `locked` (class ids that must not be painted over) and `only_unlabelled`. Raises StaleRevisionError
+        when `base_revision` is not the current one, EditError for a gesture that makes no sense; nothing changes then.
+        """
+        if not isinstance(operation, Mapping) or not isinstance(operation.get("type"), str):
+            raise EditError("A gesture needs a type, such as brush or undo.")
+        with self.database.writing() as session:
+            photo = photos.find(session, key)
+            if base_revision != photo.revision:
+                raise StaleRevisionError(
+                    f"stale revision {base_revision}: the label map of {photo.name} is at revision {photo.revision}."
+                )
+            return gestures.apply(Labels(session, photo), operation)
+
+    def put_model_labels(
+        self,
+        key: int | str,
+        index: np.ndarray,
+        regions: Sequence[Region],
+        head: str,
+        over_person: int | None = None,
+    ) -> EditResult:
+        """Write a model's label map: `index` (H, W) holds 0 for unlabelled, or the position from 1 in `regions`.
+
+        What the model said before goes. What a person has drawn, erased or accepted stays; with `over_person` the
+        model's regions go over that too, or EditError is raised if a person made more than so many pixels of them. One
+        step of undo, one write for all regions.
+        """
+        with self.database.writing() as session:
+            labels = Labels(session, photos.find(session, key))
+            return gestures.put_model_labels(labels, index, regions, head, over_person)
+
+    def person_pixels(self, key: int | str) -> int:
+        """How many pixels of a photo a person has drawn, erased or accepted."""
+        with self._labels(key) as labels:
+            return int(labels.by_person(labels.read()[1]).sum())
+
+    def corrections(self, key: int | str) -> np.ndarray:
+        """(H, W) int32, what a person says of each pixel: the class id drawn or accepted, 0 nothing, -1 none of these.
+
+        "None of these" is what a person erased. Pixels of a deleted class say nothing, as do a model's.
+        """
+        with self._labels(key) as labels:
+            return labels.said()
+
+    def corrected(self) -> list[Photo]:
+        """The photos in which a person has ever drawn, erased or accepted something, in the order of `photos`."""
+        query = select(Source.photo_id).where(Source.kind.in_(PERSONS)).distinct()
+        with self.database.reading() as session:
+            return list(session.scalars(select(Photo).where(Photo.id.in_(query)).order_by(Photo.id)))
+
+    def history(self, key: int | str) -> list[dict[str, Any]]:
+        """Every step of a photo, oldest first: revision, type, class, changed pixels, box, time."""
+        with self.database.reading() as session:
+            return log.history(session, photos.find(session, key))
+
+    def status(self) -> dict[str, Any]:
+        """Photos by state, classes with ids, colours and pixels, and revisions."""
+        with self.database.reading() as session:
+            states = dict(session.execute(select(Photo.state, func.count()).group_by(Photo.state)).all())
+            rows = photos.listed(session, None, "")
+            classes = Classes(session)
+            pixels = np.zeros(len(classes.meaning), np.int64)
+            for photo in rows:
+                labels = Labels(session, photo)
+                pixels += np.bincount(classes.meaning[labels.read()[0]].ravel(), minlength=len(pixels))
+            return {
+                "project": self.name,
+                "photos": {"total": len(rows), **{state: states.get(state, 0) for state in STATES}},
+                "classes": [
+                    {"id": c.id, "name": c.name, "aliases": c.aliases, "colour": c.colour, "pixels": int(pixels[c.id])}
+                    for c in classes.rows()
+                ],
+                "unlabelled_pixels": int(pixels[0]),
+                "revisions": {photo.name: photo.revision for photo in rows},
+                "heads": [h for h in session.scalars(select(Source.head).distinct().order_by(Source.head)) if h],
+            }
+
+    @contextmanager
+    def _labels(self, key: int | str) -> Iterator[Labels]:
+        """A photo's label map, to read."""
+        session: Session
+        with self.database.reading() as session:
+            yield Labels(session, photos.find(session, key))
