@@ -32,7 +32,8 @@ from textseg.project import Project
 from textseg.project.schema import Class
 from textseg.vocabulary import Vocabulary
 from trainer import corrections, datasets, recipes, suggest
-from trainer.corrections import Corpus, Encodings, Lesson
+from trainer.corrections.corpus import Corpus, Lesson
+from trainer.corrections.encodings import Encodings
 from trainer.datasets import UNSCORED, Dataset
 from trainer.evaluate import Confusion
 from trainer.objectives.corrections import Corrections
@@ -170,7 +171,7 @@ class Bench:
         truth = self.dataset.truth(label, (row.width, row.height))
         lesson = Lesson(row, features, regions, np.zeros(0))
         with torch.no_grad():
-            z = corrections.embedded(frame, lesson)
+            z = corrections.fit.embedded(frame, lesson)
         likeness = features.float().mean((1, 2), keepdim=True)
         lesson.features = features[:, :1, :1].expand_as(features)  # only its shape is needed from here on
         scored = truth != UNSCORED
@@ -223,11 +224,11 @@ class Bench:
         found = {k for lesson in lessons for k in np.unique(lesson.said)}
         classes = [one for one in self.classes if one.id in found]
         corpus = Corpus(classes, [one for one in self.classes if one.id not in found], lessons, [])
-        head = corrections.new_head(model, corpus, self.texts, recipe.objective.get("presence", 0.03))
+        head = corrections.fit.new_head(model, corpus, self.texts, recipe.objective.get("presence", 0.03))
 
-        data = corrections.patches(head, corpus, recipe.seed, lambda _, lesson: known[lesson.photo.sha256].z)
+        data = corrections.fit.patches(head, corpus, recipe.seed, lambda _, lesson: known[lesson.photo.sha256].z)
         objective = Corrections(head, model.backbone, photos=len(done), **recipe.objective)
-        corrections.fit(objective, data, recipe)
+        corrections.fit.fit(objective, data, recipe)
         return Model(model.backbone, head.eval(), "learnt")
 
     @property
@@ -258,7 +259,7 @@ class Bench:
 
 
 def _base(model: Model) -> tuple[Any, dict[str, Any]]:
-    return corrections.base_of(model.head)
+    return corrections.fit.base_of(model.head)
 
 
 def _parts(mask: np.ndarray) -> int:

@@ -57,7 +57,7 @@ def with_tiny_backbone() -> None:
 
 if __name__ == "__main__":
     with_tiny_backbone()
-    fit = corrections.fit
+    fit = corrections.fit.fit
 
     def dying(objective, data, recipe, watch=None, cancel=None):  # type: ignore[no-untyped-def]
         def at(progress: corrections.Progress) -> None:
@@ -68,5 +68,5 @@ if __name__ == "__main__":
 
         return fit(objective, data, recipe, at, cancel)
 
-    corrections.fit = dying
+    corrections.fit.fit = dying
     learning.run(sys.argv[1], int(sys.argv[2]))

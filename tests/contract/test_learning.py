@@ -18,6 +18,7 @@ from textseg.project import Project
 from textseg.project.versions import Versions
 from textseg.vocabulary import Word
 from trainer import corrections, learning
+from trainer.corrections import corpus
 
 ROOT = Path(__file__).parents[2]
 OPTIONS = {"backbone": "tiny", "head": "none", "set": SETTINGS}
@@ -95,7 +96,7 @@ def test_a_full_disk_is_a_sentence_and_the_head_before_stays(project, monkeypatc
 
 
 def test_a_photo_that_is_deleted_is_left_out(project):
-    lost = next(one for one in project.photos() if not corrections.is_held_back(one, 0.3))
+    lost = next(one for one in project.photos() if not corpus.is_held_back(one, 0.3))
     (project.folder / "photos" / f"{lost.sha256}{lost.suffix}").unlink()
     row = train(project)
     assert row["state"] == "done" and any(line.startswith(f"{lost.name} is left out") for line in row["log"])
@@ -109,15 +110,15 @@ def test_without_any_photo_left_the_training_fails_with_the_reason(project):
 
 
 def test_a_class_added_and_a_gesture_made_during_the_training_are_kept_for_the_next(project, monkeypatch):
-    fit = corrections.fit
+    fit = corrections.fit.fit
 
     def meanwhile(*arguments):
         new = project.add_class(Word("green thing"))
         project.edit(1, 2, {"type": "brush", "class": new, "radius": 9, "points": [[40, 30]]})
-        monkeypatch.setattr(corrections, "fit", fit)
+        monkeypatch.setattr(corrections.fit, "fit", fit)
         return fit(*arguments)
 
-    monkeypatch.setattr(corrections, "fit", meanwhile)
+    monkeypatch.setattr(corrections.fit, "fit", meanwhile)
     assert train(project)["state"] == "done"
     assert Versions(project).heads()[0]["classes"] == [["red thing"], ["blue thing"]]
     assert (project.label_map(1)[0] == 3).sum() > 200
@@ -129,7 +130,7 @@ def test_a_head_that_scores_worse_is_kept_but_not_activated(project, monkeypatch
     train(project)
     before = Versions(project).active()
     scores = iter([{"miou": 90.0}, {"miou": 40.0}])
-    monkeypatch.setattr(corrections, "score", lambda *_: {**next(scores), "photos": 2, "per_class": {}})
+    monkeypatch.setattr(corrections.score, "score", lambda *_: {**next(scores), "photos": 2, "per_class": {}})
     row = train(project)
     assert row["state"] == "done" and row["log"][-1].startswith("It scores worse than the head before")
     assert Versions(project).active() == before and len(Versions(project).heads()) == 2

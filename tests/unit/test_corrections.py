@@ -10,10 +10,15 @@ from tests.tiny_learning import BLUE, RED, SETTINGS, draw_halves, make_project, 
 from textseg.errors import Cancelled, TrainingError
 from textseg.model import Model, heads
 from textseg.model.heads.corrected import CorrectedHead
+from textseg.model.partition import Partition
 from textseg.vocabulary import Vocabulary, Word
 from trainer import corrections, recipes
-from trainer.corrections import Encodings, base_of, is_held_back, learn, read, score, shares, start_model
-from trainer.objectives.corrections import Patches
+from trainer.corrections import learn, start_model
+from trainer.corrections.corpus import is_held_back, read
+from trainer.corrections.encodings import Encodings
+from trainer.corrections.fit import base_of, new_head, shares
+from trainer.corrections.score import score
+from trainer.objectives.corrections import Corrections, Patches
 
 
 @pytest.fixture
@@ -192,8 +197,8 @@ def test_a_perfect_answer_scores_100_and_unlabelled_pixels_do_not_count(tmp_path
 
     grid = torch.zeros(2, 64, 96)
     grid[0, :, :48] = grid[1, :, 48:] = 1
-    monkeypatch.setattr(corrections, "similarities", lambda *_: grid)
-    lesson.regions = corrections.Partition(np.arange(96)[None].repeat(64, 0))
+    monkeypatch.setattr(corrections.score, "similarities", lambda *_: grid)
+    lesson.regions = Partition(np.arange(96)[None].repeat(64, 0))
     result = score(model, [lesson], corpus.classes)
     assert result is not None and result["miou"] == 100
 
@@ -202,8 +207,8 @@ def test_the_objective_weights_rare_classes_up_and_ignores_other_kinds(tmp_path)
     project = make_project(tmp_path / "p", photos=1)
     model = start_model(TinyBackbone(), "none")
     corpus = read(project, Encodings(project, model), 0.0)
-    head = corrections.new_head(model, corpus, tmp_path, 0.0)
-    objective = corrections.Corrections(head, model.backbone, balance=1.0)
+    head = new_head(model, corpus, tmp_path, 0.0)
+    objective = Corrections(head, model.backbone, balance=1.0)
     shares_ = torch.tensor([[1.0, 0], [1, 0], [1, 0], [0, 1], [0.5, 0.5]])
     weights = objective._weighted(shares_ * torch.tensor([1.0, 1, 1, 1, 0])[:, None])
     assert_close(weights.sum(0), torch.tensor([0.5, 0.5]))

@@ -120,7 +120,7 @@ def views(
     vocabulary: Vocabulary,
 ) -> list[View]:
     """`look` at photos given as (key, features); `before` is the head that came before, for disagreement."""
-    from trainer.corrections import similarities
+    from trainer.corrections.score import similarities
 
     return [
         look(

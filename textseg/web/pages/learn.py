@@ -270,7 +270,7 @@ class Learn:
         from trainer import corrections, suggest
 
         features, regions = encodings.of(row)
-        scores = corrections.similarities(model, features, vocabulary)
+        scores = corrections.score.similarities(model, features, vocabulary)
         free = np.ones(regions.ids.shape, bool)
         found = suggest.next_region(scores, regions, free, model.logit_scale)
         click = None

@@ -1,0 +1,94 @@
+"""A project's corrections -> a head: only what a person drew, erased or accepted, from features encoded once.
+
+The residual of the head (textseg/model/heads/corrected.py) is fitted anew from all corrections each time, over the same
+base head: nothing is forgotten, nothing is learnt twice, and a gesture that was undone is gone. What a person did not
+label keeps the start head's answer; pseudo-labels teach nothing more than that. Some photos, chosen by their hash, are
+never trained on: they say whether it helped.
+"""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import Callable
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from textseg.errors import HeadError
+from textseg.model import Model, default_head, heads
+from textseg.model.backbones import Backbone
+from textseg.project import Project
+from trainer.corrections import fit, score
+from trainer.corrections.corpus import read
+from trainer.corrections.encodings import Encodings
+from trainer.corrections.progress import Progress, stop_if
+from trainer.objectives.corrections import Corrections
+from trainer.recipes import Recipe
+
+__all__ = ["Encodings", "Progress", "learn", "start_model"]
+
+
+def learn(
+    project: Project,
+    out: Path,
+    model: Model,
+    recipe: Recipe,
+    say: Callable[[str], None] = lambda text: None,
+    watch: Callable[[Progress], None] | None = None,
+    cancel: Callable[[], bool] | None = None,
+) -> dict[str, Any]:
+    """Fit a head to the project's corrections and write it to `out`; -> the facts that the head file carries.
+
+    `model` is what the project is labelled with now: its scores are "before", and what lies below its corrections, if
+    it has any, is the base. Raises TrainingError when there is nothing to learn from, Cancelled, PhotoError.
+    """
+    began = time.monotonic()
+    encodings = Encodings(project, model)
+    corpus = read(project, encodings, recipe.objective.get("hold_back", 0.15), watch, cancel)
+    read_seconds = time.monotonic() - began
+    for name, reason in corpus.skipped.items():
+        say(f"{name} is left out: {reason}")
+    say(
+        f"Corrected photos to learn from: {len(corpus.lessons)}, with {len(corpus.classes)} of the classes; "
+        f"held back to see whether it helps: {len(corpus.held_back)}."
+    )
+    head = fit.new_head(model, corpus, encodings.root, recipe.objective.get("presence", 0.03))
+    data = fit.patches(head, corpus, recipe.seed)
+    objective = Corrections(head, model.backbone, photos=len(corpus.lessons), **recipe.objective)
+    fitting = time.monotonic()
+    loss = fit.fit(objective, data, recipe, watch, cancel)
+    fit_seconds = time.monotonic() - fitting
+    say(f"{len(data):,} patches, {recipe.steps or 80} steps, loss {loss:.3f}, {fit_seconds:.1f} s.")
+    if watch is not None:
+        watch(Progress("Comparing on the photos held back", 0.96))
+    learnt = Model(model.backbone, head.eval(), str(out))
+    classes = [*corpus.classes, *corpus.unlearnt]
+    before, after = (score.score(one, corpus.held_back, classes) for one in (model, learnt))
+    facts: dict[str, Any] = {
+        "objective": "corrections",
+        "recipe": recipe.as_dict(),
+        "classes": [[one.name, *one.aliases] for one in corpus.classes],
+        "data": corpus.facts(),
+        "seed": recipe.seed,
+        "start": model.head_name,
+        "scores": {"loss": loss, "before": before, "after": after},
+        "seconds": {"reading": round(read_seconds, 2), "fitting": round(fit_seconds, 2)},
+        "date": datetime.date.today().isoformat(),
+        "licence": recipe.licence,
+    }
+    stop_if(cancel)
+    heads.save(head, out, model.backbone, **facts)
+    say(f"{out} is written. {score.helped(facts['scores'])}")
+    return facts
+
+
+def start_model(backbone: Backbone, head: str | PathLike[str] | None) -> Model:
+    """The model to start from: `head` is a file, "default" or None (the one shipped), or "none"."""
+    path = default_head(backbone.name) if head in (None, "default") else None if head == "none" else head
+    if path is not None:
+        return Model(backbone, heads.load(path, backbone), str(head or "default"))
+    alignment = backbone.alignment()
+    if alignment is None:
+        raise HeadError(f"'{backbone.name}' needs a trained head to start from; give one with --head FILE.")
+    return Model(backbone, alignment.eval(), "none")

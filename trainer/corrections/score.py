@@ -1,0 +1,62 @@
+"""How well a head answers on corrected photos."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from textseg.model import Model
+from textseg.project.schema import Class
+from textseg.vocabulary import Vocabulary, Word
+from trainer.corrections.corpus import Lesson
+from trainer.evaluate import Confusion
+
+
+def similarities(model: Model, features: torch.Tensor, vocabulary: Vocabulary) -> torch.Tensor:
+    """(K, h, w) what a model with this backbone and head says of a photo whose features are known."""
+    with torch.inference_mode():
+        z = model.head(features[None].float())[0]
+        texts, owner = model.embed(vocabulary)
+        scores = torch.einsum("ehw,te->thw", z, texts)
+        best = scores.new_full((len(vocabulary), *z.shape[-2:]), -torch.inf)
+        return best.scatter_reduce_(0, owner[:, None, None].expand_as(scores), scores, "amax")
+
+
+def score(model: Model, lessons: Sequence[Lesson], classes: Sequence[Class]) -> dict[str, Any] | None:
+    """mIoU, pixel accuracy and IoU by class in per cent, on what a person labelled; None without lessons.
+
+    All words of `classes` compete, averaged inside the photo's regions, as `textseg segment` answers by default.
+    """
+    if not lessons:
+        return None
+    vocabulary = Vocabulary(tuple(Word(one.name, tuple(one.aliases)) for one in classes))
+    index = np.full(max(one.id for one in classes) + 2, -1)
+    index[[one.id for one in classes]] = range(len(classes))  # -1 ("none of these") reads the last place: not scored
+    confusion = Confusion(len(classes))
+    for lesson in lessons:
+        grid = similarities(model, lesson.features, vocabulary)
+        winner = lesson.regions.pool(grid).argmax(0).numpy()
+        confusion.add(index[lesson.said], lesson.regions.spread(winner, lesson.said.shape))
+    counted, iou = confusion.counted(), confusion.iou()
+    if not counted.any():
+        return None
+    return {
+        "miou": round(confusion.miou(), 2),
+        "pixel_accuracy": round(confusion.pixel_accuracy(), 2),
+        "per_class": {one.name: round(float(iou[k]), 2) for k, one in enumerate(classes) if counted[k]},
+        "photos": len(lessons),
+    }
+
+
+def helped(scores: dict[str, Any]) -> str:
+    """Before and after in one sentence."""
+    before, after = scores["before"], scores["after"]
+    if before is None or after is None:
+        return "No corrected photo was held back yet, so nothing says whether it helps."
+    return (
+        f"mIoU on {after['photos']} photos held back: {before['miou']:.1f} before, {after['miou']:.1f} after "
+        f"({after['miou'] - before['miou']:+.1f})."
+    )
