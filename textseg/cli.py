@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from textseg import __version__
-from textseg.commands import doctor, evaluate, export, import_, label, project, segment, serve, space, train
+from textseg.commands import doctor, evaluate, export, import_, label, models, project, segment, serve, space, train
 from textseg.commands.arguments import Parser
 from textseg.errors import TextsegError, explain
 
@@ -23,6 +23,7 @@ COMMANDS = {
     "project": project,
     "export": export,
     "import": import_,
+    "models": models,
     "space": space,
     "doctor": doctor,
 }
@@ -61,7 +62,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     for name, module in COMMANDS.items():
         command = commands.add_parser(name, help=module.HELP)
-        module.add_arguments(command)
+        command.arguments = module.add_arguments
         command.set_defaults(run=module.run)
     return parser
 

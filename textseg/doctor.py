@@ -15,9 +15,6 @@ from textseg.errors import TextsegError
 
 GB = 10**9
 
-EXAMPLES = {"clip": "clip:ViT-B-16/openai", "dinov2": "dinov2:small", "dinov3": "dinov3:small"}
-"""What is tried of a family that has several models; other families are tried by their own name."""
-
 
 def report() -> dict[str, Any]:
     """Everything `textseg doctor` tells, fit for JSON; sizes are in GB (10^9 bytes)."""
@@ -113,7 +110,7 @@ def _backbones() -> list[dict[str, Any]]:
     found = []
     with _offline():
         for family in backbones.names():
-            name = EXAMPLES.get(family, family)
+            name = backbones.facts(family).example or family
             try:
                 backbones.load(name)
                 reason = None

@@ -94,10 +94,6 @@ class Registry(Generic[T]):
         self.get(name)
         return self._facts[name]
 
-    def examples(self) -> list[str]:
-        """A name that loads for each entry: its example, or its own name."""
-        return [self._facts[name].example or name for name in self.names()]
-
     def _import_own(self) -> None:
         package = importlib.import_module(self._package)
         for module in pkgutil.iter_modules(getattr(package, "__path__", [])):

@@ -24,6 +24,7 @@ def test_modules_know_only_what_they_may():
     [
         ("import textseg", {"torch", "gradio", "trainer"}),
         ("from textseg.cli import main", {"torch", "gradio"}),
+        ("from textseg.cli import build_parser; build_parser().format_help()", {"torch", "gradio", "numpy", "trainer"}),
         (
             "from textseg.model import backbones; backbones.names()",
             {"open_clip", "sentence_transformers", "segment_anything", "skimage", "gradio", "trainer"},

@@ -66,7 +66,6 @@ def test_a_name_that_is_taken_is_refused(kinds):
 def test_an_entry_has_facts_beside_it(kinds):
     kinds.register("family", Facts(title="A family", example="family:small"))(1)
     assert kinds.facts("family").title == "A family" and kinds.facts("own") == Facts()
-    assert kinds.examples() == ["family:small", "own"]
     with pytest.raises(UnknownNameError):
         kinds.facts("none such")
 

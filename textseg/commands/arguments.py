@@ -14,7 +14,16 @@ FORMATS = "coco, panoptic, voc, yolo, labelme, cvat, hf or png"
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse, but a mistake is answered in one sentence."""
+    """argparse, but arguments may be added when the first one is read, and a mistake is answered in one sentence."""
+
+    arguments: Callable[[argparse.ArgumentParser], None] | None = None
+    """Adds the arguments, so that a command costs nothing while another one is run."""
+
+    def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
+        if self.arguments is not None:
+            add, self.arguments = self.arguments, None
+            add(self)
+        return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}; see '{self.prog} --help'.\n")

@@ -99,7 +99,7 @@ class Proposer(Protocol):
 
 
 _registry: Registry[Callable[..., Proposer]] = Registry("proposer", __name__)
-register, names = _registry.register, _registry.names
+register, names, facts = _registry.register, _registry.names, _registry.facts
 
 
 def load_proposer(name: str = "regions", device: str | None = None) -> Proposer:

@@ -21,6 +21,7 @@ from textseg.proposals import Box, Cancel, Mask, Point, Prompt, read_prompt, reg
 from textseg.proposals.clues import probability
 from textseg.proposals.region_graph import RegionGraph
 from textseg.proposals.resized import encode_resized
+from textseg.registry import Facts
 
 MOST_MASKS = 200
 LEAST_AREA, MOST_AREA = 0.001, 0.95
@@ -34,7 +35,14 @@ TRUST = 4.0
 """Evidence (in nats) for a superpixel that lies wholly in the previous mask, and against one wholly outside."""
 
 
-@register("regions")
+@register(
+    "regions",
+    Facts(
+        title="Regions",
+        about="Connected regions of like colour at several sizes, ranked without a network.",
+        licence="Apache-2.0",
+    ),
+)
 class Regions:
     """The proposer that needs nothing but the photo; a scene's backbone features make it better."""
 

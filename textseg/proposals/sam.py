@@ -23,6 +23,7 @@ from textseg.model import weights
 from textseg.model.backbones import best_device
 from textseg.proposals import Box, Cancel, Mask, Point, Prompt, read_prompt, register
 from textseg.proposals.sam_decoder import Decoded, decode
+from textseg.registry import Facts
 
 if TYPE_CHECKING:
     from segment_anything.modeling import Sam as SamModel
@@ -55,7 +56,19 @@ class Settings:
     box_nms_thresh: float = 0.7
 
 
-@register("sam")
+@register(
+    "sam",
+    Facts(
+        title="Segment Anything",
+        about="Masks from points, boxes or nothing at all (Kirillov et al., ICCV 2023); sizes vit_b, vit_l and vit_h.",
+        example="sam:vit_b",
+        licence="Apache-2.0",
+        size="375 MB",
+        needs="its weights, fetched once from the Hugging Face Hub or given as a file",
+        packages=("segment_anything",),
+        weights=(REPOSITORY, (CHECKPOINTS["vit_b"],)),
+    ),
+)
 def load(details: str = "", device: str | None = None) -> Sam:
     """The proposer called `sam:<details>`; raises WeightsError."""
     size, slashes, file = details.partition("//")

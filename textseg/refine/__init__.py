@@ -11,16 +11,16 @@ import torch
 
 from textseg.model.partition import RegionScores
 from textseg.model.scene import Scene
-from textseg.registry import Registry
+from textseg.registry import Facts, Registry
 
 Refinement = Callable[[Scene, torch.Tensor], torch.Tensor | RegionScores]
 _registry: Registry[Refinement] = Registry("refinement", __name__)
-register, names, get = _registry.register, _registry.names, _registry.get
+register, names, get, facts = _registry.register, _registry.names, _registry.get, _registry.facts
 
 DEFAULT = "regions"
 
 
-@register("none")
+@register("none", Facts(title="Nothing", about="The similarities as they are."))
 def none(scene: Scene, grid: torch.Tensor) -> torch.Tensor:
     """The similarities as they are."""
     return grid

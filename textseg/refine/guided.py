@@ -14,6 +14,7 @@ from textseg import images
 from textseg.model import dense
 from textseg.model.scene import Scene
 from textseg.refine import register
+from textseg.registry import Facts
 
 COARSE_SIDE = 160
 """Long side of the copy on which coefficients are found."""
@@ -32,7 +33,7 @@ EPSILON = 1e-3
 WORDS_AT_ONCE = 32
 
 
-@register("guided")
+@register("guided", Facts(title="Guided filter", about="Scores follow the colours of the photo (He et al., 2013)."))
 def guided(scene: Scene, grid: torch.Tensor) -> torch.Tensor:
     """(K, h, w) -> (K, h', w') scores q = mean(a) . I + mean(b) at each pixel of colour I.
 

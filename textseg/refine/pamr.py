@@ -16,13 +16,20 @@ from textseg import images
 from textseg.model import dense
 from textseg.model.scene import Scene
 from textseg.refine import register
+from textseg.registry import Facts
 
 WORKING_SIDE = 160
 DILATIONS = (1, 2, 4, 8, 12, 24)
 REPETITIONS = 10
 
 
-@register("pamr")
+@register(
+    "pamr",
+    Facts(
+        title="Pixel-adaptive refinement",
+        about="Scores spread to neighbours of like colour, again and again (Araslanov and Roth, CVPR 2020).",
+    ),
+)
 def pamr(scene: Scene, grid: torch.Tensor) -> torch.Tensor:
     """(K, h, w) -> (K, h', w') scores, each the weighted mean of those at like colours around."""
     affinity = scene.once("affinity", lambda: Affinity.of(images.limit(scene.photo, WORKING_SIDE)))

@@ -14,15 +14,22 @@ from textseg.model.partition import Partition, RegionScores
 from textseg.model.scene import Scene
 from textseg.proposals import load_proposer
 from textseg.refine import register
+from textseg.registry import Facts
 
 
-@register("proposals")
+@register("proposals", Facts(title="Masks", about="The mean score in each proposed mask, small masks over large."))
 def proposals(scene: Scene, grid: torch.Tensor) -> RegionScores:
     """The mean score inside each proposal, small over large; felzenszwalb regions where no proposal lies."""
     return scene.once("proposals", lambda: _stack(scene)).scores(grid)
 
 
-@register("mask_vote")
+@register(
+    "mask_vote",
+    Facts(
+        title="Vote in masks",
+        about="Each proposed mask shows the word that wins most of its pixels, as in CorrCLIP.",
+    ),
+)
 def mask_vote(scene: Scene, grid: torch.Tensor) -> RegionScores:
     """The word that wins most pixels of each proposal, small over large; its similarity is the mean of what it shows.
 

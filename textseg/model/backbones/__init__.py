@@ -51,7 +51,7 @@ class Backbone(Protocol):
 
 Loader = Callable[..., Backbone]
 _registry: Registry[Loader] = Registry("backbone", __name__)
-register, names, get = _registry.register, _registry.names, _registry.get
+register, names, get, facts = _registry.register, _registry.names, _registry.get, _registry.facts
 
 
 def load(name: str, device: str | None = None, readout: str | None = None) -> Backbone:

@@ -20,6 +20,7 @@ from torch import nn
 from textseg.errors import WeightsError
 from textseg.model import backbones, readouts, vit, weights
 from textseg.model.backbones import register
+from textseg.registry import Facts
 
 # Of the weights, by the beginning of the tag; what is not listed is unknown here.
 LICENCES = {
@@ -35,7 +36,19 @@ TEXTS_AT_A_TIME = 256
 TOKENIZER_SETTINGS = ("clean", "strip_sep_token", "language")
 
 
-@register("clip")
+@register(
+    "clip",
+    Facts(
+        title="CLIP",
+        about="Any plain vision transformer of open_clip, read out patch by patch.",
+        example="clip:ViT-B-16/openai",
+        licence="MIT",
+        size="599 MB",
+        needs="its weights, fetched once from the Hugging Face Hub or given as a file",
+        packages=("open_clip",),
+        weights=("timm/vit_base_patch16_clip_224.openai", HUB_WEIGHTS),
+    ),
+)
 class Clip:
     """An open_clip model whose image tower is read out per patch.
 

@@ -5,6 +5,7 @@ as in `dinov2:small+clip:ViT-B-16/openai`. Nothing links the two sides before a 
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 
 import numpy as np
@@ -15,6 +16,7 @@ from textseg.errors import UnknownNameError, WeightsError
 from textseg.model import backbones, weights
 from textseg.model.backbones import register
 from textseg.model.text import TEXT_DIM, MiniLM
+from textseg.registry import Facts
 
 MODELS = {
     "dinov2": {
@@ -107,5 +109,27 @@ class Dino:
         return None
 
 
-for _family in MODELS:
-    register(_family)(partial(Dino, family=_family))
+NEEDS = "its weights, fetched once from the Hugging Face Hub or given as a file, and a trained head"
+
+DINOV2 = Facts(
+    title="DINOv2",
+    about="Self-supervised patch features (with registers) through timm; words go through MiniLM or a CLIP.",
+    example="dinov2:small",
+    licence="Apache-2.0",
+    size="88 MB",
+    needs=NEEDS,
+    packages=("timm", "sentence_transformers"),
+    weights=(f"timm/{MODELS['dinov2']['small']}", HUB_WEIGHTS),
+)
+DINOV3 = replace(
+    DINOV2,
+    title="DINOv3",
+    about="Self-supervised patch features through timm; words go through MiniLM or a CLIP.",
+    example="dinov3:small",
+    licence="DINOv3 License",
+    size="86 MB",
+    weights=(f"timm/{MODELS['dinov3']['small']}", HUB_WEIGHTS),
+)
+
+register("dinov2", DINOV2)(partial(Dino, family="dinov2"))
+register("dinov3", DINOV3)(partial(Dino, family="dinov3"))

@@ -12,7 +12,7 @@ import torch
 
 from textseg.errors import UnknownNameError
 from textseg.model.vit import Block, Grid
-from textseg.registry import Registry
+from textseg.registry import Facts, Registry
 
 DEFAULT = "sc_clip"
 """Of the readouts that need nothing but CLIP, the one with the best published mIoU on all eight benchmarks."""
@@ -33,14 +33,14 @@ class Readout:
 
 
 _registry: Registry[Readout] = Registry("readout", __name__)
-names = _registry.names
+names, facts = _registry.names, _registry.facts
 
 
-def register(name: str, second: str | None = None) -> Callable[[Function], Function]:
+def register(name: str, facts: Facts | None = None, second: str | None = None) -> Callable[[Function], Function]:
     """Decorator: make a readout function available under `name`."""
 
     def add(function: Function) -> Function:
-        _registry.register(name)(Readout(name, function, second))
+        _registry.register(name, facts)(Readout(name, function, second))
         return function
 
     return add

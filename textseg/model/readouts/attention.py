@@ -9,9 +9,16 @@ import torch
 
 from textseg.model.readouts import patch_map, register, through
 from textseg.model.vit import Block, Grid, attend
+from textseg.registry import Facts
 
 
-@register("maskclip")
+@register(
+    "maskclip",
+    Facts(
+        title="MaskCLIP",
+        about="Each patch of the last block keeps its own value (Zhou et al., ECCV 2022).",
+    ),
+)
 def maskclip(blocks: Sequence[Block], x: torch.Tensor, grid: Grid) -> torch.Tensor:
     """Y = X + O(v), Z = Y + FFN(Y): every patch attends to itself alone (Zhou et al., ECCV 2022, arXiv 2112.01071)."""
     x = through(blocks[:-1], x)
@@ -19,7 +26,7 @@ def maskclip(blocks: Sequence[Block], x: torch.Tensor, grid: Grid) -> torch.Tens
     return patch_map(blocks[-1].feed_forward(x + blocks[-1].merge(value)), grid)
 
 
-@register("sclip")
+@register("sclip", Facts(title="SCLIP", about="Patches attend to like queries and like keys (Wang et al., ECCV 2024)."))
 def sclip(blocks: Sequence[Block], x: torch.Tensor, grid: Grid) -> torch.Tensor:
     """Y = X + O((A(q q^T) + A(k k^T)) v), Z = Y + FFN(Y) (Wang et al., ECCV 2024, arXiv 2312.01597)."""
     x = through(blocks[:-1], x)
@@ -28,7 +35,13 @@ def sclip(blocks: Sequence[Block], x: torch.Tensor, grid: Grid) -> torch.Tensor:
     return patch_map(blocks[-1].feed_forward(x + blocks[-1].merge(mixed)), grid)
 
 
-@register("clearclip")
+@register(
+    "clearclip",
+    Facts(
+        title="ClearCLIP",
+        about="Query-query attention without residual and feed-forward (Lan et al., ECCV 2024).",
+    ),
+)
 def clearclip(blocks: Sequence[Block], x: torch.Tensor, grid: Grid) -> torch.Tensor:
     """Z = O(A(q q^T) v): neither residual nor FFN (Lan et al., ECCV 2024, arXiv 2407.12442)."""
     x = through(blocks[:-1], x)
@@ -36,7 +49,13 @@ def clearclip(blocks: Sequence[Block], x: torch.Tensor, grid: Grid) -> torch.Ten
     return patch_map(blocks[-1].merge(attend(query, query, value)), grid)
 
 
-@register("naclip")
+@register(
+    "naclip",
+    Facts(
+        title="NACLIP",
+        about="Key-key attention that favours neighbours (Hajimiri et al., WACV 2025).",
+    ),
+)
 def naclip(blocks: Sequence[Block], x: torch.Tensor, grid: Grid, sigma: float = 5.0) -> torch.Tensor:
     """Z = O(softmax(k k^T / sqrt(d) + omega) v), omega(p, p') = exp(-|p - p'|^2 / (2 sigma^2)) between patches.
 

@@ -7,12 +7,19 @@ import torch.nn.functional as F
 
 from textseg.model.readouts import patch_map, register, through
 from textseg.model.vit import Block, Grid, attend
+from textseg.registry import Facts
 
 DEPTH = 6
 """Blocks with a second path: the authors' code, whose setting of 7 changes the last six."""
 
 
-@register("gem")
+@register(
+    "gem",
+    Facts(
+        title="GEM",
+        about="A second path of self-self attention through the last six blocks (Bousselham et al., CVPR 2024).",
+    ),
+)
 def gem(blocks: Sequence[Block], x: torch.Tensor, grid: Grid) -> torch.Tensor:
     """A path without FFN beside CLIP's own: Z <- Z + O(mean over p in {q, k, v} of ensemble(p)), block by block.
 

@@ -7,11 +7,22 @@ import torch.nn.functional as F
 
 from textseg.model.readouts import register, shared_attention, through
 from textseg.model.vit import Block, Grid
+from textseg.registry import Facts
 
 BETA, GAMMA = 1.2, 3.0
 
 
-@register("proxyclip", second="dinov2:base")
+@register(
+    "proxyclip",
+    Facts(
+        title="ProxyCLIP",
+        about="CLIP's values, gathered by the affinity of a second backbone's patches (Lan et al., ECCV 2024).",
+        needs="the weights of a second backbone, dinov2:base",
+        packages=("timm",),
+        weights=("timm/vit_base_patch14_reg4_dinov2.lvd142m", ("model.safetensors", "pytorch_model.bin")),
+    ),
+    second="dinov2:base",
+)
 def proxyclip(blocks: Sequence[Block], x: torch.Tensor, grid: Grid, proxy: torch.Tensor) -> torch.Tensor:
     """Z = O(softmax(M) v'), M = gamma (E E^T - beta mean(E E^T)), entries below 0 out; neither residual nor FFN.
 

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 
 from textseg.model.readouts import patch_map, register, shared_attention
 from textseg.model.vit import Block, Grid, attend
+from textseg.registry import Facts
 
 NEIGHBOURS, CONTAMINATION = 30, 0.05
 LEAST_SIMILARITY = 0.4
@@ -17,7 +18,13 @@ CLASS_SHARE = 0.3
 SHARPNESS = 3.0
 
 
-@register("sc_clip")
+@register(
+    "sc_clip",
+    Facts(
+        title="SC-CLIP",
+        about="Outlier patches are repaired and middle layers give coherence (Bai et al., 2024).",
+    ),
+)
 def sc_clip(blocks: Sequence[Block], x: torch.Tensor, grid: Grid) -> torch.Tensor:
     """Outlier tokens are repaired, and the coherence of middle layers is lent to the last one.
 
