@@ -9,7 +9,7 @@ from tests.tiny import TinyBackbone
 from tests.tiny_training import write_data
 from textseg.errors import Cancelled, DatasetError, PhotoError, TrainingError
 from textseg.model import heads
-from trainer import fit
+from trainer import fit, loop
 
 RECIPE = {"batch": 4, "steps": 8, "checkpoint_every": 3, "lr": 1e-2}
 
@@ -103,7 +103,7 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_checkpoint(tmp_p
 
 def test_gradients_that_are_no_numbers_are_not_learnt(tmp_path, train, monkeypatch):
     monkeypatch.setattr(torch.Tensor, "backward", lambda loss, **_: None)
-    monkeypatch.setattr(fit._Run, "_average_gradients", lambda run: poison(run.parameters))
+    monkeypatch.setattr(loop.Loop, "_average_gradients", lambda run: poison(run.parameters))
 
     def poison(parameters):
         for parameter in parameters:
@@ -191,12 +191,12 @@ def test_several_sizes_take_turns(tmp_path, train):
 
 
 def test_the_learning_rate_rises_then_falls_to_its_floor():
-    rates = [fit.schedule(step, 100, 0.1, 0.2) for step in range(100)]
+    rates = [loop.schedule(step, 100, 0.1, 0.2) for step in range(100)]
     assert rates[0] == 0.1 and rates[9] == rates[10] == 1.0
     assert all(a > b for a, b in zip(rates[10:], rates[11:], strict=False)) and rates[-1] == pytest.approx(
         0.2, abs=1e-3
     )
-    assert fit.schedule(0, 1, 0.05, 0.0) == 1.0
+    assert loop.schedule(0, 1, 0.05, 0.0) == 1.0
 
 
 @pytest.mark.parametrize(("text", "count"), [("20GB", 20e9), ("1.5 gb", 1.5e9), ("500MB", 5e8), ("7", 7), ("3k", 3000)])
