@@ -1,4 +1,4 @@
-"""The default head of `lite`: class names and caption words together (trainer.recipes.lite_default makes it)."""
+"""The default head of `lite`: class names and caption words together (trainer.recipes.lite makes it)."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""The default head of `lite`, trained from captions and object names: `python -m trainer.recipes.lite`."""

@@ -1,0 +1,1 @@
+"""The word tables that travel with the program: `python -m trainer.recipes.words` makes them."""
