@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,11 +42,18 @@ class Photos:
 
 
 def encode(backbone: backbones.Backbone, files: Sequence[Path], grid: tuple[int, int], cache: Path) -> np.ndarray:
-    """(N, h * w, D) float16 patch features of photos squeezed to `grid`, in a file under `cache`."""
-    path, (height, width) = cache / f"{files[0].parent.parent.name}-{height_width(grid)}.npy", grid
+    """(N, h * w, D) float16 patch features of photos squeezed to `grid`, kept in a file under `cache`.
+
+    The file is named by everything that decides what is in it: the weights, the grid, and the photos' names and bytes.
+    """
+    height, width = grid
+    digest = hashlib.sha256("\0".join([backbone.name, backbone.weights_hash, str(grid)]).encode())
+    for file in files:
+        digest.update(f"\0{file.name}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
+    path = cache / f"{files[0].parent.parent.name}-{height}x{width}-{digest.hexdigest()[:16]}.npy"
     if path.exists():
         return np.load(path, mmap_mode="r")
-    partial = path.with_suffix(".partial.npy")
+    partial = path.with_suffix(f".{os.getpid()}.partial.npy")
     shape = (len(files), height * width, backbone.feature_dim)
     features = np.lib.format.open_memmap(partial, "w+", np.float16, shape)
     size = (width * backbone.patch_stride, height * backbone.patch_stride)
@@ -54,10 +63,6 @@ def encode(backbone: backbones.Backbone, files: Sequence[Path], grid: tuple[int,
     features.flush()
     partial.rename(path)
     return np.load(path, mmap_mode="r")
-
-
-def height_width(grid: tuple[int, int]) -> str:
-    return "x".join(map(str, grid))
 
 
 def captions(data: Path) -> dict[str, list[str]]:
