@@ -7,11 +7,11 @@ import io
 import numpy as np
 from PIL import Image
 
+from textseg.formats.devkit import BACKGROUND, SETS, devkit, entries, label_map, reader
 from textseg.formats.exporting import Export
 from textseg.formats.incoming import Category, Incoming
 from textseg.formats.registry import Format, register
 from textseg.formats.source import Source, a_name
-from textseg.formats.voc import BACKGROUND, SETS, devkit, entries, label_map, reader
 from textseg.labelmap import rgb
 from textseg.vocabulary import colour_cycle
 

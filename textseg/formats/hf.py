@@ -18,9 +18,9 @@ import numpy as np
 from PIL import Image
 
 from textseg.errors import DatasetError, FormatError, brief
+from textseg.formats.class_list import class_list
 from textseg.formats.exporting import Export
 from textseg.formats.incoming import Category, Entry, Incoming
-from textseg.formats.png import class_list
 from textseg.formats.registry import Format, register
 from textseg.formats.source import Source, a_name
 from textseg.labelmap import index_png, read_index_png

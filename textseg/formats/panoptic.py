@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image
 
 from textseg.errors import DatasetError, brief
-from textseg.formats.coco import (
+from textseg.formats.class_numbers import numbers_of
+from textseg.formats.coco_json import (
     categories,
     documents,
     header,
@@ -119,14 +120,3 @@ def _labels(source: Source, path: Path, segments: dict[int, int], declared: Any)
         return numbers_of(colours @ np.array([1, 256, 65536]), {0: 0, **segments}, source.shown(path), brief)
 
     return labels
-
-
-def numbers_of(values: np.ndarray, table: dict[int, int], name: str, show: Any) -> np.ndarray:
-    """`values` (H, W) looked up in `table`; raises DatasetError, with the value put by `show`, for one not in it."""
-    known = np.array(sorted(table), np.int64)
-    numbers = np.array([table[int(value)] for value in known], np.int32)
-    at = np.searchsorted(known, values).clip(max=len(known) - 1)
-    wrong = known[at] != values
-    if wrong.any():
-        raise DatasetError(f"{name} holds {show(int(values[wrong][0]))}, which is not described anywhere.")
-    return numbers[at]

@@ -11,19 +11,16 @@ from typing import Any
 import numpy as np
 
 from textseg import images
-from textseg.errors import DatasetError, brief
+from textseg.errors import DatasetError
+from textseg.formats.class_list import class_list
 from textseg.formats.exporting import Export
 from textseg.formats.filenames import same
-from textseg.formats.incoming import Category, Entry, Incoming
+from textseg.formats.incoming import Entry, Incoming
 from textseg.formats.registry import Format, register
-from textseg.formats.source import PHOTO_FOLDERS, Source, a_name
+from textseg.formats.source import PHOTO_FOLDERS, Source
 from textseg.labelmap import index_png
 
 LABEL_FOLDERS = ("labels", "masks", "annotations", "SegmentationClass")
-CLASS_FILES = ("classes.txt", "labels.txt")
-VOID = 255
-NONE = frozenset({"background", "unlabelled", "unlabeled", "_background_", "__ignore__", "ignore", "none", "void"})
-"""First names of a plain list that say that its ids begin with 0."""
 
 
 @register("png")
@@ -65,46 +62,6 @@ class Png(Format):
             entries += _entries(source, part, table)
         incoming.entries = entries
         return incoming
-
-
-def class_list(source: Source, folder: Path) -> tuple[dict[int, Category], set[int]]:
-    """({id: class}, ids that mean unlabelled) of `classes.txt` or `labels.txt`, and `ignore.txt`.
-
-    A line is `id<TAB>name`, `id<TAB>name<TAB>prompt`, or just a name: those count from 0 if the first one means
-    nothing (background), else from 1.
-    """
-    path = next((folder / name for name in CLASS_FILES if (folder / name).is_file()), None)
-    if path is None:
-        raise DatasetError(f"{source.shown(folder / CLASS_FILES[0])} does not exist; it lists the classes.")
-    lines = list(source.lines(path))
-    plain = not any("\t" in line for _, line in lines)
-    first = 0 if lines and lines[0][1].strip().casefold() in NONE else 1
-    classes: dict[int, Category] = {}
-    for k, (number, line) in enumerate(lines):
-        where = f"{source.shown(path)} line {number}"
-        columns = [str(first + k), line] if plain else line.split("\t")
-        columns = [column.strip() for column in columns]
-        if not (columns[0].isascii() and columns[0].isdigit() and int(columns[0]) < 2**16):
-            raise DatasetError(f"{where} begins with {brief(columns[0])}, which is not an id from 0 to 65535.")
-        class_id = int(columns[0])
-        if class_id in classes:
-            raise DatasetError(f"{where} names the id {class_id} a second time.")
-        name = a_name(columns[1] if len(columns) > 1 else "", where)
-        prompt = a_name(columns[2], where) if len(columns) > 2 and columns[2] else None
-        classes[class_id] = Category(name, prompt if prompt != name else None)
-    if plain and first == 0:
-        del classes[0]
-    path = folder / "ignore.txt"
-    ignored = {VOID}
-    if path.is_file():
-        ignored = set()
-        for number, line in source.lines(path):
-            word = line.split()[0]
-            if not (word.isascii() and word.isdigit() and int(word) < 2**16):
-                raise DatasetError(f"{source.shown(path)} line {number} is {brief(word)}, which is not an id.")
-            ignored.add(int(word))
-    ignored |= {0, VOID} - classes.keys()
-    return {class_id: category for class_id, category in classes.items() if class_id not in ignored}, ignored
 
 
 def index_labels(source: Source, path: Path, table: np.ndarray) -> Any:

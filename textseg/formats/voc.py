@@ -7,43 +7,23 @@ so they stand in `classes.txt`, one a line, beginning with id 0; `labelmap.txt` 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from textseg.errors import DatasetError, FormatError, brief
+from textseg.errors import DatasetError, FormatError
+from textseg.formats.devkit import BACKGROUND, SETS, VOID, devkit, entries, label_map, palette, reader
 from textseg.formats.exporting import Export, OutClass
-from textseg.formats.incoming import Category, Entry, Incoming
-from textseg.formats.panoptic import numbers_of
+from textseg.formats.incoming import Category, Incoming
 from textseg.formats.registry import Format, register
-from textseg.formats.source import PHOTO_FOLDERS, Source, a_name
+from textseg.formats.source import Source, a_name
 
-VOID = 255
-BACKGROUND = "background"
 CLASSES = (
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog",
     "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
 )  # fmt: skip
 WHITISH = (224, 224, 192)
 """The palette's colour of void."""
-
-SETS = "ImageSets/Segmentation"
-
-Rgb = tuple[int, int, int]
-
-
-def palette() -> list[Rgb]:
-    """VOC's 256 colours: the bits of the index, three at a time, from the highest colour bit down."""
-    colours = []
-    for index in range(256):
-        channels = [0, 0, 0]
-        for bit in range(8):
-            for channel in range(3):
-                channels[channel] |= (index >> (3 * bit + channel) & 1) << (7 - bit)
-        colours.append((channels[0], channels[1], channels[2]))
-    return colours
 
 
 @register("voc")
@@ -123,84 +103,3 @@ def _numbers(classes: list[OutClass]) -> dict[int, int]:
             f"VOC holds at most {VOID - 1} classes and there are {len(others)}; choose some, or use coco or png."
         )
     return {c.id: k for k, c in enumerate(others, start=1)} | {c.id: 0 for c in behind[:1]}
-
-
-def devkit(root: Path) -> Path:
-    """The folder that holds `SegmentationClass`: this one, or one of those of a VOC devkit in it."""
-    places = [root, *sorted(root.glob("VOCdevkit/VOC20*")), *sorted(root.glob("VOC20*"))]
-    return next((place for place in places if (place / "SegmentationClass").is_dir()), root)
-
-
-def label_map(source: Source, path: Path) -> list[tuple[str, Rgb]]:
-    """The (name, colour) of each line `name:r,g,b:parts:actions` of a `labelmap.txt`."""
-    found: list[tuple[str, Rgb]] = []
-    for number, line in source.lines(path):
-        if line.lstrip().startswith("#"):
-            continue
-        where = f"{source.shown(path)} line {number}"
-        name, _, rest = line.strip().partition(":")
-        numbers = rest.split(":")[0]
-        if numbers.strip():
-            colour = _colour(numbers, where)
-        else:  # the palette's, as datumaro leaves it out
-            colour = palette()[len(found)] if len(found) < VOID else (0, 0, 0)
-        for other, (known, taken) in enumerate(found, start=1):
-            if taken == colour or known == name.strip():
-                raise DatasetError(f"{where} has the name or colour of class {other} ('{known}').")
-        found.append((a_name(name, where), colour))
-    if not found:
-        raise DatasetError(f"{source.shown(path)} describes no class.")
-    return found
-
-
-def _colour(text: str, where: str) -> Rgb:
-    numbers = [int(n) if n.strip().isascii() and n.strip().isdigit() else 256 for n in text.split(",")]
-    if len(numbers) != 3 or max(numbers) > 255:
-        raise DatasetError(f"{where} has the colour {brief(text)}; a line is name:red,green,blue:parts:actions.")
-    return numbers[0], numbers[1], numbers[2]
-
-
-Labels = Callable[[tuple[int, int]], np.ndarray]
-
-
-def reader(source: Source, table: dict[int, int], by_colour: dict[Rgb, int]) -> Callable[[Path], Labels]:
-    """How a PNG becomes class numbers: by its index, or by its colour where it has three channels."""
-    indices = {(red << 16) + (green << 8) + blue: number for (red, green, blue), number in by_colour.items()}
-
-    def of(path: Path) -> Labels:
-        def labels(size: tuple[int, int]) -> np.ndarray:
-            if source.check_size(path, size) in ("RGB", "RGBA"):
-                with Image.open(path) as image:
-                    colours = np.asarray(image.convert("RGB"), np.int64)
-                values = colours @ np.array([65536, 256, 1])
-                return numbers_of(values, indices, source.shown(path), lambda v: f"the colour #{v:06x}")
-            ids = source.labels(path, size).astype(np.int64)
-            return numbers_of(ids, table, source.shown(path), lambda v: f"the id {v}")
-
-        return labels
-
-    return of
-
-
-def entries(source: Source, root: Path, labels_of: Callable[[Path], Labels]) -> list[Entry]:
-    """The photos of the lists in `ImageSets/Segmentation` (all of `SegmentationClass` where there is none)."""
-    folder = root / "SegmentationClass"
-    if not folder.is_dir():
-        raise DatasetError(f"{source.shown(folder)} does not exist; it holds the label maps.")
-    stems: dict[str, str] = {}
-    for path in sorted((root / SETS).glob("*.txt")):
-        for number, line in source.lines(path):
-            stem = line.strip()
-            source.inside(f"{stem}.png", f"{source.shown(path)} line {number}", folder)
-            stems.setdefault(stem, f"{source.shown(path)} line {number}")
-    if not stems:
-        stems = {path.stem: source.shown(path) for path in sorted(folder.glob("*.png"))}
-    found = []
-    for stem, where in stems.items():
-        label = folder / f"{stem}.png"
-        if not label.is_file():
-            raise DatasetError(f"{where} names '{stem}', but {source.shown(label)} does not exist.")
-        parent = Path(stem).parent
-        photo = source.photo(Path(stem).name, *(root / name / parent for name in PHOTO_FOLDERS))
-        found.append(Entry(photo.name if photo else Path(stem).name, source.shown(label), photo, labels_of(label)))
-    return found
