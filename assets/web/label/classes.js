@@ -1,153 +1,131 @@
-/** The project's classes as rows: digit, colour, name, share of the photo, threshold of the model's view, eye, lock. */
+/** The project's classes: the one in hand, what is hidden and locked, and changes that the whole project sees. */
 
-import { h, icon } from "../shared/dom.js";
-import { percent } from "../explore/words.js";
+import { ClassRows } from "./class-rows.js";
+import { debounce, h } from "../shared/dom.js";
 
-export class ClassRows {
-  /**
-   * @param {HTMLElement} list
-   * @param {HTMLDialogElement} dialog for changing one class
-   * @param {Object<string, function>} listeners onselect(id), onhide(id, alone), onlock(id, others), onlevel(id, level),
-   *   onchange(id, {name?, colour?}), ondelete(id, into)
-   */
-  constructor(list, dialog, listeners) {
-    Object.assign(this, { list, dialog, ...listeners });
-    this.rows = new Map();
-    this.classes = [];
-  }
+const OFTEN = 60; // milliseconds between two counts of the photo's shares
 
-  show(classes) {
-    this.classes = classes;
-    this.rows = new Map(classes.map((each, k) => [each.id, this.row(each, k)]));
-    this.list.replaceChildren(...[...this.rows.values()].map(({ element }) => element));
-  }
-
-  row(one, k) {
-    const digit = k < 10 ? String((k + 1) % 10) : "";
-    const share = h("span", { class: "number share" });
-    const eye = h("button", {
-      type: "button",
-      class: "plain",
-      title: "Show or hide; with Shift: this one alone",
-      onclick: (event) => this.onhide(one.id, event.shiftKey),
+export class Classes {
+  /** @param {import("./label.js").LabelPage} page */
+  constructor(page) {
+    const { part, store } = page;
+    Object.assign(this, { page, part, store });
+    this.rows = new ClassRows(part.classes, part["class-dialog"], {
+      onselect: (id) => this.choose(id),
+      onhide: (id, alone) => this.hide(id, alone),
+      onlock: (id, others) => this.lock(id, others),
+      onlevel: (id, level) => store.set({ levels: new Map(store.state.levels).set(id, level) }, "person"),
+      onchange: (id, changes) => this.change("change_class", { id, ...changes }),
+      ondelete: (id, into) => this.change("delete_class", { id, into }),
     });
-    const lock = h("button", {
-      type: "button",
-      class: "plain",
-      title: "Lock: cannot be painted over; with Shift: lock all others",
-      onclick: (event) => this.onlock(one.id, event.shiftKey),
-    });
-    const level = h("input", {
-      type: "range",
-      min: 0,
-      max: 255,
-      value: 0,
-      "aria-label": `Threshold of ${one.name} in the model's view`,
-      oninput: () => {
-        value.textContent = (level.valueAsNumber / 255).toFixed(2);
-        this.onlevel(one.id, level.valueAsNumber);
-      },
-    });
-    const value = h("output", { class: "number" }, "any");
-    const element = h(
-      "li",
-      { "data-class": one.id, style: { "--class": one.colour } },
-      h("kbd", { class: digit ? "" : "none" }, digit),
-      h("span", { class: "swatch" }),
-      h(
-        "button",
-        {
-          type: "button",
-          class: "name",
-          title: [one.name, ...one.aliases].join("; "),
-          onclick: () => this.onselect(one.id),
-          ondblclick: () => this.change(one),
-        },
-        h("span", { class: "label" }, one.name),
-      ),
-      share,
-      eye,
-      lock,
-      h(
-        "button",
-        {
-          type: "button",
-          class: "plain",
-          "aria-label": `Change ${one.name}`,
-          title: "Rename, recolour, merge, delete",
-          onclick: () => this.change(one),
-        },
-        icon("more"),
-      ),
-      h("label", { class: "slider threshold" }, level, value),
-    );
-    return { element, share, eye, lock, one };
-  }
-
-  /** @param {{chosen: number|null, hidden: Set<number>, locked: Set<number>}} state */
-  mark({ chosen, hidden, locked }) {
-    for (const [id, { element, eye, lock, one }] of this.rows) {
-      element.classList.toggle("chosen", id === chosen);
-      element.querySelector(".name").setAttribute("aria-pressed", String(id === chosen));
-      element.classList.toggle("off", hidden.has(id));
-      eye.replaceChildren(icon(hidden.has(id) ? "hidden" : "eye"));
-      eye.setAttribute("aria-label", `Show ${one.name}`);
-      eye.setAttribute("aria-pressed", String(!hidden.has(id)));
-      lock.replaceChildren(icon(locked.has(id) ? "lock" : "unlocked"));
-      lock.setAttribute("aria-label", `Lock ${one.name}`);
-      lock.setAttribute("aria-pressed", String(locked.has(id)));
-    }
-  }
-
-  /** @param {function(number): number} share of the photo by class id */
-  measure(share) {
-    for (const [id, row] of this.rows) row.share.textContent = percent(share(id));
-  }
-
-  /** The dialog in which a class is renamed, recoloured, merged or deleted. */
-  change(one) {
-    const { dialog } = this;
-    const name = h("input", { type: "text", value: [one.name, ...one.aliases].join("; "), autocomplete: "off" });
-    const colour = h("input", { type: "color", value: one.colour });
-    const into = h(
-      "select",
-      {},
-      h("option", { value: "" }, "unlabelled"),
-      ...this.classes.filter(({ id }) => id !== one.id).map(({ id, name }) => h("option", { value: id }, name)),
-    );
-    const save = (event) => {
+    this.changed = Promise.resolve();
+    this.measureSoon = debounce(() => this.measure(), OFTEN);
+    part["new-class"].addEventListener("submit", (event) => {
       event.preventDefault();
-      dialog.close();
-      this.onchange(one.id, { name: name.value, colour: colour.value });
-    };
-    const remove = () => {
-      dialog.close();
-      this.ondelete(one.id, into.value ? Number(into.value) : null);
-    };
-    dialog.replaceChildren(
-      h(
-        "form",
-        { class: "class-form", onsubmit: save },
-        h("h2", {}, `Class ${one.id}: ${one.name}`),
-        h("label", { class: "field" }, h("span", {}, "Name"), name),
-        h("label", { class: "field" }, h("span", {}, "Colour"), colour),
-        h("p", { class: "hint" }, "Its number stays, so every label map stays right."),
-        h(
-          "div",
-          { class: "row" },
-          h("button", { class: "button", type: "submit" }, "Save"),
-          h("button", { class: "button quiet", type: "button", onclick: () => dialog.close() }, "Cancel"),
-        ),
-        h("hr", {}),
-        h("label", { class: "field" }, h("span", {}, "Its pixels become"), into),
-        h(
-          "div",
-          { class: "row" },
-          h("button", { class: "button quiet danger", type: "button", onclick: remove }, "Delete this class"),
-        ),
-      ),
+      this.add();
+    });
+    store.watch(["classes", "deleted"], ({ classes, deleted }) => {
+      this.rows.show(classes);
+      this.showDeleted(deleted);
+      this.measure();
+    });
+    store.watch(["classes", "chosen", "hidden", "locked"], (state) => this.rows.mark(state));
+    store.watch(["map"], (state, { box }) => (box ? this.measureSoon() : this.measure()));
+  }
+
+  get state() {
+    return this.store.state;
+  }
+
+  get inHand() {
+    return this.state.classes.find(({ id }) => id === this.state.chosen) ?? null;
+  }
+
+  /** @param {{classes: Object[], deleted: {id: number, name: string}[]}} answer the project's classes as they are now */
+  take({ classes, deleted }) {
+    const known = (id) => classes.some((each) => each.id === id);
+    const { chosen, hidden, locked } = this.state;
+    this.store.set(
+      {
+        classes,
+        deleted,
+        chosen: known(chosen) ? chosen : (classes[0]?.id ?? null),
+        hidden: new Set([...hidden].filter(known)),
+        locked: new Set([...locked].filter(known)),
+      },
+      "server",
     );
-    dialog.showModal();
-    name.select();
+  }
+
+  showDeleted(deleted) {
+    const back = ({ id, name }) =>
+      h("button", { type: "button", class: "link", title: `Restore ${name}`, onclick: () => this.change("restore_class", { id }) }, name);
+    this.part.deleted.hidden = !deleted.length;
+    this.part.deleted.replaceChildren("Deleted, click to restore: ", ...deleted.flatMap((one, k) => (k ? [", ", back(one)] : [back(one)])));
+  }
+
+  measure() {
+    const { map } = this.state;
+    if (map) this.rows.measure((id) => map.share(id));
+  }
+
+  choose(id) {
+    const { chosen, classes } = this.state;
+    if (id == null || id === chosen || !classes.some((each) => each.id === id)) return;
+    this.store.set({ before: chosen, chosen: id }, "person");
+  }
+
+  chooseAt(position) {
+    this.choose(this.state.classes[position]?.id);
+  }
+
+  hide(id, alone) {
+    const { hidden } = this.state,
+      others = this.others(id);
+    if (!alone) this.store.set({ hidden: toggled(hidden, id) }, "person");
+    else this.store.set({ hidden: hidden.size === others.length && !hidden.has(id) ? new Set() : new Set(others) }, "person");
+  }
+
+  lock(id, others = false) {
+    if (id == null) return;
+    this.store.set({ locked: others ? new Set(this.others(id)) : toggled(this.state.locked, id) }, "person");
+  }
+
+  others(id) {
+    return this.state.classes.map((each) => each.id).filter((each) => each !== id);
+  }
+
+  async add() {
+    const name = this.part["new-name"].value.trim();
+    if (!name) return;
+    const reply = await this.ask("add_class", { name });
+    if (!reply.ok) return this.page.problem(reply.error);
+    this.page.problem("");
+    this.part["new-name"].value = "";
+    this.take(reply);
+    this.choose(reply.id);
+  }
+
+  async change(how, message) {
+    await this.page.saving.done;
+    const reply = await this.ask(how, message);
+    if (!reply.ok) return this.page.problem(reply.error);
+    this.page.problem("");
+    this.take(reply);
+    if (how !== "change_class" && this.state.photo) await this.page.photos.reload(); // its pixels read as something else now
+  }
+
+  /** One change at a time: each answer is the whole list, and the last one must be the newest. */
+  ask(how, message) {
+    this.changed = this.changed.then(() => this.page.call(how, message));
+    return this.changed;
+  }
+
+  async refresh() {
+    const still = this.store.still("classes");
+    const overview = await this.page.call("overview", {});
+    if (overview.ok && still()) this.take(overview);
   }
 }
+
+const toggled = (set, id) => (set.has(id) ? new Set([...set].filter((each) => each !== id)) : new Set([...set, id]));

@@ -9,13 +9,59 @@ const COMMANDS = `textseg project new my-project --words "cat; kitten, sofa, wal
 textseg project add my-project photos/
 textseg serve --project my-project`;
 
+/** The dialog in which another project is made or opened, or a folder of photos is added. */
+export class ProjectDialog {
+  /** @param {import("./label.js").LabelPage} page */
+  constructor(page) {
+    Object.assign(this, { page, dialog: page.part["project-dialog"] });
+    page.part.project.addEventListener("click", () => this.change());
+    page.part["add-folder"].addEventListener("click", () => this.addFolder());
+  }
+
+  /** @param {Object} overview the server's @returns {HTMLElement[]} */
+  forms(overview) {
+    const { page } = this;
+    return projectForms(overview, {
+      make: (message) => page.call("make_project", { ...message, project: null }),
+      open: (message) => page.call("open_project", { ...message, project: null }),
+      done: () => {
+        if (page.store.state.photo) history.replaceState(null, "", "#label");
+        location.reload(); // nothing of the project before is left in hand
+      },
+    });
+  }
+
+  /** The forms, in a dialog; what is drawn is saved first. */
+  async change() {
+    const { page, dialog } = this;
+    await page.saving.done;
+    const overview = await page.call("overview", {});
+    if (!overview.ok) return page.problem(overview.error);
+    const close = h("button", { class: "plain", type: "button", "aria-label": "Close", onclick: () => dialog.close() }, icon("close"));
+    dialog.replaceChildren(h("div", { class: "dialog-head" }, h("span", { class: "hint" }, overview.folder), close), ...this.forms(overview));
+    dialog.showModal();
+  }
+
+  addFolder() {
+    const { page, dialog } = this;
+    const add = async (folder) => {
+      const reply = await page.call("add_folder", { folder });
+      dialog.close();
+      page.problem(reply.ok ? "" : reply.error);
+      if (reply.ok) page.run.look();
+    };
+    dialog.replaceChildren(folderForm(add, () => dialog.close()));
+    dialog.showModal();
+  }
+}
+
 /**
  * @param {{place: string, local: boolean}} here where a new project would lie, and whether folders may be chosen
  * @param {{make: function(Object): Promise<any>, open: function(Object): Promise<any>, done: function(): void}} listeners
  *   `make` and `open` answer like server functions
  * @returns {HTMLElement[]}
  */
-export function projectForms({ place, local }, { make, open, done }) {
+function projectForms({ place, local }, { make, open, done }) {
   if (!local)
     return [
       h("h2", {}, "Nothing to label yet"),
@@ -77,7 +123,7 @@ export function projectForms({ place, local }, { make, open, done }) {
 }
 
 /** A form that asks for a folder of photos. @param {function(string): void} add */
-export function folderForm(add, cancel) {
+function folderForm(add, cancel) {
   const folder = field({ placeholder: "/home/me/photos", required: true, "data-part": "photos-folder" });
   const go = (event) => {
     event.preventDefault();

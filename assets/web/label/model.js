@@ -1,0 +1,103 @@
+/** The model beside the person: its labels, its view with thresholds, and what of its work is accepted. */
+
+import { debounce } from "../shared/dom.js";
+import { decide } from "../canvas/labels.js";
+import { LabelMap } from "../canvas/labelmap.js";
+import { percent } from "../explore/words.js";
+import { readAnswer } from "../canvas/payload.js";
+
+const PAUSE = 700; // milliseconds after a gesture before its sources are counted again
+
+export class Model {
+  /** @param {import("./label.js").LabelPage} page */
+  constructor(page) {
+    const { part, store } = page;
+    Object.assign(this, { page, part, store });
+    this.sourcesSoon = debounce(() => this.loadSources(), PAUSE);
+    part["use-view"].addEventListener("click", () => this.label(Object.fromEntries(store.state.levels)));
+    part.above.addEventListener("input", () => this.showSources());
+    part["accept-sure"].addEventListener("click", () => this.accept({ above: part.above.valueAsNumber / 100 }));
+    part["accept-all"].addEventListener("click", () => this.accept({}));
+    store.watch(["sources", "map", "classes", "chosen"], (state, { box }) => box || this.showSources());
+    store.watch(["view", "levels"], ({ view }) => {
+      page.press("model", view !== null);
+      page.boards.showModel(view && decided(view, store.state.levels));
+    });
+  }
+
+  get state() {
+    return this.store.state;
+  }
+
+  /** @param {Object<number, number>} [levels] store the model's view with these thresholds, not its sure regions */
+  label(levels) {
+    const { page } = this;
+    if (!this.state.photo) return;
+    const { photo } = this.state.photo;
+    const quiet = page.waiting.begin("The model labels this photo");
+    const send = async () => {
+      const reply = await page.send("pseudolabel", levels ? { photo, levels } : { photo });
+      quiet();
+      return reply;
+    };
+    page.saving.edits.push({ send, sketch: null, asked: "pseudolabel" });
+  }
+
+  /** @param {{class?: number, above?: number}} which of the model's regions become a person's decision */
+  accept(which) {
+    this.page.paint({ type: "accept", ...which }, null);
+  }
+
+  async loadSources() {
+    if (!this.state.photo) return;
+    const reply = await this.page.ask("sources", {});
+    if (reply.ok) this.store.set({ sources: reply }, "server");
+  }
+
+  /** What accepting would take, before it is done. */
+  showSources() {
+    const { part } = this,
+      { map, sources, chosen } = this.state,
+      all = map?.ids.length ?? 1;
+    part["above-text"].textContent = (part.above.valueAsNumber / 100).toFixed(2);
+    const { person, model } = sources ?? { person: 0, model: [] };
+    const sure = model.filter(([, confidence]) => confidence >= part.above.valueAsNumber);
+    const regions = (rows) => rows.reduce((sum, [, , count]) => sum + count, 0);
+    const share = (rows) => percent(rows.reduce((sum, [, , , pixels]) => sum + pixels, 0) / all);
+    const checked = `Checked by a person: ${percent(person / all)}.`;
+    part["sure-text"].textContent = model.length
+      ? `${regions(sure)} of the model's ${regions(model)} regions, ${share(sure)} of the photo. ${checked}`
+      : `Nothing of the model's waits here. ${checked}`;
+    part["accept-sure"].disabled = !sure.length;
+    part["accept-all"].disabled = !model.length;
+    part["accept-class"].disabled = !model.some(([id]) => id === chosen);
+    const inHand = this.page.classInHand;
+    part["accept-class"].lastChild.textContent = inHand ? `Accept ${inHand.name}` : "Accept class";
+  }
+
+  /** Show what the model says to the project's classes beside the labels, with thresholds; nothing of it is stored. */
+  async toggle() {
+    const { page, store } = this;
+    if (this.state.view) return store.set({ view: null }, "person");
+    if (!this.state.photo) return;
+    const still = store.still("photo", "classes", "view");
+    const quiet = page.waiting.begin("Asking the model");
+    const reply = await page.ask("model_view", {});
+    const answer = reply.ok ? await readAnswer(reply) : null;
+    quiet();
+    if (!still()) return;
+    if (!answer) return page.problem(reply.error);
+    store.set({ view: { answer, ids: reply.ids } }, "server");
+  }
+}
+
+/** The label map that a view decides with thresholds. */
+function decided({ answer, ids }, levels) {
+  const chosen = decide(
+    answer,
+    ids.map((id) => levels.get(id) ?? 0),
+  );
+  const table = [0, ...answer.words.map((word, k) => (word.background ? 0 : ids[k]))];
+  const { width, height } = answer.labels;
+  return new LabelMap({ width, height, ids: Uint16Array.from(chosen, (k) => table[k]) });
+}

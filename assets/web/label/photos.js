@@ -1,0 +1,217 @@
+/** The photo in hand and the way from one to the next; photos that come in; the project looked at again. */
+
+import { bytesOf, readIndexPng } from "../canvas/png.js";
+import { debounce } from "../shared/dom.js";
+import { LabelMap } from "../canvas/labelmap.js";
+import { Queue } from "./queue.js";
+import { tell } from "../shared/bus.js";
+
+const SETTLE = 250; // milliseconds on a photo before it and the next one are encoded
+const PAUSE = 500; // milliseconds without typing before a note is saved
+const OVER = ["done", "skipped"];
+
+export class Photos {
+  /** @param {import("./label.js").LabelPage} page */
+  constructor(page) {
+    const { part, store, given } = page;
+    Object.assign(this, { page, part, store });
+    this.turn = 0; // of openings: an older one that comes late is dropped
+    this.queue = new Queue(part, given.states, {
+      onopen: (photo) => this.open(photo),
+      thumbs: async (photos) => (await page.call("thumbs", { photos })).thumbs ?? {},
+    });
+    this.prepareSoon = debounce(() => this.prepare(), SETTLE);
+    this.noteSoon = debounce(() => this.saveNote(), PAUSE);
+    part.note.addEventListener("input", this.noteSoon);
+    window.addEventListener("hashchange", () => {
+      const asked = askedPhoto();
+      if (asked && asked !== this.state.photo?.photo) this.open(asked);
+    });
+  }
+
+  get state() {
+    return this.store.state;
+  }
+
+  /** Take the photo that the address names, or else the first that is not done, in hand. */
+  async begin(photos) {
+    this.store.set({ photos }, "server");
+    this.queue.show(photos);
+    this.part["no-photos"].hidden = photos.length > 0;
+    const first = photos.find(({ state }) => !OVER.includes(state)) ?? photos[0];
+    const asked = photos.find(({ photo }) => photo === askedPhoto());
+    if (photos.length) await this.open((asked ?? first).photo);
+  }
+
+  /** What changed about one photo. */
+  change(id, facts) {
+    this.queue.change(id, facts);
+  }
+
+  /** Show a photo; gestures on the one before are saved first. */
+  async open(id) {
+    const { page } = this,
+      turn = ++this.turn;
+    page.tool.cancel(page.canvas);
+    this.noteSoon.now();
+    if (page.saving.busy) {
+      const quiet = page.waiting.begin("Saving first");
+      await page.saving.done;
+      quiet();
+      if (turn !== this.turn) return;
+    }
+    page.problem("");
+    const quiet = page.waiting.begin("Opening the photo");
+    const opened = await page.call("open", { photo: id });
+    let picture, raster;
+    if (opened.ok && turn === this.turn) {
+      [picture, raster] = await Promise.all([
+        createImageBitmap(new Blob([bytesOf(opened.jpeg)], { type: "image/jpeg" })),
+        readIndexPng(opened.labels),
+      ]);
+    }
+    quiet();
+    if (turn !== this.turn) return;
+    if (!opened.ok) {
+      this.queue.mark(id); // so that the next one can be reached from here
+      return page.problem(opened.error);
+    }
+    this.show(id, opened, picture, raster);
+  }
+
+  show(id, opened, picture, raster) {
+    const { page, part } = this,
+      viewing = this.state.view !== null;
+    page.tool.cancel(page.canvas); // what it began on the photo before, while this one was opened
+    page.saving.begin(id, opened.revision);
+    this.noted = part.note.value = opened.note;
+    const photo = { photo: id, name: opened.name, size: opened.size };
+    this.store.set({ photo, map: new LabelMap(raster), view: null, sources: null }, "server");
+    page.boards.show(picture, opened.size);
+    this.change(id, { state: opened.state, revision: opened.revision });
+    this.queue.mark(id);
+    part.labelling.dataset.photo = id;
+    if (page.shown) {
+      tell("photo", photo);
+      history.replaceState(null, "", `#label/${id}`);
+    }
+    page.saving.show();
+    page.model.loadSources();
+    this.prepareSoon();
+    page.advise();
+    if (viewing) page.model.toggle();
+  }
+
+  /** Take the stored label map in place of the one in hand; answers its revision. */
+  async reload() {
+    const { page } = this,
+      still = this.store.still("photo");
+    const reply = await page.ask("label_map", {});
+    const raster = reply.ok ? await readIndexPng(reply.labels) : null;
+    if (!still()) return null;
+    if (!raster) {
+      page.problem(reply.error);
+      return null;
+    }
+    this.store.set({ map: new LabelMap(raster) }, "server");
+    page.saving.edits.revision = reply.revision;
+    page.saving.show();
+    page.model.sourcesSoon();
+    return reply.revision;
+  }
+
+  /** Encode this photo and the next one, so that neither has to be waited for. */
+  async prepare() {
+    const { page, part } = this,
+      still = this.store.still("photo"),
+      next = this.queue.step(1);
+    part.encoding.textContent = "Encoding this photo for regions";
+    const reply = await page.call("prepare", { photos: [this.state.photo.photo] });
+    if (!still()) return;
+    part.encoding.textContent = reply.ok ? "" : reply.error;
+    if (next !== null) await page.call("prepare", { photos: [next] });
+  }
+
+  step(by) {
+    const to = this.queue.step(by);
+    if (to !== null) this.open(to);
+    else this.page.say(by > 0 ? "This is the last photo of the list." : "This is the first photo of the list.");
+  }
+
+  /** The photo in hand is done or skipped: on to the next. */
+  async finish(state) {
+    const { page } = this;
+    if (!this.state.photo) return;
+    const still = this.store.still("photo"),
+      { photo } = this.state.photo;
+    const to = this.queue.step(1) ?? this.queue.step(-1);
+    await page.saving.done;
+    const reply = await page.call("set_state", { photo, state });
+    if (!reply.ok) return page.problem(reply.error);
+    this.change(photo, { state });
+    if (!still()) return; // somebody has gone on already
+    if (this.queue.step(1) !== null) this.step(1);
+    else if (to !== null && this.state.photos.some((each) => !OVER.includes(each.state)))
+      page.say("That was the last photo of the list; some before it are still to do.");
+    else page.say("Every photo is done.");
+  }
+
+  async add(files) {
+    const { page } = this;
+    if (!files.length) return;
+    const quiet = page.waiting.begin(files.length > 1 ? `Adding ${files.length} photos` : `Adding ${files[0].name}`);
+    const added = [],
+      problems = [];
+    for (const file of files) {
+      // One at a time: a torn one does not hold the others up, and Gradio sends an object with `binary` as a form.
+      const reply = await page.call("add_photos", { binary: true, data: { file } });
+      if (!reply.ok) problems.push(reply.error);
+      else {
+        added.push(...reply.added);
+        problems.push(...reply.failed.map(([, reason]) => reason));
+        problems.push(...reply.duplicates.map(([given, there]) => `${given} is in the project already, as ${there}.`));
+      }
+    }
+    quiet();
+    page.problem(problems.slice(0, 3).join(" "));
+    if (!added.length) return;
+    await this.refresh();
+    page.say(`${added.length} ${added.length > 1 ? "photos" : "photo"} added.`);
+  }
+
+  /** Look at the project again: its queue, its classes, and the photo in hand if somebody else has changed it. */
+  async refresh() {
+    const { page } = this;
+    if (!page.shown) return;
+    const still = this.store.still("photo", "classes"),
+      { turn } = this;
+    const overview = await page.call("overview", {});
+    if (!overview.ok || turn !== this.turn || !still()) return;
+    const { photo, photos, classes } = this.state;
+    if (!photo && !overview.photos.length) return;
+    if (JSON.stringify(overview.photos) !== JSON.stringify(photos)) {
+      this.store.set({ photos: overview.photos }, "server");
+      this.queue.show(overview.photos);
+    }
+    const changed = JSON.stringify(overview.classes) !== JSON.stringify(classes);
+    if (changed) page.classes.take(overview);
+    if (!photo) return this.begin(overview.photos);
+    const stored = overview.photos.find((each) => each.photo === photo.photo),
+      { edits } = page.saving;
+    if (stored && !page.saving.busy && (changed || stored.revision > edits.revision)) await this.reload();
+  }
+
+  async saveNote() {
+    const { note } = this.part;
+    if (!this.state.photo || note.value === this.noted) return;
+    this.noted = note.value;
+    const reply = await this.page.ask("set_note", { note: this.noted });
+    if (!reply.ok) this.page.problem(reply.error);
+  }
+}
+
+/** The photo that the address names, or null. */
+function askedPhoto() {
+  const [page, id] = location.hash.slice(1).split("/");
+  return page === "label" && /^\d+$/.test(id ?? "") ? Number(id) : null;
+}

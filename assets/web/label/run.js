@@ -1,0 +1,47 @@
+/** Work of the server in the background: labelling all new photos, adding a folder; how far it is, and its end. */
+
+import { h } from "../shared/dom.js";
+
+const LOOK = 1000; // milliseconds between two looks at a background run
+
+export class Run {
+  /** @param {import("./label.js").LabelPage} page */
+  constructor(page) {
+    Object.assign(this, { page, part: page.part });
+    this.running = false;
+    this.part.run.addEventListener("click", () => this.act("start"));
+  }
+
+  /** @param {"start"|"cancel"} action */
+  async act(action) {
+    const reply = await this.page.call("run", { action });
+    if (!reply.ok) return this.page.problem(reply.error);
+    this.show(reply);
+    if (reply.running) setTimeout(() => this.look(), LOOK);
+  }
+
+  /** How far it is; at the `first` look one may have ended since the photos were listed. */
+  async look(first = false) {
+    const reply = await this.page.call("run", { action: "look" });
+    if (!reply.ok) return;
+    const was = this.running || (first && reply.what);
+    this.show(reply);
+    if (reply.running || was) await this.page.photos.refresh();
+    if (reply.running) setTimeout(() => this.look(), LOOK);
+  }
+
+  show({ what, running, done, all, failed, cancelled, problem }) {
+    const { run, "run-state": place } = this.part;
+    run.disabled = running;
+    place.hidden = !running && !failed.length && !problem && !(what && this.running);
+    this.running = running;
+    const cancel = h("button", { type: "button", class: "link", onclick: () => this.act("cancel") }, "Cancel");
+    const bar = h("span", { class: "progress" }, h("i", { "data-state": "done", style: { width: `${(100 * done) / (all || 1)}%` } }));
+    if (place.hidden) return place.replaceChildren();
+    const over = cancelled ? `Cancelled after ${done} of ${all}; start again to go on.` : `${what}: ${done} done.`;
+    const lost = failed.length ? ` ${failed.length} failed: ${failed[0][1]}` : "";
+    place.replaceChildren(
+      ...(running ? [bar, h("span", { class: "number muted" }, `${what}, ${done} of ${all}`), cancel] : [h("span", { class: "hint" }, problem ?? over + lost)]),
+    );
+  }
+}

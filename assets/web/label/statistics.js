@@ -1,0 +1,36 @@
+/** Project statistics: photos by state and pixels by class, of the whole project. */
+
+import { h } from "../shared/dom.js";
+import { percent } from "../explore/words.js";
+
+export class Statistics {
+  /** @param {import("./label.js").LabelPage} page */
+  constructor(page) {
+    Object.assign(this, { page, part: page.part });
+    this.part.statistics.addEventListener("toggle", () => this.show());
+  }
+
+  async show() {
+    if (!this.part.statistics.open) return;
+    const reply = await this.page.call("statistics", {});
+    if (!reply.ok) return this.page.problem(reply.error);
+    const { photos, classes, unlabelled_pixels: rest } = reply.status;
+    const all = classes.reduce((sum, { pixels }) => sum + pixels, rest) || 1;
+    const line = (name, text, colour) =>
+      h(
+        "tr",
+        {},
+        h("td", {}, colour ? h("span", { class: "swatch", style: { "--class": colour } }) : null, name),
+        h("td", { class: "number" }, text),
+      );
+    this.part["statistics-body"].replaceChildren(
+      h(
+        "table",
+        {},
+        ...this.page.given.states.map((state) => line(state, String(photos[state]))),
+        ...classes.map(({ name, colour, pixels }) => line(name, percent(pixels / all), colour)),
+        line("unlabelled", percent(rest / all)),
+      ),
+    );
+  }
+}
