@@ -24,7 +24,8 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def visit(new_page):  # type: ignore[no-untyped-def]
     def go(url: str):  # type: ignore[no-untyped-def]
-        page = new_page(viewport={"width": 1280, "height": 800})
+        # The server closes before its windows do.
+        page = new_page(expects="net::ERR_CONNECTION_REFUSED", viewport={"width": 1280, "height": 800})
         page.goto(f"{url}#label")
         return page
 
