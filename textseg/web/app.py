@@ -23,10 +23,9 @@ from textseg.web.pages.learn import Learn
 from textseg.web.rpc.page import page, url
 from textseg.web.samples import SAMPLES
 
-SHEETS = (
-    "shared/base.css", "shell/shell.css", "canvas/canvas.css", "explore/explore.css", "label/label.css",
-    "learn/learn.css", "data/data.css",
-)  # fmt: skip
+FIRST = ("shared", "shell", "canvas")
+"""Folders of `assets/web` whose styles come before those of the pages that stand on them."""
+
 DAY = 24 * 3600
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -67,8 +66,10 @@ def build(
 
 def page_head() -> str:
     """Styles and modules, named in the page's head so that they load beside Gradio's own."""
-    sheets = "".join(f'<link rel="stylesheet" href="{url(part)}">' for part in SHEETS)
     web = asset("web")
+    place = {name: k for k, name in enumerate(FIRST)}
+    styles = sorted(web.rglob("*.css"), key=lambda path: (place.get(path.parent.name, len(FIRST)), path))
+    sheets = "".join(f'<link rel="stylesheet" href="{url(path.relative_to(web).as_posix())}">' for path in styles)
     modules = "".join(
         f'<link rel="modulepreload" href="{url(path.relative_to(web).as_posix())}">'
         for path in sorted(web.rglob("*.js"))
