@@ -18,7 +18,6 @@ from typing import Any
 
 from textseg.errors import Cancelled, HeadError, ProjectError, TextsegError, TrainingError
 from textseg.project import Project
-from textseg.project.versions import Versions
 
 BEAT = 0.4
 """Seconds between two notes of how far it is: each is a write to disk."""
@@ -44,7 +43,7 @@ def start(project: Project, options: Mapping[str, Any] | None = None) -> int:
     from trainer import recipes
 
     recipes.load("corrections", None, changes)  # what is wrong with them is said now
-    training = Versions(project).begin(options)
+    training = project.trainings.begin(options)
     command = [sys.executable, "-m", "trainer.learning", os.fspath(project.folder.resolve()), str(training)]
     try:
         process = subprocess.Popen(
@@ -56,7 +55,7 @@ def start(project: Project, options: Mapping[str, Any] | None = None) -> int:
             cwd=Path(__file__).resolve().parents[1],
         )
     except OSError as error:
-        Versions(project).finish(training, "failed", f"The training could not be started ({error.strerror}).")
+        project.trainings.finish(training, "failed", f"The training could not be started ({error.strerror}).")
         raise ProjectError(f"The training could not be started ({error.strerror}).") from None
     threading.Thread(target=process.wait, daemon=True).start()
     return training
@@ -65,40 +64,43 @@ def start(project: Project, options: Mapping[str, Any] | None = None) -> int:
 def run(folder: str | Path, training: int) -> None:
     """Do one training; every end is written into its row."""
     project = Project(folder)
-    versions = Versions(project)
-    options = versions.claim(training)
+    trainings = project.trainings
+    options = trainings.claim(training)
     try:
-        _learn(project, versions, training, options)
+        _learn(project, training, options)
     except Cancelled as stopped:
-        versions.finish(training, "cancelled", str(stopped))
+        trainings.finish(training, "cancelled", str(stopped))
     except TextsegError as error:
-        versions.finish(training, "failed", f"{_ended(str(error))} The head that was active stays active.")
+        trainings.finish(training, "failed", f"{_ended(str(error))} The head that was active stays active.")
     except OSError as error:
         what = f"{error.strerror or error}{f' ({error.filename})' if error.filename else ''}"
-        versions.finish(training, "failed", f"The head could not be written: {what}. Free some space and train again.")
+        trainings.finish(training, "failed", f"The head could not be written: {what}. Free some space and train again.")
     except MemoryError:
-        versions.finish(training, "failed", "The memory is full; close other programs and train again.")
+        trainings.finish(training, "failed", "The memory is full; close other programs and train again.")
     except Exception as error:
-        versions.finish(training, "failed", f"This should not happen ({type(error).__name__}: {error}).")
+        trainings.finish(training, "failed", f"This should not happen ({type(error).__name__}: {error}).")
         raise
     finally:
         project.close()
 
 
-def _learn(project: Project, versions: Versions, training: int, options: Mapping[str, Any]) -> None:
-    versions.report(training, "Loading the model", 0.0)
+def _learn(project: Project, training: int, options: Mapping[str, Any]) -> None:
+    heads, trainings = project.heads, project.trainings
+    trainings.report(training, "Loading the model", 0.0)
     from textseg.model import backbones
     from trainer import corrections, recipes
 
     backbone = backbones.load(options.get("backbone", "lite"))
-    active = versions.active()
+    active = heads.active()
     model = corrections.start_model(backbone, options.get("head", "default"))
+    started_from = None
     if active:
         try:
             model = corrections.start_model(backbone, active.path)
             model.head_name = f"head {active.id}"
+            started_from = active.id
         except HeadError as error:  # what it learnt is learnt again from the same corrections
-            versions.say(training, f"Head {active.id} cannot be read, so the head it began with is the start: {error}")
+            trainings.say(training, f"Head {active.id} cannot be read, so the head it began with is the start: {error}")
     said = time.monotonic()
     stop = False
 
@@ -107,16 +109,16 @@ def _learn(project: Project, versions: Versions, training: int, options: Mapping
         if time.monotonic() - said >= BEAT or progress.step in (1, progress.steps):
             said = time.monotonic()
             point = None if progress.loss is None else (progress.step, progress.loss)
-            stop = versions.report(training, progress.doing, progress.done, point)
+            stop = trainings.report(training, progress.doing, progress.done, point)
 
-    versions.folder.mkdir(exist_ok=True)
+    heads.folder.mkdir(exist_ok=True)
     file = f"{training:04d}.safetensors"
     facts = corrections.learn(
         project,
-        versions.folder / file,
+        heads.folder / file,
         model,
         recipes.load("corrections", None, options.get("set", [])),
-        lambda text: versions.say(training, text),
+        lambda text: trainings.say(training, text),
         watch,
         lambda: stop,
     )
@@ -124,10 +126,9 @@ def _learn(project: Project, versions: Versions, training: int, options: Mapping
     choice = options.get("activate", "better")
     kept = {key: facts[key] for key in ("classes", "data", "scores", "seconds", "start")}
     if not better and choice == "better":
-        versions.say(training, "It scores worse than the head before, so it is not activated.")
-    versions.add(
-        training, file, facts["data"]["fingerprint"], kept, choice == "always" or (better and choice != "never")
-    )
+        trainings.say(training, "It scores worse than the head before, so it is not activated.")
+    activated = choice == "always" or (better and choice != "never")
+    trainings.succeed(training, file, facts["data"]["fingerprint"], kept, activated, started_from)
 
 
 def is_no_worse(scores: Mapping[str, Any]) -> bool:

@@ -8,7 +8,6 @@ import pytest
 from tests.browser.conftest import serving_tiny
 from tests.tiny_learning import SETTINGS, draw_halves, make_project, with_tiny_backbone
 from textseg.project import Project
-from textseg.project.versions import Versions
 
 HEAD = ".learn [data-head='{}']"
 
@@ -23,7 +22,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Proj
 
     def start(project: Project, options: dict) -> int:
         """As `learning.start`, but in a thread: a process of its own would load the real backbone."""
-        training = Versions(project).begin({"backbone": "tiny", "head": "none", "set": SETTINGS})
+        training = project.trainings.begin({"backbone": "tiny", "head": "none", "set": SETTINGS})
         threading.Thread(target=learning.run, args=(project.folder, training), daemon=True).start()
         return training
 
@@ -76,10 +75,10 @@ def test_from_nothing_to_a_head_that_is_compared_rolled_back_and_activated(serve
 
     page.click(HEAD.format("start") + " button")
     page.wait_for_selector(HEAD.format("start") + ".active")
-    assert Versions(project).active() is None
+    assert project.heads.active() is None
     page.click(HEAD.format(1) + " button:has-text('Activate')")
     page.wait_for_selector(HEAD.format(1) + ".active")
-    assert Versions(project).active().id == 1
+    assert project.heads.active().id == 1
 
 
 def test_the_next_photos_come_with_reasons_once_they_are_encoded(served, open_learn):
@@ -97,7 +96,7 @@ def test_the_next_photos_come_with_reasons_once_they_are_encoded(served, open_le
 
 def test_a_person_is_told_what_went_wrong_and_labels_anew_without_losing_corrections(served, open_learn):
     _, project = served
-    if Versions(project).active() is None:
+    if project.heads.active() is None:
         pytest.skip("needs the head of the first journey")
     said = project.corrections(project.photos()[0].id)
     page = open_learn()
@@ -105,11 +104,11 @@ def test_a_person_is_told_what_went_wrong_and_labels_anew_without_losing_correct
     page.wait_for_function("document.querySelector('[data-part=relabel-note]').textContent.startsWith('with')")
     page.wait_for_selector("[data-part=relabel]:enabled")
     assert (project.corrections(project.photos()[0].id) == said).all()
-    busy = Versions(project).begin({})
+    busy = project.trainings.begin({})
     page.reload()
     page.wait_for_selector("[data-part=cancel]:visible")
     assert page.is_disabled("[data-part=train]")
-    Versions(project).finish(busy, "failed", "The disk is full.")
+    project.trainings.finish(busy, "failed", "The disk is full.")
     page.wait_for_selector("[data-part=doing]:has-text('The disk is full.')")
 
 

@@ -15,7 +15,6 @@ from textseg.cli import main
 from textseg.errors import HeadError, ProjectError, TrainingError
 from textseg.model import heads
 from textseg.project import Project
-from textseg.project.versions import Versions
 from textseg.vocabulary import Word
 from trainer import corrections, learning
 from trainer.corrections import corpus
@@ -36,13 +35,13 @@ def project(tmp_path):
 
 def train(project: Project, **options) -> dict:
     """One training in this process; -> its row."""
-    training = Versions(project).begin(OPTIONS | options)
+    training = project.trainings.begin(OPTIONS | options)
     learning.run(project.folder, training)
-    return Versions(project).trainings()[0]
+    return project.trainings.all()[0]
 
 
 def in_a_process(project: Project, **environment: str) -> subprocess.Popen:
-    training = Versions(project).begin(OPTIONS)
+    training = project.trainings.begin(OPTIONS)
     command = [sys.executable, "-m", "tests.tiny_learning", str(project.folder), str(training)]
     return subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment}, stderr=subprocess.DEVNULL)
 
@@ -50,41 +49,40 @@ def in_a_process(project: Project, **environment: str) -> subprocess.Popen:
 def test_a_training_leaves_a_head_with_scores_that_is_active(project):
     row = train(project)
     assert row["state"] == "done" and row["done"] == 1 and row["curve"][0][0] == 1 and row["log"]
-    (head,) = Versions(project).heads()
+    (head,) = project.heads.all()
     assert head["active"] and head["there"] and head["scores"]["after"]["miou"] >= head["scores"]["before"]["miou"]
-    active = Versions(project).active()
+    active = project.heads.active()
     assert active is not None and heads.read_facts(active.path)["objective"] == "corrections"
 
 
 def test_a_killed_training_is_told_from_one_that_runs_and_the_head_stays(project):
     train(project)
-    before = Versions(project).active()
+    before = project.heads.active()
     process = in_a_process(project, DIE_AT="3")
     assert process.wait(timeout=120) == -signal.SIGKILL
-    newest = Versions(project).trainings()[0]
+    newest = project.trainings.all()[0]
     assert newest["state"] == "killed" and "The head that was active stays active" in newest["problem"]
-    assert Versions(project).active() == before
+    assert project.heads.active() == before
     assert train(project)["state"] == "done"
 
 
 def test_only_one_training_runs_at_a_time(project):
-    Versions(project).begin(OPTIONS)
+    project.trainings.begin(OPTIONS)
     with pytest.raises(ProjectError, match="A training is running already"):
         learning.start(project, OPTIONS)
 
 
 def test_a_cancelled_training_says_so(project, monkeypatch):
-    versions = Versions(project)
     monkeypatch.setattr(learning, "BEAT", 0.0)
-    training = versions.begin(OPTIONS)
-    versions.cancel(training)
+    training = project.trainings.begin(OPTIONS)
+    project.trainings.cancel(training)
     learning.run(project.folder, training)
-    assert versions.trainings()[0]["state"] == "cancelled" and versions.heads() == []
+    assert project.trainings.all()[0]["state"] == "cancelled" and project.heads.all() == []
 
 
 def test_a_full_disk_is_a_sentence_and_the_head_before_stays(project, monkeypatch):
     train(project)
-    before = Versions(project).active()
+    before = project.heads.active()
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -92,7 +90,7 @@ def test_a_full_disk_is_a_sentence_and_the_head_before_stays(project, monkeypatc
     monkeypatch.setattr("textseg.model.heads.write_atomically", full)
     row = train(project)
     assert row["state"] == "failed" and "No space left on device" in row["problem"]
-    assert Versions(project).active() == before and len(Versions(project).heads()) == 1
+    assert project.heads.active() == before and len(project.heads.all()) == 1
 
 
 def test_a_photo_that_is_deleted_is_left_out(project):
@@ -120,45 +118,44 @@ def test_a_class_added_and_a_gesture_made_during_the_training_are_kept_for_the_n
 
     monkeypatch.setattr(corrections.fit, "fit", meanwhile)
     assert train(project)["state"] == "done"
-    assert Versions(project).heads()[0]["classes"] == [["red thing"], ["blue thing"]]
+    assert project.heads.all()[0]["classes"] == [["red thing"], ["blue thing"]]
     assert (project.label_map(1)[0] == 3).sum() > 200
     train(project, set=[*SETTINGS, "objective.hold_back=0"])
-    assert Versions(project).heads()[0]["classes"] == [["red thing"], ["blue thing"], ["green thing"]]
+    assert project.heads.all()[0]["classes"] == [["red thing"], ["blue thing"], ["green thing"]]
 
 
 def test_a_head_that_scores_worse_is_kept_but_not_activated(project, monkeypatch):
     train(project)
-    before = Versions(project).active()
+    before = project.heads.active()
     scores = iter([{"miou": 90.0}, {"miou": 40.0}])
     monkeypatch.setattr(corrections.score, "score", lambda *_: {**next(scores), "photos": 2, "per_class": {}})
     row = train(project)
     assert row["state"] == "done" and row["log"][-1].startswith("It scores worse than the head before")
-    assert Versions(project).active() == before and len(Versions(project).heads()) == 2
+    assert project.heads.active() == before and len(project.heads.all()) == 2
 
 
 def test_heads_are_rolled_back_activated_and_exported(project, tmp_path):
     train(project)
-    versions = Versions(project)
-    versions.activate(None)
-    assert versions.active() is None
-    versions.activate(1)
-    assert versions.active() is not None
-    copy = versions.export(1, tmp_path / "mine.safetensors")
-    assert copy.read_bytes() == versions.path(1).read_bytes()
-    versions.path(1).unlink()
+    project.heads.activate(None)
+    assert project.heads.active() is None
+    project.heads.activate(1)
+    assert project.heads.active() is not None
+    copy = project.heads.export(1, tmp_path / "mine.safetensors")
+    assert copy.read_bytes() == project.heads.path(1).read_bytes()
+    project.heads.path(1).unlink()
     with pytest.raises(ProjectError, match="of head 1 is gone; train again"):
-        versions.activate(1)
+        project.heads.activate(1)
     with pytest.raises(ProjectError, match="no head 7"):
-        versions.export(7, tmp_path)
+        project.heads.export(7, tmp_path)
 
 
 def test_an_active_head_whose_file_is_torn_does_not_stop_the_next_training(project):
     train(project)
-    path = Versions(project).path(1)
+    path = project.heads.path(1)
     path.write_bytes(path.read_bytes()[:100])
     row = train(project)
     assert row["state"] == "done" and row["log"][0].startswith("Head 1 cannot be read")
-    assert Versions(project).active().id == 2
+    assert project.heads.active().id == 2
 
 
 def test_options_that_make_no_sense_begin_no_training(project):
@@ -170,7 +167,7 @@ def test_options_that_make_no_sense_begin_no_training(project):
     ):
         with pytest.raises(TrainingError, match=said):
             learning.start(project, options)
-    assert Versions(project).trainings() == []
+    assert project.trainings.all() == []
 
 
 def test_the_command_learns_from_a_project_and_the_head_fits_its_backbone_alone(project, tmp_path, capsys):
@@ -216,7 +213,7 @@ def test_a_project_learns_over_http_while_it_is_labelled(project):
 
     def started(project: Project, options: dict) -> int:
         began.append(options)
-        return Versions(project).begin(options)
+        return project.trainings.begin(options)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(learning, "start", started)
@@ -248,7 +245,7 @@ def test_a_project_that_keeps_learning_trains_when_a_photo_is_done(project, monk
 
     label.set_state({"photo": photo, "state": "done"})
     assert not begun
-    Versions(project).keep_learning(True)
+    project.trainings.keep_learning(True)
     label.set_state({"photo": photo, "state": "in work"})
     assert not begun
     label.set_state({"photo": photo, "state": "done"})
@@ -259,10 +256,10 @@ def test_a_photo_is_done_even_where_a_training_runs_already(project):
     from textseg.web.api.project import ProjectApi
     from textseg.web.engine import Engine
 
-    Versions(project).keep_learning(True)
-    Versions(project).begin(OPTIONS)
+    project.trainings.keep_learning(True)
+    project.trainings.begin(OPTIONS)
     ProjectApi(project, Engine("tiny", "none")).photo_done()
-    assert len(Versions(project).trainings()) == 1
+    assert len(project.trainings.all()) == 1
 
 
 def test_the_command_lists_activates_and_exports_heads(project, tmp_path, capsys):
@@ -289,8 +286,8 @@ def test_a_head_goes_to_the_hub_with_its_card(project, monkeypatch):
         "upload_file",
         lambda self, path_or_fileobj, path_in_repo, **_: sent.update({path_in_repo: path_or_fileobj}),
     )
-    assert Versions(project).push(1, "me/pets") == "Head 1 is uploaded to me/pets (private)."
-    assert sent["private"] and sent["head.safetensors"] == Versions(project).path(1)
+    assert project.heads.push(1, "me/pets") == "Head 1 is uploaded to me/pets (private)."
+    assert sent["private"] and sent["head.safetensors"] == project.heads.path(1)
     assert b"# pets" in sent["README.md"] and b"hf download me/pets" in sent["README.md"]
 
     def refused(self, **options):
@@ -298,4 +295,4 @@ def test_a_head_goes_to_the_hub_with_its_card(project, monkeypatch):
 
     monkeypatch.setattr(huggingface_hub.HfApi, "upload_file", refused)
     with pytest.raises(ProjectError, match="not uploaded to me/pets \\(no network\\)"):
-        Versions(project).push(1, "me/pets")
+        project.heads.push(1, "me/pets")

@@ -89,22 +89,21 @@ def _history(args: argparse.Namespace) -> int:
 
 def _heads(args: argparse.Namespace) -> int:
     from textseg.project import Project
-    from textseg.project.versions import Versions
 
-    versions = Versions(Project(args.folder))
+    project = Project(args.folder)
     if args.activate is not None:
         if args.activate != "none" and not args.activate.isdecimal():
             raise UsageError(f"--activate takes the number of a head, or 'none', not '{args.activate}'.")
-        versions.activate(None if args.activate == "none" else int(args.activate))
+        project.heads.activate(None if args.activate == "none" else int(args.activate))
     if args.export is not None:
         if args.out is None:
             raise UsageError("--export needs --out FILE.")
-        print(f"Head {args.export} is copied to {versions.export(args.export, args.out)}.")
+        print(f"Head {args.export} is copied to {project.heads.export(args.export, args.out)}.")
     if args.push is not None:
         if args.to is None:
             raise UsageError("--push needs --to OWNER/NAME.")
-        print(versions.push(args.push, args.to))
-    heads = versions.heads()
+        print(project.heads.push(args.push, args.to))
+    heads = project.heads.all()
     for head in heads:
         scores = [head["scores"][when] for when in ("before", "after")]
         gain = "not scored" if None in scores else "mIoU {:.1f} -> {:.1f}".format(*(one["miou"] for one in scores))

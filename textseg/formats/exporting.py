@@ -22,7 +22,7 @@ from textseg.formats import lookalikes, splits
 from textseg.formats.filenames import unique_stems
 from textseg.formats.registry import get
 from textseg.project import Project
-from textseg.project.schema import STATES, Photo
+from textseg.project.schema import STATES, StoredPhoto
 
 PROVENANCE = ("person", "accepted", "model")
 
@@ -88,7 +88,7 @@ class OutClass:
 class Item:
     """A photo as it leaves: `stem` is unique and fits every file system, `name` has the suffix of what is written."""
 
-    photo: Photo
+    photo: StoredPhoto
     stem: str
     split: str | None
     name: str = ""
@@ -225,7 +225,7 @@ class Export:
         images.open(content).save(buffer, "PNG")
         return buffer.getvalue(), item.stem + ".png", False
 
-    def _ids(self, photo: Photo) -> np.ndarray:
+    def _ids(self, photo: StoredPhoto) -> np.ndarray:
         ids = self._wanted[self._project.label_map(photo.id)[0]]
         if set(self._provenance) != set(PROVENANCE):
             sources, rows = self._project.provenance(photo.id)
@@ -315,7 +315,7 @@ def _some(classes: list[OutClass], most: int = 12) -> str:
 
 
 def _deal(
-    project: Project, photos: list[Photo], shares: Mapping[str, float], seed: int, report: ExportReport
+    project: Project, photos: list[StoredPhoto], shares: Mapping[str, float], seed: int, report: ExportReport
 ) -> list[str | None]:
     looks: list[lookalikes.Look | None] = []
     for photo in photos:

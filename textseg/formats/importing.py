@@ -24,7 +24,7 @@ from textseg.formats.registry import get
 from textseg.formats.source import Source, a_list, a_name, an_object, opened
 from textseg.project import Project
 from textseg.project.intake import MERGES, Intake, Merge
-from textseg.project.schema import Photo
+from textseg.project.schema import StoredPhoto
 from textseg.vocabulary import MAX_WORDS, Word, colour_cycle
 
 UNLABELLED = "unlabelled"
@@ -87,9 +87,9 @@ class Checked:
 class Known:
     """The project's photos, by what an import may know of them."""
 
-    by_hash: dict[str, Photo]
-    by_name: dict[str, list[Photo]]
-    by_stem: dict[str, list[Photo]]
+    by_hash: dict[str, StoredPhoto]
+    by_name: dict[str, list[StoredPhoto]]
+    by_stem: dict[str, list[StoredPhoto]]
 
     @classmethod
     def of(cls, project: Project) -> Known:
@@ -220,7 +220,7 @@ def _photo(
     return Checked(name, picture.size, None, read, suffix, None, f"new {sha256}")
 
 
-def _by_name(entry: Entry, files: Source, known: Known) -> Photo:
+def _by_name(entry: Entry, files: Source, known: Known) -> StoredPhoto:
     name = Path(entry.name).name
     found = known.by_name.get(same(name)) or known.by_stem.get(same(Path(name).stem)) or known.by_stem.get(same(name))
     if not found:

@@ -14,7 +14,7 @@ from textseg.project import log, operations
 from textseg.project.classes import an_id
 from textseg.project.labels import Labels, present
 from textseg.project.log import EditResult
-from textseg.project.schema import Source
+from textseg.project.schema import Provenance
 
 PAINTING = ("brush", "polygon", "fill", "region", "relabel")
 GESTURES = (*PAINTING, "accept", "undo", "redo")
@@ -81,9 +81,9 @@ def _paint(labels: Labels, operation: Mapping[str, Any]) -> EditResult:
 def _accept(labels: Labels, operation: Mapping[str, Any]) -> EditResult:
     """Take the model's regions over as a person's: all, of one class, from a confidence on, or both."""
     photo, meaning = labels.photo, labels.classes.meaning
-    query = select(Source).where(Source.photo_id == photo.id, Source.kind == "model")
+    query = select(Provenance).where(Provenance.photo_id == photo.id, Provenance.kind == "model")
     if operation.get("above") is not None:
-        query = query.where(Source.confidence >= _confidence(operation["above"]))
+        query = query.where(Provenance.confidence >= _confidence(operation["above"]))
     wanted = operation.get("class")
     if wanted is not None:
         labels.classes.living(wanted)
@@ -95,7 +95,7 @@ def _accept(labels: Labels, operation: Mapping[str, Any]) -> EditResult:
         if row.id in there and meaning[row.class_id] and wanted in (None, meaning[row.class_id])
     ]
     copies = [
-        Source(photo_id=photo.id, kind="accepted", class_id=row.class_id, head=row.head, confidence=row.confidence)
+        Provenance(photo_id=photo.id, kind="accepted", class_id=row.class_id, head=row.head, confidence=row.confidence)
         for row in rows
     ]
     labels.session.add_all(copies)
@@ -125,8 +125,8 @@ def put_model_labels(
         made &= ~lost
     free = ~made
     index = np.where(free, index, 0)
-    rows: dict[int, Source] = {
-        k: Source(
+    rows: dict[int, Provenance] = {
+        k: Provenance(
             photo_id=photo.id,
             kind="model",
             class_id=regions[k - 1].class_id,

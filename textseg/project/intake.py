@@ -15,7 +15,7 @@ from textseg.files import write_atomically
 from textseg.project import log
 from textseg.project.classes import Classes
 from textseg.project.labels import Labels
-from textseg.project.schema import Photo, Source
+from textseg.project.schema import Provenance, StoredPhoto
 from textseg.vocabulary import Word
 
 Merge = Literal["mine", "theirs", "unlabelled"]
@@ -33,10 +33,10 @@ class Intake:
         """A new class; its id was never used before."""
         return Classes(self._session).add(word)
 
-    def add_photo(self, name: str, suffix: str, content: bytes, size: tuple[int, int]) -> tuple[Photo, bool]:
+    def add_photo(self, name: str, suffix: str, content: bytes, size: tuple[int, int]) -> tuple[StoredPhoto, bool]:
         """(the photo, whether it is new): one of equal bytes is not taken in again. `size` is (width, height)."""
         sha256 = hashlib.sha256(content).hexdigest()
-        known = self._session.scalar(select(Photo).where(Photo.sha256 == sha256))
+        known = self._session.scalar(select(StoredPhoto).where(StoredPhoto.sha256 == sha256))
         if known is not None:
             return known, False
         path = self._folder / "photos" / f"{sha256}{suffix}"
@@ -44,7 +44,7 @@ class Intake:
             self._written.append(path)
             write_atomically(path, content)
         width, height = size
-        row = Photo(sha256=sha256, name=name, suffix=suffix, width=width, height=height)
+        row = StoredPhoto(sha256=sha256, name=name, suffix=suffix, width=width, height=height)
         self._session.add(row)
         self._session.flush()
         return row, True
@@ -60,7 +60,7 @@ class Intake:
         one. A model's never goes over what a person drew or accepted.
         """
         session = self._session
-        photo = session.get_one(Photo, photo_id)
+        photo = session.get_one(StoredPhoto, photo_id)
         labels = Labels(session, photo)
         old_ids, old_sources = labels.read()
         shown = labels.shown(old_ids)
@@ -74,7 +74,7 @@ class Intake:
             new_sources[takes & (ids > 0)] = labels.person()
         else:
             for class_id in np.unique(ids[takes & (ids > 0)]).tolist():
-                source = Source(photo_id=photo.id, kind="model", class_id=class_id, head="imported")
+                source = Provenance(photo_id=photo.id, kind="model", class_id=class_id, head="imported")
                 session.add(source)
                 session.flush()
                 new_sources[takes & (ids == class_id)] = source.id

@@ -16,8 +16,8 @@ from textseg.vocabulary import Vocabulary, colour_cycle
 
 
 @dataclass
-class Run:
-    """How a run over many photos ended."""
+class LabelReport:
+    """What became of photos given to a model."""
 
     labelled: list[str] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
@@ -86,25 +86,25 @@ def pseudo_label_all(
     photos: Sequence[int] | None = None,
     progress: Callable[[int, int], None] | None = None,
     cancel: Callable[[], bool] | None = None,
-) -> Run:
+) -> LabelReport:
     """Label `photos` (default: all that are new), one after the other; each is saved when it is done.
 
     A run that was stopped or killed is resumed by running it again: the photos it finished are new no more.
     """
     wanted = [photo.id for photo in project.photos(state="new")] if photos is None else list(photos)
-    run = Run()
+    report = LabelReport()
     for done, photo in enumerate(wanted):
         if cancel is not None and cancel():
-            run.cancelled = True
+            report.cancelled = True
             break
         if progress is not None:
             progress(done, len(wanted))
         name = project.photo(photo).name
         try:
             pseudo_label(project, photo, model)
-            run.labelled.append(name)
+            report.labelled.append(name)
         except (PhotoError, EditError) as error:  # this photo's own fault; a full disk, say, would fail all of them
-            run.failed.append((name, str(error)))
-    if progress is not None and not run.cancelled:
+            report.failed.append((name, str(error)))
+    if progress is not None and not report.cancelled:
         progress(len(wanted), len(wanted))
-    return run
+    return report

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from textseg.project.classes import Classes
 from textseg.project.raster import Box, Raster
-from textseg.project.schema import Photo, Source
+from textseg.project.schema import Provenance, StoredPhoto
 
 PERSONS = ("person", "accepted")
 """Kinds of sources that are a person's word."""
@@ -19,7 +19,7 @@ PERSONS = ("person", "accepted")
 class Labels:
     """The label map of one photo inside a transaction."""
 
-    def __init__(self, session: Session, photo: Photo) -> None:
+    def __init__(self, session: Session, photo: StoredPhoto) -> None:
         self.session, self.photo, self.raster = session, photo, Raster(session, photo)
 
     @cached_property
@@ -49,22 +49,22 @@ class Labels:
         meant = np.where(ids == 0, -1, self.shown(ids).astype(np.int32))
         return np.where(self.by_person(sources), meant, 0).astype(np.int32)
 
-    def sources(self, ids: list[int]) -> list[Source]:
+    def sources(self, ids: list[int]) -> list[Provenance]:
         """The sources with these ids, in their order."""
-        return list(self.session.scalars(select(Source).where(Source.id.in_(ids)).order_by(Source.id)))
+        return list(self.session.scalars(select(Provenance).where(Provenance.id.in_(ids)).order_by(Provenance.id)))
 
     def person(self) -> int:
         """The photo's source "person", made at the first gesture."""
         known = self._sources("person")
         if known:
             return known[0]
-        row = Source(photo_id=self.photo.id, kind="person")
+        row = Provenance(photo_id=self.photo.id, kind="person")
         self.session.add(row)
         self.session.flush()
         return row.id
 
     def _sources(self, *kinds: str) -> list[int]:
-        query = select(Source.id).where(Source.photo_id == self.photo.id, Source.kind.in_(kinds))
+        query = select(Provenance.id).where(Provenance.photo_id == self.photo.id, Provenance.kind.in_(kinds))
         return list(self.session.scalars(query))
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from textseg.project.labels import Labels
 from textseg.project.raster import Box, pack_patch, unpack_patch
-from textseg.project.schema import Edit, Photo
+from textseg.project.schema import Edit, StoredPhoto
 
 MAX_LOG_BYTES = 64 * 2**20
 """Undo keeps this many bytes a photo; when they are exceeded the oldest steps can no longer be taken back."""
@@ -98,7 +98,7 @@ def redo(labels: Labels) -> EditResult:
     return result
 
 
-def history(session: Session, photo: Photo) -> list[dict[str, Any]]:
+def history(session: Session, photo: StoredPhoto) -> list[dict[str, Any]]:
     """Every step of a photo, oldest first; see `Project.history`."""
     rows = session.execute(
         select(Edit.revision, Edit.kind, Edit.operation, Edit.changed, Edit.created, Edit.x0, Edit.y0, Edit.x1, Edit.y1)
@@ -146,7 +146,7 @@ def _append(labels: Labels, edit: Edit, box: Box, new: Pixels) -> None:
     labels.session.flush()
 
 
-def _forget_oldest(session: Session, photo: Photo) -> None:
+def _forget_oldest(session: Session, photo: StoredPhoto) -> None:
     """Empty the patches of the oldest gestures once all of the photo's are larger than MAX_LOG_BYTES."""
     size = func.length(Edit.before) + func.length(Edit.after)
     rows = session.execute(

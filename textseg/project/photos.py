@@ -14,7 +14,7 @@ from textseg import images
 from textseg.errors import PhotoError, ProjectError
 from textseg.files import write_atomically
 from textseg.project.database import Database
-from textseg.project.schema import Photo
+from textseg.project.schema import StoredPhoto
 
 
 @dataclass
@@ -39,7 +39,7 @@ def add(database: Database, folder: Path, paths: Iterable[str | Path]) -> AddRep
             content = path.read_bytes()
             sha256 = hashlib.sha256(content).hexdigest()
             with database.writing() as session:
-                known = session.scalar(select(Photo).where(Photo.sha256 == sha256))
+                known = session.scalar(select(StoredPhoto).where(StoredPhoto.sha256 == sha256))
                 if known is not None:
                     report.duplicates.append((str(path), known.name))
                     report.ids.append(known.id)
@@ -47,7 +47,7 @@ def add(database: Database, folder: Path, paths: Iterable[str | Path]) -> AddRep
                 suffix = path.suffix.lower()
                 write_atomically(folder / "photos" / f"{sha256}{suffix}", content)
                 width, height = photo.size
-                row = Photo(sha256=sha256, name=path.name, suffix=suffix, width=width, height=height)
+                row = StoredPhoto(sha256=sha256, name=path.name, suffix=suffix, width=width, height=height)
                 session.add(row)
             report.ids.append(row.id)
             report.added.append(path.name)
@@ -60,17 +60,17 @@ def add(database: Database, folder: Path, paths: Iterable[str | Path]) -> AddRep
     return report
 
 
-def find(session: Session, key: int | str) -> Photo:
+def find(session: Session, key: int | str) -> StoredPhoto:
     """By stored id (a number, or text of one), else by file name; raises ProjectError."""
-    photo = session.get(Photo, int(key)) if str(key).isdecimal() and len(str(key)) < 10 else None
+    photo = session.get(StoredPhoto, int(key)) if str(key).isdecimal() and len(str(key)) < 10 else None
     if photo is None:
-        photo = session.scalar(select(Photo).where(Photo.name == str(key)).order_by(Photo.id))
+        photo = session.scalar(select(StoredPhoto).where(StoredPhoto.name == str(key)).order_by(StoredPhoto.id))
     if photo is None:
         raise ProjectError(f"There is no photo '{key}' in the project.")
     return photo
 
 
-def listed(session: Session, state: str | None, search: str) -> list[Photo]:
+def listed(session: Session, state: str | None, search: str) -> list[StoredPhoto]:
     """In the order they were added, of one state if given, whose name holds `search`."""
-    query = select(Photo).where(Photo.name.contains(search, autoescape=True)).order_by(Photo.id)
-    return list(session.scalars(query.where(Photo.state == state) if state else query))
+    query = select(StoredPhoto).where(StoredPhoto.name.contains(search, autoescape=True)).order_by(StoredPhoto.id)
+    return list(session.scalars(query.where(StoredPhoto.state == state) if state else query))

@@ -18,11 +18,13 @@ from textseg.project import gestures, log, photos
 from textseg.project.classes import Classes
 from textseg.project.database import Database
 from textseg.project.gestures import Region
+from textseg.project.heads import Heads
 from textseg.project.intake import Intake, take_back
 from textseg.project.labels import PERSONS, Labels, present
 from textseg.project.log import EditResult
 from textseg.project.photos import AddReport
-from textseg.project.schema import STATES, Class, Photo, Source
+from textseg.project.schema import STATES, Class, Provenance, StoredPhoto
+from textseg.project.trainings import Trainings
 from textseg.vocabulary import Vocabulary, Word
 
 
@@ -57,6 +59,16 @@ class Project:
         return cls(folder)
 
     @property
+    def heads(self) -> Heads:
+        """What it has learnt."""
+        return Heads(self.database, self.folder / "heads")
+
+    @property
+    def trainings(self) -> Trainings:
+        """How it learns."""
+        return Trainings(self.database, self.folder / "heads")
+
+    @property
     def name(self) -> str:
         return self.folder.resolve().name
 
@@ -89,20 +101,20 @@ class Project:
             take_back(written)
             raise
 
-    def photos(self, state: str | None = None, search: str = "") -> list[Photo]:
+    def photos(self, state: str | None = None, search: str = "") -> list[StoredPhoto]:
         """The photos in the order they were added, of one state if given, whose name holds `search`."""
         with self.database.reading() as session:
             return photos.listed(session, state, search)
 
-    def photo(self, key: int | str) -> Photo:
+    def photo(self, key: int | str) -> StoredPhoto:
         """The photo with this id or file name; raises ProjectError."""
         with self.database.reading() as session:
             return photos.find(session, key)
 
-    def photo_with(self, sha256: str) -> Photo | None:
+    def photo_with(self, sha256: str) -> StoredPhoto | None:
         """The photo whose file has this hash, None if the project has none."""
         with self.database.reading() as session:
-            return session.scalar(select(Photo).where(Photo.sha256 == sha256))
+            return session.scalar(select(StoredPhoto).where(StoredPhoto.sha256 == sha256))
 
     def picture(self, key: int | str) -> Image.Image:
         """The upright RGB picture of a photo; raises PhotoError when its file has vanished or is torn."""
@@ -159,13 +171,13 @@ class Project:
         with self._labels(key) as labels:
             return labels.shown(labels.read()[0]), labels.photo.revision
 
-    def provenance(self, key: int | str) -> tuple[np.ndarray, dict[int, Source]]:
+    def provenance(self, key: int | str) -> tuple[np.ndarray, dict[int, Provenance]]:
         """((H, W) source ids, what each of them is) of a photo; source 0 is nobody."""
         with self._labels(key) as labels:
             sources = labels.read()[1]
             return sources, {row.id: row for row in labels.sources(present(sources))}
 
-    def shares(self, key: int | str) -> list[tuple[Source, int]]:
+    def shares(self, key: int | str) -> list[tuple[Provenance, int]]:
         """Who made how many pixels of a photo, counted piece by piece: cheap for a large photo."""
         with self._labels(key) as labels:
             pixels = labels.raster.count_sources()
@@ -219,11 +231,11 @@ class Project:
         with self._labels(key) as labels:
             return labels.said()
 
-    def corrected(self) -> list[Photo]:
+    def corrected(self) -> list[StoredPhoto]:
         """The photos in which a person has ever drawn, erased or accepted something, in the order of `photos`."""
-        query = select(Source.photo_id).where(Source.kind.in_(PERSONS)).distinct()
+        query = select(Provenance.photo_id).where(Provenance.kind.in_(PERSONS)).distinct()
         with self.database.reading() as session:
-            return list(session.scalars(select(Photo).where(Photo.id.in_(query)).order_by(Photo.id)))
+            return list(session.scalars(select(StoredPhoto).where(StoredPhoto.id.in_(query)).order_by(StoredPhoto.id)))
 
     def history(self, key: int | str) -> list[dict[str, Any]]:
         """Every step of a photo, oldest first: revision, type, class, changed pixels, box, time."""
@@ -233,7 +245,7 @@ class Project:
     def status(self) -> dict[str, Any]:
         """Photos by state, classes with ids, colours and pixels, and revisions."""
         with self.database.reading() as session:
-            states = dict(session.execute(select(Photo.state, func.count()).group_by(Photo.state)).all())
+            states = dict(session.execute(select(StoredPhoto.state, func.count()).group_by(StoredPhoto.state)).all())
             rows = photos.listed(session, None, "")
             classes = Classes(session)
             pixels = np.zeros(len(classes.meaning), np.int64)
@@ -249,7 +261,7 @@ class Project:
                 ],
                 "unlabelled_pixels": int(pixels[0]),
                 "revisions": {photo.name: photo.revision for photo in rows},
-                "heads": [h for h in session.scalars(select(Source.head).distinct().order_by(Source.head)) if h],
+                "heads": sorted(filter(None, session.scalars(select(Provenance.head).distinct()))),
             }
 
     @contextmanager

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from textseg.errors import ProjectError
-from textseg.project.schema import Photo, Tile
+from textseg.project.schema import StoredPhoto, Tile
 
 SIDE = 256
 """Side of a tile in pixels."""
@@ -21,7 +21,7 @@ Box = tuple[int, int, int, int]
 class Raster:
     """Class ids and source ids of one photo, read and written by box inside the session's transaction."""
 
-    def __init__(self, session: Session, photo: Photo) -> None:
+    def __init__(self, session: Session, photo: StoredPhoto) -> None:
         self._session, self._photo = session, photo
 
     @property

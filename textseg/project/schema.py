@@ -26,7 +26,17 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-class Photo(Base):
+def naive(time: datetime) -> datetime:
+    """SQLite keeps no time zone: all times are UTC."""
+    return time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
+
+
+def moment(time: datetime) -> str:
+    """A time as text."""
+    return naive(time).isoformat(timespec="seconds") + "Z"
+
+
+class StoredPhoto(Base):
     """One photo, taken in once; the original lies in photos/<sha256><suffix>."""
 
     __tablename__ = "photo"
@@ -61,7 +71,7 @@ class Class(Base):
     """Where the pixels of a deleted class went; none: they are unlabelled."""
 
 
-class Source(Base):
+class Provenance(Base):
     """Where pixels come from: a person, or a model with its head and its confidence in one region."""
 
     __tablename__ = "source"
@@ -125,6 +135,8 @@ class Head(Base):
     """Identifies the corrections it learnt from."""
     facts: Mapped[dict] = mapped_column(JSON)
     """What it learnt from, and its scores: before (the head that was active) and after, on held-back photos."""
+    started_from: Mapped[int | None]
+    """The head that was active when its training began; none: the one that the program was started with."""
     active: Mapped[bool] = mapped_column(default=False)
     created: Mapped[datetime] = mapped_column(default=now)
 

@@ -13,8 +13,7 @@ import torch
 from textseg.errors import PhotoError, TrainingError
 from textseg.model.partition import Partition
 from textseg.project import Project
-from textseg.project.schema import Class
-from textseg.project.schema import Photo as Row
+from textseg.project.schema import Class, StoredPhoto
 from trainer.corrections.encodings import Encodings
 from trainer.corrections.progress import Progress, stop_if
 
@@ -26,7 +25,7 @@ IGNORED = frozenset({"ignore", "void"})
 class Lesson:
     """One corrected photo: its encoding, and what a person says of it."""
 
-    photo: Row
+    photo: StoredPhoto
     features: torch.Tensor
     """(D, h, w) float16."""
     regions: Partition
@@ -72,7 +71,7 @@ class Corpus:
         }
 
 
-def is_held_back(photo: Row, share: float) -> bool:
+def is_held_back(photo: StoredPhoto, share: float) -> bool:
     """Whether a photo is for scoring only: decided by its hash, so the same ones at every training."""
     return int(photo.sha256[:8], 16) / 0x1_0000_0000 < share
 

@@ -12,7 +12,7 @@ import torch
 from textseg.model import Model
 from textseg.model.partition import Layers, Partition, layers
 from textseg.project import Project
-from textseg.project.schema import Photo as Row
+from textseg.project.schema import StoredPhoto
 from trainer.features import SPARE_DISK
 from trainer.store import ArrayStore
 
@@ -31,10 +31,10 @@ class Encodings:
         self.root = project.folder / "cache" / "features"
         self._store = ArrayStore(self.root / digest)
 
-    def __contains__(self, photo: Row) -> bool:
+    def __contains__(self, photo: StoredPhoto) -> bool:
         return photo.sha256 in self._store
 
-    def of(self, photo: Row) -> tuple[torch.Tensor, Partition]:
+    def of(self, photo: StoredPhoto) -> tuple[torch.Tensor, Partition]:
         """((D, h, w) float16 features, the photo's regions); raises PhotoError when its file has vanished."""
         if photo.sha256 not in self._store:
             scene = self._encoder.encode(self._project.picture(photo.id))

@@ -18,8 +18,7 @@ from textseg.labelmap import index_png
 from textseg.model import Model, Scene
 from textseg.project import EditResult, Project
 from textseg.project.labeller import add_words, pseudo_label, pseudo_label_all, put_view
-from textseg.project.schema import Photo as Row
-from textseg.project.versions import Versions
+from textseg.project.schema import StoredPhoto
 from textseg.vocabulary import Vocabulary
 from textseg.web.engine import Engine
 from textseg.web.rpc.photos import Photo
@@ -111,7 +110,7 @@ class ProjectApi:
         scene = self.scene(self.project.photo(photo))
         return self._answer(pseudo_label(self.project, photo, model, scene=scene))
 
-    def put_view(self, photo: Row, levels: Mapping[int, int]) -> dict[str, Any]:
+    def put_view(self, photo: StoredPhoto, levels: Mapping[int, int]) -> dict[str, Any]:
         """Store the model's view of one photo where no person has been; `levels` are least score bytes by class id."""
         vocabulary, ids = self.project.vocabulary()
         words = [
@@ -136,27 +135,26 @@ class ProjectApi:
                 f"A training has no option {', '.join(sorted(map(str, unknown)))}; "
                 f"choose from {', '.join(CALLERS_OPTIONS)}."
             )
-        versions = Versions(self.project)
         wanted = options.get("training")
         if wanted is None:
             served = {"backbone": self._engine.backbone, "head": str(self._engine.head)}
             wanted = learning.start(self.project, served | options)
         elif options.get("cancel"):
-            versions.cancel(wanted)
-        found = next((row for row in versions.trainings() if row["id"] == wanted), None)
+            self.project.trainings.cancel(wanted)
+        found = next((row for row in self.project.trainings.all() if row["id"] == wanted), None)
         if found is None:
             raise ProjectError(f"The project has no training {wanted}.")
         return found
 
     def photo_done(self) -> None:
         """A person is done with a photo: learn from it, where the project keeps learning and nothing trains yet."""
-        if Versions(self.project).keeps_learning:
+        if self.project.trainings.keeps_learning:
             with contextlib.suppress(ProjectError, TrainingError):  # one runs already, or there is nothing to learn
                 self.train(self.project.name, {})
 
     def model(self) -> Model:
         """The model that the project is labelled with: the served one with the head that is active."""
-        active = Versions(self.project).active()
+        active = self.project.heads.active()
         if active is None:
             return self._engine.model()
         try:
@@ -165,7 +163,7 @@ class ProjectApi:
             log.warning("head %s: %s", active.id, error)
             return self._engine.model()
 
-    def scene(self, photo: Row, model: Model | None = None) -> Scene:
+    def scene(self, photo: StoredPhoto, model: Model | None = None) -> Scene:
         """The scene of a photo of the project, encoded once; raises PhotoError when its file has vanished.
 
         `model` is another than the one the project is labelled with: an older head, the one it began with.

@@ -23,8 +23,7 @@ from textseg.labelmap import rgb
 from textseg.model import Model, Scene
 from textseg.project import Project
 from textseg.project.labeller import pseudo_label_all
-from textseg.project.schema import STATES, Class
-from textseg.project.schema import Photo as Row
+from textseg.project.schema import STATES, Class, StoredPhoto
 from textseg.proposals import Mask, Proposals, load_proposer
 from textseg.segmentation import segment
 from textseg.vocabulary import Vocabulary, Word, colour_cycle
@@ -315,20 +314,20 @@ class Label:
 
     # What a photo has
 
-    def _row(self, fields: dict[str, Any]) -> Row:
+    def _row(self, fields: dict[str, Any]) -> StoredPhoto:
         key = fields.get("photo")
         if isinstance(key, bool) or not isinstance(key, int):
             raise ProjectError("The page sent no photo's id; reload it.")
         return self.api.project.photo(key)
 
-    def _scene(self, row: Row) -> Scene:
+    def _scene(self, row: StoredPhoto) -> Scene:
         return self.api.scene(row)
 
     def _proposals(self, fields: dict[str, Any]) -> Proposals:
         scene = self._scene(self._row(fields))
         return load_proposer("regions").open(scene.photo, scene)
 
-    def _thumb(self, row: Row) -> str | None:
+    def _thumb(self, row: StoredPhoto) -> str | None:
         path = self.api.project.folder / "cache" / "thumbs" / f"{row.sha256}.jpg"
         try:
             if not path.is_file():
@@ -421,7 +420,7 @@ def _free_place() -> Path:
     raise AssertionError
 
 
-def _photo(row: Row) -> dict[str, Any]:
+def _photo(row: StoredPhoto) -> dict[str, Any]:
     size = [row.width, row.height]
     return {"photo": row.id, "name": row.name, "size": size, "state": row.state, "revision": row.revision}
 

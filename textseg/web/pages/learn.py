@@ -15,8 +15,7 @@ from textseg.errors import HeadError, PhotoError, ProjectError, TrainingError
 from textseg.labelmap import index_png
 from textseg.model import Model, Scene
 from textseg.project.labeller import pseudo_label_all
-from textseg.project.schema import Photo as Row
-from textseg.project.versions import Versions
+from textseg.project.schema import StoredPhoto
 from textseg.segmentation import segment
 from textseg.web.api.project import ProjectApi
 from textseg.web.engine import Engine
@@ -56,10 +55,6 @@ class Learn:
         self._downloads = component.GRADIO_CACHE
         return component
 
-    @property
-    def _versions(self) -> Versions:
-        return Versions(self._api.project)
-
     # What there is to learn from
 
     def overview(self, message: Any) -> dict[str, Any]:
@@ -87,7 +82,7 @@ class Learn:
             "none": totals.get(-1, [0, 0, 0]),
         }
 
-    def _count(self, row: Row) -> dict[int, list[int]]:
+    def _count(self, row: StoredPhoto) -> dict[int, list[int]]:
         """Regions and pixels of one photo by class id; counted once a revision."""
         key = (self._api.key, row.id, row.revision)
         if key not in self._counted:
@@ -106,18 +101,18 @@ class Learn:
 
     def state(self, message: Any) -> dict[str, Any]:
         """The newest training with its curve, the older ones in short, and all heads."""
-        trainings = self._versions.trainings()
+        trainings = self._api.project.trainings.all()
         newest = trainings[0] if trainings else None
-        heads = self._versions.heads()
+        heads = self._api.project.heads.all()
         for head in heads:
             head["data"] = {**head["data"], "held_back": len(head["data"]["held_back"])}
         short = [{key: row[key] for key in ("id", "state", "problem", "began", "seconds", "head")} for row in trainings]
-        keep = self._versions.keeps_learning
+        keep = self._api.project.trainings.keeps_learning
         return {"training": newest, "trainings": short[:20], "heads": heads, "run": self._run.state(), "keep": keep}
 
     def keep(self, message: Any) -> dict[str, Any]:
         """`{"on"}`: whether a photo that is done begins a training by itself."""
-        self._versions.keep_learning(isinstance(message, dict) and message.get("on") is True)
+        self._api.project.trainings.keep_learning(isinstance(message, dict) and message.get("on") is True)
         return {}
 
     def train(self, message: Any) -> dict[str, Any]:
@@ -126,18 +121,18 @@ class Learn:
 
     def cancel(self, message: Any) -> dict[str, Any]:
         """`{"training"}`: stop it at its next step."""
-        self._versions.cancel(_number(message, "training"))
+        self._api.project.trainings.cancel(_number(message, "training"))
         return {}
 
     def activate(self, message: Any) -> dict[str, Any]:
         """`{"head"}`: label with it from now on; null goes back to the head that the program was started with."""
         head = message.get("head") if isinstance(message, dict) else None
-        self._versions.activate(None if head is None else _number(message, "head"))
+        self._api.project.heads.activate(None if head is None else _number(message, "head"))
         return {}
 
     def download(self, message: Any) -> dict[str, Any]:
         """`{"head"}` -> the address of its file."""
-        path = save_file_to_cache(self._versions.path(_number(message, "head")), self._downloads)
+        path = save_file_to_cache(self._api.project.heads.path(_number(message, "head")), self._downloads)
         return {"url": f"gradio_api/file={path}"}
 
     def relabel(self, message: Any) -> dict[str, Any]:
@@ -167,7 +162,7 @@ class Learn:
         Without a photo one that was held back, else any that is corrected; without a head the newest.
         """
         fields = message if isinstance(message, dict) else {}
-        heads = self._versions.heads()
+        heads = self._api.project.heads.all()
         if not heads:
             raise HeadError("There is no head to compare yet; train one.")
         wanted = fields.get("head")
@@ -201,11 +196,11 @@ class Learn:
             "photos": [{"photo": one.id, "name": one.name} for one in self._photos_to_compare(head)[:200]],
         }  # fmt: skip
 
-    def _photos_to_compare(self, head: dict[str, Any]) -> list[Row]:
+    def _photos_to_compare(self, head: dict[str, Any]) -> list[StoredPhoto]:
         held = set(head["data"]["held_back"])
         return sorted(self._api.project.photos(), key=lambda row: (row.name not in held, row.id))
 
-    def _photo_to_compare(self, key: Any, head: dict[str, Any]) -> Row:
+    def _photo_to_compare(self, key: Any, head: dict[str, Any]) -> StoredPhoto:
         if key is not None:
             return self._api.project.photo(key)
         rows = self._photos_to_compare(head)
@@ -215,16 +210,16 @@ class Learn:
 
     def _model_before(self, head: dict[str, Any]) -> Model:
         """The head that was active when `head` was trained, as far as it is still there."""
-        number = str(head["start"]).removeprefix("head ")
+        number = head["started_from"]
         try:
-            return self._learnt(int(number)) if number.isdecimal() else self._engine.model()
+            return self._engine.model() if number is None else self._learnt(number)
         except (HeadError, ProjectError):
             return self._engine.model()
 
     def _learnt(self, head_id: int) -> Model:
-        return self._engine.learnt(self._versions.path(head_id), f"head {head_id}")
+        return self._engine.learnt(self._api.project.heads.path(head_id), f"head {head_id}")
 
-    def _scene(self, row: Row, model: Model) -> Scene:
+    def _scene(self, row: StoredPhoto, model: Model) -> Scene:
         return self._api.scene(row, model)
 
     # What to label next
@@ -256,7 +251,7 @@ class Learn:
             ],
         }
 
-    def _known(self, row: Row, encodings: Any, ids: list[int]) -> Any:
+    def _known(self, row: StoredPhoto, encodings: Any, ids: list[int]) -> Any:
         from trainer import suggest
 
         features = encodings.of(row)[0].flatten(1).float().mean(1)
@@ -265,7 +260,7 @@ class Learn:
         return suggest.View(row.id, torch.nn.functional.normalize(features, dim=0), presence)
 
     def _suggested(
-        self, row: Row, reason: str, encodings: Any, model: Model, vocabulary: Any, ids: list[int]
+        self, row: StoredPhoto, reason: str, encodings: Any, model: Model, vocabulary: Any, ids: list[int]
     ) -> dict[str, Any]:
         from trainer import corrections, suggest
 
