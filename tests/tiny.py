@@ -10,6 +10,7 @@ from PIL import Image
 from torch import nn
 
 from textseg.model import Model
+from textseg.model.heads import Head
 
 
 class TinyBackbone:
@@ -43,7 +44,7 @@ class TinyBackbone:
         return Projection(self._project)
 
 
-class Projection(nn.Module):
+class Projection(Head):
     def __init__(self, project: nn.Conv2d) -> None:
         super().__init__()
         self.project = project

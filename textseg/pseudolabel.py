@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from textseg import grids
 from textseg.labelmap import LabelMap
 from textseg.model import Scene
 from textseg.proposals import Mask, Proposals, load_proposer
@@ -67,7 +68,7 @@ class PseudoLabels:
         """
         labels, surety = self._painted(confidence, margin)
         height, width = labels.ids.shape
-        cell = (np.arange(height) * grid[0] // height)[:, None] * grid[1] + np.arange(width) * grid[1] // width
+        cell = grids.cell_numbers((height, width), grid)
         cells, words = grid[0] * grid[1], len(self.vocabulary) + 1
         votes = np.bincount((cell * words + labels.ids).ravel(), minlength=cells * words).reshape(cells, words)
         share = votes / np.maximum(votes.sum(1, keepdims=True), 1)
@@ -113,8 +114,7 @@ def label_regions(
     if proposals is None:
         proposals = load_proposer("regions").open(scene.photo, scene)
     masks = proposals.everything()
-    similarity = torch.from_numpy(scene.similarity(vocabulary, templates=templates))
-    scores = pool_nested(masks, similarity)
+    scores = pool_nested(masks, scene.scores(vocabulary, templates))
     probability = (scores * scene.model.logit_scale).softmax(1)
     best = probability.topk(min(2, len(vocabulary)), dim=1)
     surety = best.values[:, 0]
@@ -122,7 +122,7 @@ def label_regions(
     regions = [
         LabelledRegion(mask, int(word) + 1, float(p), float(gap), region_scores)
         for mask, word, p, gap, region_scores in zip(
-            masks, best.indices[:, 0], surety, margin, scores.numpy(), strict=True
+            masks, best.indices[:, 0], surety, margin, scores.cpu().numpy(), strict=True
         )
     ]
     return PseudoLabels(regions, vocabulary, scene.size)
@@ -142,7 +142,7 @@ def pool_nested(masks: Sequence[Mask], grid: torch.Tensor) -> torch.Tensor:
     cover = _coverages(masks, grid)
     area = cover.sum(1)
     inside = cover @ (cover > 0.5).float().T > INSIDE * area[:, None]
-    heard = (inside & (area >= area[:, None]) | torch.eye(len(masks), dtype=torch.bool)).float()
+    heard = (inside & (area >= area[:, None]) | torch.eye(len(masks), dtype=torch.bool, device=grid.device)).float()
     return heard @ _means(cover, grid) / heard.sum(1, keepdim=True)
 
 
@@ -157,18 +157,17 @@ def _coverages(masks: Sequence[Mask], grid: torch.Tensor) -> torch.Tensor:
     cover = np.zeros((len(masks), height * width), np.float32)
     for row, mask in zip(cover, masks, strict=True):
         row[:] = _coverage(mask, (height, width)).ravel()
-    return torch.from_numpy(cover)
+    return torch.from_numpy(cover).to(grid.device)
 
 
 def _coverage(mask: Mask, grid: tuple[int, int]) -> np.ndarray:
     """(h, w) the share of each grid cell that the mask covers, from SAMPLES x SAMPLES points a cell."""
     width, height = mask.size
     rows, columns = (
-        ((np.arange(cells * SAMPLES) + 0.5) * pixels / (cells * SAMPLES)).astype(np.intp)
-        for cells, pixels in zip(grid, (height, width), strict=True)
+        grids.nearest(cells * SAMPLES, pixels) for cells, pixels in zip(grid, (height, width), strict=True)
     )
     share = mask.sample(rows, columns).reshape(grid[0], SAMPLES, grid[1], SAMPLES).mean((1, 3))
     if not share.any() and mask.area:  # smaller than the space between two points
         left, top, _, _ = mask.bbox
-        share[top * grid[0] // height, left * grid[1] // width] = 1
+        share[grids.cells(height, grid[0])[top], grids.cells(width, grid[1])[left]] = 1
     return share

@@ -10,10 +10,10 @@ from tests.tiny import noise_photo, tiny_model
 from textseg import refine
 from textseg.errors import UnknownNameError
 from textseg.model import Scene, dense
+from textseg.model.decision import decide
 from textseg.model.partition import Partition, RegionScores
 from textseg.refine import guided, pamr
 from textseg.refine.proposals import Masks, vote
-from textseg.segmentation import decide
 from textseg.vocabulary import Vocabulary
 
 NAMES = refine.names()
@@ -32,7 +32,7 @@ def two_colours(width: int = 120, height: int = 80, edge: int = 70) -> Image.Ima
 
 
 def ids_of(scene: Scene, scores: torch.Tensor | RegionScores, words: int) -> np.ndarray:
-    return decide(scene, scores, Vocabulary.from_names(f"word {k}" for k in range(words)))[0]
+    return decide(scores, Vocabulary.from_names(f"word {k}" for k in range(words)), scene.size[::-1])[0]
 
 
 @pytest.mark.parametrize("name", ["guided", "pamr", "regions"])

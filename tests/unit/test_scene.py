@@ -1,3 +1,5 @@
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -115,3 +117,31 @@ def test_windows_average_similarities_where_they_overlap(model):
     assert scene.grid == (8, 16)
     whole = tiny_model().encode(noise_photo(128, 64))  # patches see only themselves, so windows change nothing
     torch.testing.assert_close(scene.embedding, whole.embedding)
+
+
+def test_features_alone_are_those_of_the_scene(model):
+    for sizes in ((), ((32, 0.25), (64, 0.75))):
+        model.head.sizes = sizes
+        photo = noise_photo()
+        assert torch.equal(model.features(photo), model.encode(photo).features)
+
+
+def test_what_the_cache_holds_can_be_asked_while_scenes_come_and_go(model):
+    class Slow(dict):
+        """Scenes whose listing is interrupted by another thread's `put`."""
+
+        move_to_end = popitem = lambda *_, **__: None
+
+        def values(self):
+            for k, scene in enumerate(super().values()):
+                if k == 0 and other.ident is None:
+                    other.start()
+                    other.join(0.05)
+                yield scene
+
+    cache, scene = SceneCache(), model.encode(noise_photo())
+    cache._scenes = Slow({0: scene, 1: scene})
+    other = threading.Thread(target=cache.put, args=(2, scene))
+    assert cache.nbytes == 2 * scene.nbytes
+    other.join()
+    assert cache.nbytes == 3 * scene.nbytes

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from os import PathLike
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +14,7 @@ from textseg.errors import HeadError
 from textseg.model import backbones, heads
 from textseg.model.backbones import Backbone
 from textseg.model.embedding import embed_words
+from textseg.model.heads import Head
 from textseg.model.scene import Scene, SceneCache
 from textseg.model.windows import Box, laid, windows
 from textseg.shipped import asset
@@ -54,9 +54,9 @@ def default_head(name: str) -> PathLike[str] | None:
 class Model:
     """A backbone and a head; `encode` once, ask the scene often."""
 
-    def __init__(self, backbone: Backbone, head: Any, head_name: str) -> None:
+    def __init__(self, backbone: Backbone, head: Head, head_name: str) -> None:
         self.backbone, self.head, self.head_name = backbone, head, head_name
-        self.logit_scale: float = getattr(head, "logit_scale", backbone.logit_scale)
+        self.logit_scale: float = head.logit_scale or backbone.logit_scale
         self._texts: dict[tuple[str, str], torch.Tensor] = {}
         self._lock = threading.Lock()
 
@@ -64,25 +64,33 @@ class Model:
     def name(self) -> str:
         return self.backbone.name
 
+    @property
+    def device(self) -> torch.device:
+        """Where the head is; embeddings and similarities are made there."""
+        return next((t.device for t in [*self.head.parameters(), *self.head.buffers()]), torch.device("cpu"))
+
     @torch.inference_mode()
     def encode(self, photo: Image.Image) -> Scene:
-        """Encode one photo (any PIL image); this is the only place where the image encoder runs."""
+        """Encode one photo (any PIL image) into a scene."""
         photo = images.open(photo)
-        *coarse, (finest, weight) = getattr(self.head, "sizes", ()) or ((self.backbone.short_side, 1.0),)
         with self._lock:
-            whole, pieces = self._pieces(photo, finest)
-            features = laid(whole, pieces)
-            if not coarse:  # of several windows the embeddings are averaged: similarities are linear in them
-                embedding = laid(whole, [(box, self.head(piece[None])[0]) for box, piece in pieces])
-            else:
-                features = weight * features
-                for side, share in coarse:
-                    resized = F.interpolate(
-                        laid(*self._pieces(photo, side))[None], features.shape[-2:], mode="bilinear"
-                    )
-                    features += share * resized[0]
+            if self.head.sizes:
+                features = self._averaged(photo)
                 embedding = self.head(features[None])[0]
+            else:  # of several windows the embeddings are averaged: similarities are linear in them
+                whole, pieces = self._pieces(photo, self.backbone.short_side)
+                features = laid(whole, pieces)
+                embedding = laid(whole, [(box, self.head(piece[None])[0]) for box, piece in pieces])
         return Scene(photo, embedding, features.half(), self)
+
+    @torch.inference_mode()
+    def features(self, photo: Image.Image) -> torch.Tensor:
+        """(D, h, w) float16 features of one photo (any PIL image), as its scene holds them; the head does not run."""
+        photo = images.open(photo)
+        with self._lock:
+            if self.head.sizes:
+                return self._averaged(photo).half()
+            return laid(*self._pieces(photo, self.backbone.short_side)).half()
 
     @torch.inference_mode()
     def scene(self, photo: Image.Image, features: torch.Tensor) -> Scene:
@@ -90,8 +98,17 @@ class Model:
 
         With sliding windows it is close to what `encode` gives, not equal.
         """
-        embedding = self.head(features[None].float().to(self._device))[0]
+        embedding = self.head(features[None].float().to(self.device))[0]
         return Scene(photo, embedding, features, self)
+
+    def _averaged(self, photo: Image.Image) -> torch.Tensor:
+        """(D, h, w) the weighted mean of the features at the head's own sizes, on the grid of the finest."""
+        *coarse, (finest, weight) = self.head.sizes
+        features = weight * laid(*self._pieces(photo, finest))
+        for side, share in coarse:
+            resized = F.interpolate(laid(*self._pieces(photo, side))[None], features.shape[-2:], mode="bilinear")
+            features += share * resized[0]
+        return features
 
     def _pieces(self, photo: Image.Image, short_side: int) -> tuple[tuple[int, int], list[tuple[Box, torch.Tensor]]]:
         """The photo's working size, and the (D, h, w) features of each window that covers it."""
@@ -107,14 +124,10 @@ class Model:
         missing = list(dict.fromkeys(text for text in texts if (text, templates) not in self._texts))
         if missing:
             with torch.inference_mode():
-                mapped = self.head.text(embed_words(self.backbone.embed, missing, templates).to(self._device))
+                mapped = self.head.text(embed_words(self.backbone.embed, missing, templates).to(self.device))
             if len(self._texts) > 20_000:
                 self._texts.clear()
             self._texts.update({(text, templates): row for text, row in zip(missing, mapped, strict=True)})
         owner = [k for k, word in enumerate(vocabulary) for _ in word.texts]
         vectors = torch.stack([self._texts[text, templates] for text in texts])
         return vectors, torch.tensor(owner, device=vectors.device)
-
-    @property
-    def _device(self) -> torch.device:
-        return next((t.device for t in [*self.head.parameters(), *self.head.buffers()]), torch.device("cpu"))

@@ -2,10 +2,11 @@
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+
+from textseg.model.heads import Head
 
 
-class ConSE(nn.Module):
+class ConSE(Head):
     """A position's embedding is the convex combination of class-name embeddings under the classifier's posterior.
 
     p = softmax(scale * logits);  z = normalise(sum_c p_c (e_c - m/2));  similarity = z . normalise(t - m/2),

@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from scipy import sparse
 
-from textseg import images
+from textseg import grids, images
 
 WORKING_SIDE = 640
 """Partitions are found on a copy of the photo whose long side is at most this."""
@@ -44,7 +44,7 @@ class Partition:
         """(K, h, w) scores -> (K, R): the mean of the upsampled scores over each region."""
         words, height, width = grid.shape
         flat = grid.reshape(words, -1).cpu().numpy()
-        return torch.from_numpy((self.weights(height, width) @ flat.T).T.astype(np.float32))
+        return torch.from_numpy((self.weights(height, width) @ flat.T).T.astype(np.float32)).to(grid.device)
 
     def scores(self, grid: torch.Tensor) -> RegionScores:
         """The pooled (K, h, w) scores together with the regions they belong to."""
@@ -53,7 +53,7 @@ class Partition:
     def weights(self, height: int, width: int) -> sparse.csr_matrix:
         """(R, height * width) rows that sum to 1: how much each grid cell counts in each region."""
         if (height, width) not in self._weights:
-            rows, columns = (_bilinear(n, m) for n, m in zip(self.ids.shape, (height, width), strict=True))
+            rows, columns = (_ends(n, m) for n, m in zip(self.ids.shape, (height, width), strict=True))
             total = sparse.csr_matrix((self.count, height * width))
             for y, weight_y in rows:
                 for x, weight_x in columns:
@@ -65,10 +65,7 @@ class Partition:
 
     def spread(self, values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """(H, W): the value (R,) of the region under each pixel of a photo of `size` (H, W)."""
-        rows, columns = (
-            np.minimum((np.arange(n) + 0.5) * m / n, m - 1).astype(np.intp)
-            for n, m in zip(size, self.ids.shape, strict=True)
-        )
+        rows, columns = (grids.nearest(n, m) for n, m in zip(size, self.ids.shape, strict=True))
         return values[self.ids[rows[:, None], columns[None, :]]]
 
 
@@ -93,9 +90,9 @@ class Layers(Partition):
 
     def pool(self, grid: torch.Tensor) -> torch.Tensor:
         """(K, h, w) scores -> (K, R): the mean over the layers of the mean of the upsampled scores in each region."""
-        total = torch.zeros(len(grid), self.count)
+        total = torch.zeros(len(grid), self.count, device=grid.device)
         for layer, parents in zip(self.layers, self._parents, strict=True):
-            total += layer.pool(grid)[:, parents]
+            total += layer.pool(grid)[:, parents.to(grid.device)]
         return total / len(self.layers)
 
 
@@ -129,9 +126,7 @@ def slic(photo: Image.Image, granularity: float = 0.5) -> Partition:
     return Partition(np.unique(found, return_inverse=True)[1].reshape(found.shape))
 
 
-def _bilinear(pixels: int, cells: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """For one axis: the two grid cells that each pixel reads (align_corners=False) and their weights."""
-    centre = np.maximum((np.arange(pixels) + 0.5) * cells / pixels - 0.5, 0)
-    above = np.minimum(centre.astype(np.intp), cells - 1)
-    share = centre - above
-    return [(above, 1 - share), (np.minimum(above + 1, cells - 1), share)]
+def _ends(pixels: int, cells: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """For one axis: the two grid cells that each pixel reads, with their weights."""
+    first, second, share = grids.between(pixels, cells)
+    return [(first, 1 - share), (second, share)]

@@ -12,8 +12,10 @@ import numpy as np
 import torch
 from PIL import Image
 
+from textseg import grids
 from textseg.labelmap import LabelMap
 from textseg.model import dense
+from textseg.model.decision import decide
 from textseg.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -48,7 +50,8 @@ class Scene:
     @property
     def nbytes(self) -> int:
         """Memory that the scene holds, for caches bounded by bytes."""
-        held = [self.embedding, self.features, *self._derived.values()]
+        # A copy in one step: another thread may be adding to it, and its lock is held for as long as that computes.
+        held = [self.embedding, self.features, *self._derived.copy().values()]
         return self.photo.width * self.photo.height * 3 + sum(getattr(x, "nbytes", 0) for x in held)
 
     def once(self, key: Any, compute: Callable[[], Any]) -> Any:
@@ -58,6 +61,15 @@ class Scene:
                 self._derived[key] = compute()
             return self._derived[key]
 
+    def scores(self, vocabulary: Vocabulary, templates: str | None = None) -> torch.Tensor:
+        """`similarity` as a (K, h, w) tensor on the model's device."""
+        texts, owner = self.model.embed(vocabulary, templates)
+        scores = torch.einsum("ehw,ke->khw", self.embedding, texts)
+        if len(scores) == len(vocabulary):
+            return scores
+        best = scores.new_full((len(vocabulary), *self.grid), -torch.inf)
+        return best.scatter_reduce_(0, owner[:, None, None].expand_as(scores), scores, "amax")
+
     def similarity(
         self, vocabulary: Vocabulary, *, full_size: bool = False, templates: str | None = None
     ) -> np.ndarray:
@@ -65,7 +77,7 @@ class Scene:
 
         With `full_size` it is upsampled to the photo, (K, H, W), which takes 4 K H W bytes.
         """
-        grid = self._similarity(vocabulary, templates)
+        grid = self.scores(vocabulary, templates)
         if full_size:
             grid = dense.upsample(grid, (self.photo.height, self.photo.width))
         return grid.cpu().numpy()
@@ -82,29 +94,19 @@ class Scene:
         `by` is "pixel", or "unit" to smooth the scores over the photo's semantic units first. Where the winner's
         similarity is below its own threshold (or `threshold`), or the winner is a background word, the pixel is 0.
         """
-        grid = self._similarity(vocabulary, templates)
+        grid = self.scores(vocabulary, templates)
         if by == "unit":
             grid = self.units().smooth(grid)
         elif by != "pixel":
             raise ValueError(f"a scene labels by 'pixel' or 'unit', not by '{by}'")
-        return self.decide(grid, vocabulary, threshold)
-
-    def decide(self, grid: torch.Tensor, vocabulary: Vocabulary, threshold: float | None = None) -> LabelMap:
-        """The label map of (K, h, w) similarities on any grid that covers the photo."""
-        ids, score = dense.label(
-            grid,
-            (self.photo.height, self.photo.width),
-            thresholds=least_similarity(vocabulary, threshold, grid.device),
-            shown=torch.tensor([not word.background for word in vocabulary], device=grid.device),
-        )
+        ids, score = decide(grid, vocabulary, (self.photo.height, self.photo.width), threshold)
         return LabelMap(ids, vocabulary, self.confidence(grid, ids), score)
 
     def confidence(self, grid: torch.Tensor, ids: np.ndarray) -> dict[int, float]:
         """Per class id in `ids` (H, W): the mean probability (softmax over words) of the class over its pixels."""
         probability = (grid * self.model.logit_scale).softmax(0).cpu().numpy()
         words, height, width = probability.shape
-        rows = np.minimum(np.arange(ids.shape[0]) * height // ids.shape[0], height - 1)
-        columns = np.minimum(np.arange(ids.shape[1]) * width // ids.shape[1], width - 1)
+        rows, columns = grids.cells(ids.shape[0], height), grids.cells(ids.shape[1], width)
         # How many pixels of each class fall into each grid cell, row of cells by row of cells.
         total, pixels = np.zeros(words + 1), np.zeros(words + 1)
         for row in range(height):
@@ -127,20 +129,12 @@ class Scene:
         width, height = self.size
         if not (0 <= x < width and 0 <= y < height):
             raise ValueError(f"the pixel ({x}, {y}) lies outside the photo of {width} x {height} pixels")
-        grid = self._similarity(vocabulary, None)
+        grid = self.scores(vocabulary)
         # grid_sample with align_corners=False reads the same bilinear surface that labelling upsamples to.
         at = torch.tensor([[[[(2 * x + 1) / width - 1, (2 * y + 1) / height - 1]]]], device=grid.device)
         scores = torch.nn.functional.grid_sample(grid[None], at, padding_mode="border", align_corners=False).flatten()
         best = scores.topk(min(n, len(vocabulary)))
         return [(vocabulary[int(i)].name, float(s)) for s, i in zip(best.values, best.indices, strict=True)]
-
-    def _similarity(self, vocabulary: Vocabulary, templates: str | None) -> torch.Tensor:
-        texts, owner = self.model.embed(vocabulary, templates)
-        scores = torch.einsum("ehw,ke->khw", self.embedding, texts)
-        if len(scores) == len(vocabulary):
-            return scores
-        best = scores.new_full((len(vocabulary), *self.grid), -torch.inf)
-        return best.scatter_reduce_(0, owner[:, None, None].expand_as(scores), scores, "amax")
 
     @cached_property
     def thumbnail(self) -> Image.Image:
@@ -148,17 +142,6 @@ class Scene:
         small = self.photo.copy()
         small.thumbnail((256, 256))
         return small
-
-
-def least_similarity(vocabulary: Vocabulary, threshold: float | None, device: Any = None) -> torch.Tensor | None:
-    """(K,) the similarity below which each word shows as none, or None when no word has a threshold.
-
-    A threshold of 0 or less means "always show".
-    """
-    given = [word.threshold if word.threshold is not None else threshold for word in vocabulary]
-    if not any(given):
-        return None
-    return torch.tensor([t if t and t > 0 else -torch.inf for t in given], device=device)
 
 
 class SceneCache:
@@ -181,7 +164,7 @@ class SceneCache:
         with self._lock:
             self._scenes[key] = scene
             self._scenes.move_to_end(key)
-            while len(self._scenes) > 1 and self.nbytes > self.max_bytes:
+            while len(self._scenes) > 1 and self._held() > self.max_bytes:
                 self._scenes.popitem(last=False)
 
     def __len__(self) -> int:
@@ -189,4 +172,9 @@ class SceneCache:
 
     @property
     def nbytes(self) -> int:
+        """Bytes that all scenes hold together."""
+        with self._lock:
+            return self._held()
+
+    def _held(self) -> int:
         return sum(scene.nbytes for scene in self._scenes.values())

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage, sparse
 
-from textseg import images
+from textseg import grids, images
 from textseg.model.partition import WORKING_SIDE, Partition
 
 SUPERPIXELS = 1500
@@ -171,7 +171,7 @@ def _segments(small: Image.Image, shape: tuple[int, int]) -> list[np.ndarray]:
     from skimage.segmentation import felzenszwalb
 
     half = images.limit(small, max(1, max(small.size) // 2))
-    rows, columns = (np.arange(n) * m // n for n, m in zip(shape, half.size[::-1], strict=True))
+    rows, columns = (grids.cells(n, m) for n, m in zip(shape, half.size[::-1], strict=True))
     return [
         felzenszwalb(np.asarray(half), scale=scale / 2, sigma=0.5, min_size=max(1, scale // 12))[rows[:, None], columns]
         for scale in SCALES

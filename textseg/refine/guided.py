@@ -39,17 +39,17 @@ def guided(scene: Scene, grid: torch.Tensor) -> torch.Tensor:
 
     a = (cov(I) + eps)^-1 cov(I, p) and b = mean(p) - a . mean(I) in the window around each pixel (equations 19 to 21).
     """
-    return scene.once("guide", lambda: Guide(scene.photo)).filter(grid)
+    return scene.once("guide", lambda: Guide(scene.photo, grid.device)).filter(grid)
 
 
 class Guide:
     """A photo as guidance: its colours at both sizes, and their means and inverse covariances in coarse windows."""
 
-    def __init__(self, photo: Image.Image) -> None:
-        self.fine, self.coarse = (_colours(images.limit(photo, side)) for side in (FINE_SIDE, COARSE_SIDE))
+    def __init__(self, photo: Image.Image, device: torch.device | None = None) -> None:
+        self.fine, self.coarse = (_colours(images.limit(photo, side)).to(device) for side in (FINE_SIDE, COARSE_SIDE))
         self.mean = box_mean(self.coarse)
         covariance = box_mean(self.coarse[:, None] * self.coarse) - self.mean[:, None] * self.mean
-        damped = covariance.permute(2, 3, 0, 1) + EPSILON * torch.eye(3)
+        damped = covariance.permute(2, 3, 0, 1) + EPSILON * torch.eye(3, device=device)
         self.inverse = torch.linalg.inv(damped).permute(2, 3, 0, 1).contiguous()
 
     @property
@@ -62,7 +62,7 @@ class Guide:
         shrink = min(1.0, (MOST_BYTES / (4 * len(grid) * height * width)) ** 0.5)
         size = max(1, int(height * shrink)), max(1, int(width * shrink))
         colours = F.interpolate(self.fine[None], size, mode="area")[0]
-        filtered = torch.empty(len(grid), *size)
+        filtered = torch.empty(len(grid), *size, device=grid.device)
         for out, scores in zip(filtered.split(WORDS_AT_ONCE), grid.split(WORDS_AT_ONCE), strict=True):
             slope, offset = self._coefficients(dense.upsample(scores, tuple(self.coarse.shape[1:])))
             out.copy_(dense.upsample(offset, size))
@@ -85,7 +85,7 @@ def box_mean(values: torch.Tensor) -> torch.Tensor:
     Differences of running sums: the time does not depend on the radius.
     """
     for axis in (-2, -1):
-        pixel = torch.arange(values.shape[axis])
+        pixel = torch.arange(values.shape[axis], device=values.device)
         first, last = (pixel - RADIUS).clamp(min=0), (pixel + RADIUS + 1).clamp(max=len(pixel))
         padding = (1, 0) if axis == -1 else (0, 0, 1, 0)
         total = F.pad(values.cumsum(axis), padding)

@@ -33,10 +33,10 @@ REPETITIONS = 10
 def pamr(scene: Scene, grid: torch.Tensor) -> torch.Tensor:
     """(K, h, w) -> (K, h', w') scores, each the weighted mean of those at like colours around."""
     affinity = scene.once("affinity", lambda: Affinity.of(images.limit(scene.photo, WORKING_SIDE)))
-    scores = dense.upsample(grid, affinity.size).flatten(1).T.contiguous().numpy()
+    scores = dense.upsample(grid, affinity.size).flatten(1).T.contiguous().cpu().numpy()
     for _ in range(REPETITIONS):
         scores = affinity.weights @ scores
-    return torch.from_numpy(scores).T.reshape(len(grid), *affinity.size)
+    return torch.from_numpy(scores).T.reshape(len(grid), *affinity.size).to(grid.device)
 
 
 @dataclass

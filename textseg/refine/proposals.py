@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from textseg import images
+from textseg import grids, images
 from textseg.model import dense, partition
 from textseg.model.partition import Partition, RegionScores
 from textseg.model.scene import Scene
@@ -42,7 +42,7 @@ def mask_vote(scene: Scene, grid: torch.Tensor) -> RegionScores:
     pairs, cells = np.unique(seen * (len(grid) + 1) + ids, return_inverse=True)
     scores = Partition(cells.reshape(ids.shape)).scores(grid)
     losers = torch.arange(1, len(grid) + 1)[:, None] != torch.from_numpy(pairs % (len(grid) + 1))
-    scores.table[losers] = scores.table.min() - 1
+    scores.table[losers.to(grid.device)] = scores.table.min() - 1
     return scores
 
 
@@ -87,10 +87,7 @@ def _masks(scene: Scene) -> Masks:
 def _find(scene: Scene) -> Masks:
     """Everything-masks, read at the pixels of the size that partitions have."""
     width, height = images.limit(scene.photo, partition.WORKING_SIDE).size
-    rows, columns = (
-        ((np.arange(n) + 0.5) * side / n).astype(np.intp)
-        for n, side in ((height, scene.photo.height), (width, scene.photo.width))
-    )
+    rows, columns = grids.nearest(height, scene.photo.height), grids.nearest(width, scene.photo.width)
     found = load_proposer("regions").open(scene.photo, scene).everything()
     masks = sorted(found, key=lambda mask: -mask.area)
     packed = [np.packbits(mask.to_array()[rows[:, None], columns]) for mask in masks]

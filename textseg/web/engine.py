@@ -59,7 +59,7 @@ class Engine:
         model = self.model()
         with self._encoding:
             if head not in self._learnt:
-                loaded = load_head(head, model.backbone).to(model._device)
+                loaded = load_head(head, model.backbone).to(model.device)
                 self._learnt = {**dict(list(self._learnt.items())[-3:]), head: Model(model.backbone, loaded, name)}
             return self._learnt[head]
 
@@ -125,7 +125,7 @@ class Engine:
                 "templates": backbone.templates,
                 "short_side": backbone.short_side,
                 "patch_stride": backbone.patch_stride,
-                "device": str(model._device),
+                "device": str(model.device),
                 "memory_mb": memory_mb(),
                 "scenes": len(self.scenes),
                 "scenes_mb": round(self.scenes.nbytes / 2**20),

@@ -52,7 +52,7 @@ class Nouns:
             except OSError:
                 log.info("the embedded nouns could not be kept in %s", path.parent)
         with torch.inference_mode():
-            self._mapped = model.head.text(embedded.to(model._device)).float()
+            self._mapped = model.head.text(embedded.to(model.device)).float()
         self.done = len(self.words)
         self._ready.set()
 

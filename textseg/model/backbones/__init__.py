@@ -5,13 +5,15 @@ A backbone is named `family` or `family:details`: `lite`, `clip:ViT-B-16/openai`
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from PIL import Image
-from torch import nn
 
 from textseg.registry import Registry
+
+if TYPE_CHECKING:
+    from textseg.model.heads import Head
 
 
 class Backbone(Protocol):
@@ -45,7 +47,7 @@ class Backbone(Protocol):
     def embed(self, texts: Sequence[str]) -> torch.Tensor:
         """(K, E) unit text embeddings."""
 
-    def alignment(self) -> nn.Module | None:
+    def alignment(self) -> "Head | None":
         """The untrained head: what links features and words before anything is trained; None when nothing does."""
 
 

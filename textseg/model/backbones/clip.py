@@ -20,6 +20,7 @@ from torch import nn
 from textseg.errors import WeightsError
 from textseg.model import backbones, readouts, vit, weights
 from textseg.model.backbones import register
+from textseg.model.heads import Head
 from textseg.registry import Facts
 
 # Of the weights, by the beginning of the tag; what is not listed is unknown here.
@@ -129,7 +130,7 @@ class Clip:
         return (pixels.permute(0, 3, 1, 2).float().div_(255) - self._mean) / self._std
 
 
-class Projection(nn.Module):
+class Projection(Head):
     """CLIP's own way from tokens to words: ln_post, projection, unit length."""
 
     def __init__(self, visual: nn.Module) -> None:
@@ -140,10 +141,6 @@ class Projection(nn.Module):
         """(B, D, h, w) -> (B, E, h, w) unit embeddings."""
         x = self.norm(features.movedim(1, 3))
         return F.normalize(x if self.projection is None else x @ self.projection, dim=3).movedim(3, 1)
-
-    def text(self, embeddings: torch.Tensor) -> torch.Tensor:
-        """(K, E) unit text embeddings, as they are."""
-        return embeddings
 
 
 def encode_text(model: nn.Module, tokens: torch.Tensor) -> torch.Tensor:

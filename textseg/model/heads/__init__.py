@@ -34,8 +34,11 @@ class Head(nn.Module):
     Subclasses take their whole configuration as keyword arguments of `build` and keep it in `config`.
     """
 
-    kind: ClassVar[str]
-    config: dict[str, Any]
+    kind: ClassVar[str] = "none"
+    """The head type in a head file; "none" is a backbone's own alignment, which no file holds."""
+    config: dict[str, Any] = {}
+    logit_scale: float | None = None
+    """Similarities are multiplied by this before a softmax over words; None: by the backbone's own scale."""
     sizes: tuple[tuple[int, float], ...] = ()
     """(short side, weight) of the sizes at which a photo is encoded, the finest last; empty: the backbone's own.
 

@@ -1,12 +1,18 @@
 """AFSS's head: a single transformer block and a linear layer (arXiv 2403.09307, stage 2)."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from textseg.errors import HeadError
-from textseg.model.backbones import Backbone
 from textseg.model.heads import Head, register
+
+if TYPE_CHECKING:
+    from textseg.model.backbones import Backbone
 
 WIDEST = 768
 """Features wider than this are first brought to NARROW: attention at 1280 channels would outgrow the backbone."""
@@ -31,7 +37,7 @@ class BlockHead(Head):
         self.out = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, text_dim))
 
     @classmethod
-    def build(cls, backbone: Backbone, width: int | None = None, heads: int = 6) -> "BlockHead":  # type: ignore[override]
+    def build(cls, backbone: Backbone, width: int | None = None, heads: int = 6) -> BlockHead:  # type: ignore[override]
         """`width` of the block (default: the features' own up to 768, else 384), a multiple of `heads`."""
         return cls(backbone.feature_dim, backbone.text_dim, width or default_width(backbone.feature_dim), heads)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from textseg.errors import HeadError
 from textseg.model.heads import Head, get, register
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class CorrectedHead(Head):
 
     def __init__(
         self,
-        base: nn.Module,
+        base: Head,
         base_facts: Mapping[str, Any],
         logit_scale: float,
         text_dim: int,
@@ -58,12 +59,12 @@ class CorrectedHead(Head):
         }  # fmt: skip
         self.base, self.logit_scale = base.requires_grad_(False), logit_scale
         self.presence, self.best, self.near = presence, best, near
-        self.sizes = tuple(getattr(base, "sizes", ()))
+        self.sizes = base.sizes
         self.classes = max(owner, default=-1) + 1
         self.register_buffer("owner", torch.tensor(list(owner), dtype=torch.long), persistent=False)
         self.register_buffer("names", torch.zeros(len(owner), text_dim))
         self.register_buffer("others", torch.zeros(others, text_dim))
-        embedding_dim = self._base_text(torch.zeros(1, text_dim)).shape[1]
+        embedding_dim = self.base.text(torch.zeros(1, text_dim)).shape[1]
         self.weight = nn.Parameter(torch.zeros(self.classes, embedding_dim))
         self.bias = nn.Parameter(torch.zeros(self.classes))
 
@@ -71,13 +72,13 @@ class CorrectedHead(Head):
     def build(cls, backbone: Backbone, **config: Any) -> CorrectedHead:
         """`base` in `config` is the base head's type and config; the type "none" is the backbone's own alignment."""
         facts = config.pop("base")
-        base: Any
         if facts["type"] == "none":
             base = copy.deepcopy(backbone.alignment())
         else:
             base = get(facts["type"]).build(backbone, **facts["config"])
-        scale = getattr(base, "logit_scale", backbone.logit_scale)
-        return cls(base, facts, scale, backbone.text_dim, **config)
+        if base is None:
+            raise HeadError(f"This head corrects the untrained alignment of '{backbone.name}', which has none.")
+        return cls(base, facts, base.logit_scale or backbone.logit_scale, backbone.text_dim, **config)
 
     def train(self, mode: bool = True) -> CorrectedHead:
         """The base stays as it was trained."""
@@ -100,7 +101,7 @@ class CorrectedHead(Head):
         cosine = (embeddings @ self.names.T - self.near) / (1 - self.near)
         near = cosine.new_zeros(len(embeddings), self.classes)
         near.scatter_reduce_(1, self.owner.expand(len(embeddings), -1), cosine.clamp(0, 1), "amax")
-        return torch.cat([self._base_text(embeddings), near], 1)
+        return torch.cat([self.base.text(embeddings), near], 1)
 
     def evidence(self, z: torch.Tensor) -> torch.Tensor:
         """What the residual is linear in, of (..., E, h, w) embeddings of the base."""
@@ -108,13 +109,13 @@ class CorrectedHead(Head):
 
     def start(self, z: torch.Tensor) -> torch.Tensor:
         """(B, E, h, w) embeddings of the base -> (B, C, h, w) what it says about the classes, best name of each."""
-        scores = torch.einsum("behw,te->bthw", z, self._base_text(self.names))
+        scores = torch.einsum("behw,te->bthw", z, self.base.text(self.names))
         best = scores.new_full((len(z), self.classes, *z.shape[-2:]), -torch.inf)
         return best.scatter_reduce_(1, self.owner[:, None, None].expand_as(scores), scores, "amax")
 
     def rest(self, z: torch.Tensor) -> torch.Tensor:
         """(B, E, h, w) -> (B, 1, h, w) logit of the other words together: log of the sum of their exponentials."""
-        scores = torch.einsum("behw,te->bthw", z, self._base_text(self.others))
+        scores = torch.einsum("behw,te->bthw", z, self.base.text(self.others))
         return (self.logit_scale * scores).logsumexp(1, keepdim=True)
 
     def absence(self, z: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
@@ -123,6 +124,3 @@ class CorrectedHead(Head):
         share = logits.softmax(1)[:, : self.classes].flatten(2)
         top = share.topk(max(1, int(self.best * share.shape[-1])), dim=-1).values.mean(-1)
         return ((top + LEAST_SHARE) / (1 + LEAST_SHARE)).log()
-
-    def _base_text(self, embeddings: torch.Tensor) -> torch.Tensor:
-        return self.base.text(embeddings) if hasattr(self.base, "text") else embeddings

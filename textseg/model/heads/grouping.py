@@ -1,12 +1,18 @@
 """MixReorg's head: a two-stage grouping block as in GroupViT (arXiv 2308.04829, figure 3; GroupViT: 2202.11094)."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from textseg.model.backbones import Backbone
 from textseg.model.heads import Head, register
 from textseg.model.heads.block import Enter, TransformerLayer
+
+if TYPE_CHECKING:
+    from textseg.model.backbones import Backbone
 
 
 @register("grouping")
@@ -47,7 +53,7 @@ class GroupingHead(Head):
         heads: int = 6,
         depth: int = 1,
         groups: tuple[int, int] = (64, 8),
-    ) -> "GroupingHead":
+    ) -> GroupingHead:
         """`depth` layers follow the context layer; `groups` are the token counts of the two stages."""
         return cls(backbone.feature_dim, backbone.text_dim, width, heads, depth, (groups[0], groups[1]))
 

@@ -4,16 +4,20 @@ That only a decoder over frozen CLIP is trained is the paper's; its layers are n
 convolutional decoder (Cha et al., CVPR 2023, arXiv 2212.00785), our reading.
 """
 
+from __future__ import annotations
+
 import copy
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from textseg.errors import HeadError
-from textseg.model.backbones import Backbone
 from textseg.model.heads import Head, register
+
+if TYPE_CHECKING:
+    from textseg.model.backbones import Backbone
 
 WIDEST = 768
 BOTTLENECK = 128
@@ -44,7 +48,7 @@ class MGCAHead(Head):
         self,
         feature_dim: int,
         text_dim: int,
-        alignment: nn.Module | None,
+        alignment: Head | None,
         width: int,
         stages: int,
         corrects: Literal["features", "embedding"],
@@ -75,7 +79,7 @@ class MGCAHead(Head):
         width: int | None = None,
         stages: int = 2,
         corrects: Literal["features", "embedding"] | None = None,
-    ) -> "MGCAHead":
+    ) -> MGCAHead:
         """Each of the `stages` halves the stride; `width` is that of the convolutions.
 
         By default features of up to 768 channels are corrected at their own width, and of wider ones the embedding, at
@@ -101,7 +105,7 @@ class MGCAHead(Head):
 
     def text(self, embeddings: torch.Tensor) -> torch.Tensor:
         """Words are mapped as the alignment maps them."""
-        return self.alignment.text(embeddings) if hasattr(self.alignment, "text") else embeddings
+        return self.alignment.text(embeddings)
 
     def _upsample(self, grid: torch.Tensor) -> torch.Tensor:
         return F.interpolate(grid, scale_factor=2 ** len(self.stages), mode="nearest")
@@ -121,7 +125,7 @@ class GatedConv(nn.Module):
         return x + self.gate.tanh() * self.conv(F.gelu(normed))
 
 
-class LinearAlignment(nn.Module):
+class LinearAlignment(Head):
     """What a backbone without an alignment gets: one trained linear layer into the text space."""
 
     def __init__(self, feature_dim: int, text_dim: int) -> None:

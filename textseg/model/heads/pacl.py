@@ -1,11 +1,17 @@
 """PACL's vision embedder (Mukhoti et al., CVPR 2023, arXiv 2212.04994, appendix A.1)."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from textseg.model.backbones import Backbone
 from textseg.model.heads import Head, register
+
+if TYPE_CHECKING:
+    from textseg.model.backbones import Backbone
 
 
 @register("pacl")
@@ -27,7 +33,7 @@ class PACLHead(Head):
         self.main = nn.Sequential(nn.Linear(feature_dim, text_dim), nn.ReLU(), nn.Linear(text_dim, text_dim))
 
     @classmethod
-    def build(cls, backbone: Backbone) -> "PACLHead":  # type: ignore[override]
+    def build(cls, backbone: Backbone) -> PACLHead:  # type: ignore[override]
         return cls(backbone.feature_dim, backbone.text_dim)
 
     def tokens(self, features: torch.Tensor) -> torch.Tensor:
