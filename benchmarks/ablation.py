@@ -102,7 +102,7 @@ def main() -> None:
             if not path.exists():
                 train(row.objective, chosen, path, backbone, row.settings, cache=args.work / "cache")
             minutes = (time.monotonic() - start) / 60
-        head: Any = heads.load(path, backbone) if path else backbone.alignment()
+        head = heads.load(path, backbone) if path else backbone.alignment()
         for name, value in row.changes.items():
             setattr(head, name, value)
         model = Model(backbone, head, row.name)
@@ -142,10 +142,10 @@ class Scored:
     def features(self, sizes: tuple[tuple[int, float], ...]) -> list[torch.Tensor]:
         """Of every photo, at the working sizes of a head."""
         if sizes not in self._features:
-            encoder: Any = torch.nn.Identity()
+            encoder = heads.Head()
             encoder.sizes = sizes
             model = Model(self.backbone, encoder, "none")
-            self._features = {sizes: [model.encode(photo).features for photo, _, _ in self.photos]}
+            self._features = {sizes: [model.features(photo) for photo, _, _ in self.photos]}
         return self._features[sizes]
 
     @torch.inference_mode()
@@ -153,7 +153,7 @@ class Scored:
         """(mIoU of all words, mIoU of present words, seconds of head and answer over all photos)."""
         count = len(self.dataset.classes)
         confusions, seconds = (Confusion(count), Confusion(count)), 0.0
-        every = self.features(getattr(model.head, "sizes", ()))
+        every = self.features(model.head.sizes)
         for (photo, truth, derived), features in zip(self.photos, every, strict=True):
             present = np.unique(truth[(truth >= 0) & (truth < count)])
             start = time.perf_counter()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,11 +21,8 @@ class Encodings:
 
     def __init__(self, project: Project, model: Model) -> None:
         self._project, backbone = project, model.backbone
-        sizes = tuple(getattr(model.head, "sizes", ()))
-        encoder: Any = torch.nn.Identity()  # the head is what changes: only features are kept
-        encoder.sizes = sizes
-        self._encoder = Model(backbone, encoder, "none")
-        facts = ["layers", backbone.name, backbone.weights_hash, str(backbone.short_side), *map(str, sizes)]
+        self._model = model
+        facts = ["layers", backbone.name, backbone.weights_hash, str(backbone.short_side), *map(str, model.head.sizes)]
         digest = hashlib.sha256("\0".join(facts).encode()).hexdigest()[:16]
         self.root = project.folder / "cache" / "features"
         self._store = ArrayStore(self.root / digest)
@@ -37,8 +33,8 @@ class Encodings:
     def of(self, photo: StoredPhoto) -> tuple[torch.Tensor, Partition]:
         """((D, h, w) float16 features, the photo's regions); raises PhotoError when its file has vanished."""
         if photo.sha256 not in self._store:
-            scene = self._encoder.encode(self._project.picture(photo.id))
-            features, regions = scene.features.cpu(), layers(scene.photo)
+            picture = self._project.picture(photo.id)
+            features, regions = self._model.features(picture).cpu(), layers(picture)
             if shutil.disk_usage(self.root).free > SPARE_DISK:
                 ids = torch.from_numpy(np.stack([layer.ids for layer in regions.layers]))
                 self._store.add({photo.sha256: features, f"{photo.sha256}/regions": ids})

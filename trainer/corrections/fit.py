@@ -14,6 +14,7 @@ import torch
 from textseg.errors import TrainingError
 from textseg.model import Model
 from textseg.model.embedding import embed_words
+from textseg.model.heads import Head
 from textseg.model.heads.corrected import CorrectedHead
 from trainer.corrections.corpus import Corpus, Lesson
 from trainer.corrections.progress import Progress, stop_if
@@ -49,18 +50,18 @@ def new_head(model: Model, corpus: Corpus, root: Path, presence: float) -> Corre
     if corpus.unlearnt:
         unlearnt = embed_words(backbone.embed, [one.name for one in corpus.unlearnt], backbone.templates)
         others = torch.cat([others, unlearnt])
-    scale = getattr(base, "logit_scale", backbone.logit_scale)
+    scale = base.logit_scale or backbone.logit_scale
     head = CorrectedHead(base, facts, scale, backbone.text_dim, [k for _, k in texts], len(others), presence)
     head.names.copy_(names)
     head.others.copy_(others)
     return head
 
 
-def base_of(head: Any) -> tuple[Any, dict[str, Any]]:
+def base_of(head: Head) -> tuple[Head, dict[str, Any]]:
     """(a copy of the head below all corrections, how to build it again)."""
     if isinstance(head, CorrectedHead):
         return copy.deepcopy(head.base), head.config["base"]
-    facts = {"type": getattr(head, "kind", "none"), "config": getattr(head, "config", {})}
+    facts = {"type": head.kind, "config": head.config}
     return copy.deepcopy(head), facts
 
 
