@@ -1,5 +1,7 @@
 """The rules of docs/adr/002-who-may-know-whom.md, and what they buy: quick imports."""
 
+import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +19,26 @@ def test_modules_know_only_what_they_may():
     lint = "from importlinter.cli import lint_imports_command; lint_imports_command()"
     linted = python(lint, "--no-cache", "--no-logo")
     assert linted.returncode == 0, linted.stdout + linted.stderr
+
+
+@pytest.mark.parametrize(
+    "package",
+    [
+        "textseg/formats", "textseg/model/backbones", "textseg/model/readouts", "textseg/proposals", "textseg/refine",
+        "trainer/suggest",
+    ],
+)  # fmt: skip
+def test_files_of_one_kind_do_not_import_each_other(package):
+    """docs/adr/003-registries.md: what two of them share is a module that registers nothing."""
+    sources = {path.stem: path.read_text("utf-8") for path in (ROOT / package).glob("*.py") if path.stem != "__init__"}
+    kinds = {name for name, source in sources.items() if re.search(r"^@?register\(", source, re.MULTILINE)}
+    assert kinds
+    prefix = package.replace("/", ".")
+    for name in kinds:
+        for node in ast.walk(ast.parse(sources[name])):
+            if isinstance(node, ast.ImportFrom) and node.module is not None:
+                imported = {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+                assert not imported & {f"{prefix}.{kind}" for kind in kinds - {name}}, f"{prefix}.{name}"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from tests.tiny import noise_photo
 from textseg import formats
 from textseg.errors import FormatError
 from textseg.formats.lookalikes import Look, groups
+from textseg.formats.options import Option, read, settled
 from textseg.formats.splits import assign, parse_split
 from textseg.labelmap import read_index_png
 
@@ -309,3 +310,24 @@ def test_polygons_without_the_extra_are_one_sentence(project, tmp_path, monkeypa
     for name in ("yolo", "hf"):
         with pytest.raises(FormatError, match=r"pip install 'textseg\[formats\]'"):
             formats.export(project, name, tmp_path / name)
+
+
+def test_a_choice_that_a_format_does_not_offer_is_refused(project, tmp_path):
+    with pytest.raises(FormatError, match="The format voc has no option 'polygons'; it has none"):
+        formats.export(project, "voc", tmp_path / "out", polygons=True)
+    with pytest.raises(FormatError, match="The format coco has no option 'quality'; it has polygons"):
+        formats.export(project, "coco", tmp_path / "out", quality="high")
+    with pytest.raises(FormatError, match="The option 'polygons' is true or false, not '1'"):
+        formats.export(project, "coco", tmp_path / "out", polygons="1")
+    assert not (tmp_path / "out").exists()
+
+
+def test_options_are_read_as_people_write_them():
+    offered = (Option("polygons", "Polygons"), Option("depth", "Depth", default="8", choices=("8", "16")))
+    assert read(offered, ["polygons", "depth = 16"]) == {"polygons": True, "depth": "16"}
+    assert read(offered, ["polygons=no"]) == {"polygons": False}
+    assert settled("some", offered, {}) == {"polygons": False, "depth": "8"}
+    with pytest.raises(FormatError, match="'polygons' is yes or no, not 'maybe'"):
+        read(offered, ["polygons=maybe"])
+    with pytest.raises(FormatError, match="'depth' is one of 8, 16, not '12'"):
+        settled("some", offered, read(offered, ["depth=12"]))

@@ -10,8 +10,6 @@ from typing import NoReturn
 from textseg.errors import VocabularyError
 from textseg.vocabulary import Vocabulary, template_names
 
-FORMATS = "coco, panoptic, voc, yolo, labelme, cvat, hf or png"
-
 
 class Parser(argparse.ArgumentParser):
     """argparse, but arguments may be added when the first one is read, and a mistake is answered in one sentence."""

@@ -4,23 +4,27 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
-from textseg.commands.arguments import FORMATS, listed, photo_bar
+from textseg.commands.arguments import listed, photo_bar
 from textseg.errors import UsageError
 
 HELP = "write a project's photos and label maps for another program"
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
+    from textseg import formats
+
     command.add_argument("folder", type=Path, metavar="DIR", help="the project")
-    command.add_argument("--format", required=True, metavar="NAME", help=FORMATS)
+    command.add_argument("--format", required=True, metavar="NAME", help=", ".join(formats.names()))
     command.add_argument("--out", required=True, type=Path, metavar="PATH", help="a new folder, or an older export")
     command.add_argument("--split", metavar="SHARES", help="train=0.8,val=0.1,test=0.1; look-alikes stay together")
     command.add_argument("--seed", type=int, default=0, help="another number deals the split otherwise")
     command.add_argument("--states", metavar="LIST", help='only photos in these states, e.g. "done, in work"')
     command.add_argument("--classes", metavar="LIST", help="only these classes; others become unlabelled")
     command.add_argument("--provenance", metavar="LIST", help="only pixels that are: person, accepted, model")
-    command.add_argument("--polygons", action="store_true", help="polygons instead of masks (coco, labelme)")
+    command.add_argument("--polygons", action="store_true", help="short for --option polygons")
+    command.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help=_options())
     command.add_argument("--push-to-hub", metavar="OWNER/NAME", help="upload to this dataset, private (hf)")
     command.add_argument("--dry-run", action="store_true", help="only say what would be written")
     command.add_argument("--json", action="store_true", help="the report as JSON")
@@ -28,11 +32,17 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from textseg import formats
+    from textseg.formats.options import read
     from textseg.project import Project
 
+    options = read(formats.get(args.format).export_options, args.option)
+    if args.polygons:
+        options["polygons"] = True
     if args.push_to_hub and args.format != "hf":
         raise UsageError("Only the format hf can be pushed to the Hub.")
-    chosen = {name: listed(getattr(args, name)) for name in ("states", "classes", "provenance") if getattr(args, name)}
+    chosen: dict[str, Any] = {
+        name: listed(getattr(args, name)) for name in ("states", "classes", "provenance") if getattr(args, name)
+    }
     split = formats.parse_split(args.split) if args.split else None
     with photo_bar() as progress:
         report = formats.export(
@@ -41,10 +51,10 @@ def run(args: argparse.Namespace) -> int:
             args.out,
             split=split,
             seed=args.seed,
-            polygons=args.polygons,
             dry_run=args.dry_run,
             progress=progress,
             **chosen,
+            **options,
         )
     if args.push_to_hub and not args.dry_run:
         from textseg.formats import hf
@@ -54,3 +64,14 @@ def run(args: argparse.Namespace) -> int:
         print(f"{photo}: {reason}", file=sys.stderr)
     print(json.dumps(report.to_dict(), ensure_ascii=False, indent=1) if args.json else report.describe())
     return 1 if report.skipped else 0
+
+
+def _options() -> str:
+    """What there is to choose, format by format."""
+    from textseg import formats
+
+    offered: dict[str, list[str]] = {}
+    for name in formats.names():
+        for option in formats.get(name).export_options:
+            offered.setdefault(option.name, []).append(name)
+    return "a choice that a format offers: " + "; ".join(f"{name} ({', '.join(of)})" for name, of in offered.items())

@@ -4,14 +4,16 @@ import argparse
 import json
 from pathlib import Path
 
-from textseg.commands.arguments import FORMATS, photo_bar
+from textseg.commands.arguments import photo_bar
 
 HELP = "take photos and label maps of another program into a project"
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
+    from textseg import formats
+
     command.add_argument("source", type=Path, metavar="PATH", help="a folder, a zip, or the file that names the rest")
-    command.add_argument("--format", required=True, metavar="NAME", help=FORMATS)
+    command.add_argument("--format", required=True, metavar="NAME", help=", ".join(formats.names()))
     command.add_argument("--into", required=True, type=Path, metavar="DIR", help="the project")
     command.add_argument(
         "--merge",

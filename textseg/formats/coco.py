@@ -26,6 +26,7 @@ from textseg.formats.coco_json import (
 )
 from textseg.formats.exporting import Export
 from textseg.formats.incoming import Entry, Incoming
+from textseg.formats.options import POLYGONS
 from textseg.formats.registry import Format, register
 from textseg.formats.source import Source, a_list, an_id, an_object, points
 
@@ -35,7 +36,7 @@ class Coco(Format):
     title = "COCO"
     layout = "images/, annotations/instances.json (instances_train.json … with a split)"
     loses = ("objects (each class of a photo is one annotation)", "confidence", "provenance")
-    choice = True
+    export_options = (POLYGONS,)
 
     def write(self, export: Export) -> None:
         parts: dict[str, dict[str, Any]] = {
@@ -46,9 +47,9 @@ class Coco(Format):
         for item, ids, _ in export.each(lambda item: f"images/{item.name}"):
             part = parts[item.split or ""]
             part["images"].append(image(item.photo.id, item.name, item.size))
-            for class_id, segmentation, mask in _segments(ids, export.polygons):
+            for class_id, segmentation, mask in _segments(ids, export.options["polygons"]):
                 number += 1
-                holes += export.polygons and isinstance(segmentation, dict)
+                holes += export.options["polygons"] and isinstance(segmentation, dict)
                 part["annotations"].append(
                     {"id": number, "image_id": item.photo.id, "category_id": class_id, "iscrowd": 0, **mask}
                     | {"segmentation": segmentation}

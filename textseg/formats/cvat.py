@@ -7,6 +7,7 @@ import io
 import numpy as np
 from PIL import Image
 
+from textseg.formats import options
 from textseg.formats.devkit import BACKGROUND, SETS, devkit, entries, label_map, reader
 from textseg.formats.exporting import Export
 from textseg.formats.incoming import Category, Incoming
@@ -21,6 +22,7 @@ class Cvat(Format):
     title = "CVAT Segmentation mask 1.1"
     layout = "JPEGImages/, SegmentationClass/, ImageSets/Segmentation/default.txt, labelmap.txt"
     loses = ("objects (no SegmentationObject)", "confidence", "provenance")
+    import_options = (options.BACKGROUND,)
 
     def write(self, export: Export) -> None:
         names, colours = _spelled(export), _colours(export)

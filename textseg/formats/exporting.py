@@ -20,6 +20,7 @@ from textseg.errors import FormatError, PhotoError
 from textseg.files import folder_atomically
 from textseg.formats import lookalikes, splits
 from textseg.formats.filenames import unique_stems
+from textseg.formats.options import settled
 from textseg.formats.registry import get
 from textseg.project import Project
 from textseg.project.schema import STATES, StoredPhoto
@@ -104,11 +105,11 @@ class Export:
 
     def __init__(
         self, project: Project, folder: Path, report: ExportReport, classes: list[OutClass], items: list[Item],
-        provenance: Collection[str], polygons: bool, progress: Callable[[int, int], None] | None,
+        provenance: Collection[str], options: Mapping[str, Any], progress: Callable[[int, int], None] | None,
     ) -> None:  # fmt: skip
         self._project, self.folder, self._report, self._items = project, folder, report, items
         self._provenance, self._progress = provenance, progress
-        self.classes, self.polygons = classes, polygons
+        self.classes, self.options = classes, options
         self.splits = [name for name in splits.SPLITS if any(item.split == name for item in items)]
         """The splits that have photos; none when no split was asked for."""
         report.splits = dict.fromkeys(self.splits, 0)
@@ -244,18 +245,20 @@ def export(
     states: Collection[str] = STATES,
     classes: Collection[str] | None = None,
     provenance: Collection[str] = PROVENANCE,
-    polygons: bool = False,
     dry_run: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    **options: bool | str,
 ) -> ExportReport:
     """Write a project's photos and label maps to the folder `out` in one of the `formats.names()`.
 
     `states`, `classes` (names) and `provenance` ("person", "accepted", "model") choose photos and pixels; `split` maps
-    train, val and test to shares that add up to 1, dealt by `seed`, duplicates together; `polygons` asks the formats
-    that can for polygons instead of masks. `out` appears, or replaces an older export, in one step. With `dry_run`
-    nothing is written. Raises FormatError, ProjectError or UnknownNameError; a photo that cannot be read is skipped.
+    train, val and test to shares that add up to 1, dealt by `seed`, duplicates together; `options` are those that the
+    format offers (`formats.get(format).export_options`), such as `polygons=True`. `out` appears, or replaces an older
+    export, in one step. With `dry_run` nothing is written. Raises FormatError, ProjectError or UnknownNameError; a
+    photo that cannot be read is skipped.
     """
     writer = get(format)
+    settings = settled(format, writer.export_options, options)
     report = ExportReport(format, str(out), loses=list(writer.loses), dry_run=dry_run)
     for name, given, known in (("state", states, STATES), ("provenance", provenance, PROVENANCE)):
         for value in given:
@@ -270,7 +273,7 @@ def export(
     stems = unique_stems(photo.name for photo in photos)
     items = [Item(photo, stem, part) for photo, stem, part in zip(photos, stems, deal, strict=True)]
     with _folder(Path(out), dry_run) as folder:
-        outgoing = Export(project, folder, report, chosen, items, provenance, polygons, progress)
+        outgoing = Export(project, folder, report, chosen, items, provenance, settings, progress)
         writer.write(outgoing)
         if not report.photos:
             raise FormatError(f"No photo could be written; {report.skipped[0][0]}: {report.skipped[0][1]}")

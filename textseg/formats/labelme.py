@@ -16,6 +16,7 @@ from textseg.errors import DatasetError, brief
 from textseg.formats import polygons
 from textseg.formats.exporting import MANIFEST, Export
 from textseg.formats.incoming import Category, Entry, Incoming
+from textseg.formats.options import POLYGONS
 from textseg.formats.registry import Format, register
 from textseg.formats.source import Source, a_list, a_name, an_object, points
 
@@ -31,14 +32,14 @@ class Labelme(Format):
     title = "labelme"
     layout = "photos, each with a JSON beside it; labels.txt"
     loses = ("confidence", "provenance", "class ids and colours")
-    choice = True
+    export_options = (POLYGONS,)
 
     def write(self, export: Export) -> None:
         names = {c.id: c.name for c in export.classes}
         cut = 0
         for item, ids, _ in export.each(lambda item: f"{_root(item.split)}{item.name}"):
             shapes: list[dict[str, Any]] = []
-            if export.polygons:
+            if export.options["polygons"]:
                 for class_id, region in polygons.of_labels(ids):
                     cut += bool(region.interiors)
                     for piece in polygons.without_holes(region):

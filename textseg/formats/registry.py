@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from textseg.formats.options import Option
 from textseg.registry import Registry
 
 if TYPE_CHECKING:
@@ -21,8 +22,10 @@ class Format:
     """The files it consists of, in a few words."""
     loses: tuple[str, ...] = ()
     """What it cannot hold, each a noun phrase."""
-    choice: bool = False
-    """Whether there is a choice of masks and polygons."""
+    export_options: tuple[Option, ...] = ()
+    """What may be chosen when it is written; `export.options` has the answers."""
+    import_options: tuple[Option, ...] = ()
+    """What may be chosen when it is read: `options.BACKGROUND`, or nothing."""
     background: str | None = None
     """What its id 0 (or black) means at import unless the user says: a class of this name, or None: unlabelled."""
 

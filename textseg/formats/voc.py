@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from textseg.errors import DatasetError, FormatError
+from textseg.formats import options
 from textseg.formats.devkit import BACKGROUND, SETS, VOID, devkit, entries, label_map, palette, reader
 from textseg.formats.exporting import Export, OutClass
 from textseg.formats.incoming import Category, Incoming
@@ -32,6 +33,7 @@ class Voc(Format):
     layout = "JPEGImages/, SegmentationClass/, ImageSets/Segmentation/, classes.txt, labelmap.txt"
     loses = ("objects (no SegmentationObject)", "class colours", "confidence", "provenance", "more than 254 classes")
     background = BACKGROUND
+    import_options = (options.BACKGROUND,)
 
     def write(self, export: Export) -> None:
         numbers = _numbers(export.classes)

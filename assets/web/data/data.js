@@ -155,10 +155,10 @@ class DataPage {
     const facts = (name) => this.given.formats.find((format) => format.name === name);
     const out = facts(this.format);
     part["export-layout"].textContent = out.layout;
-    part["export-shapes"].hidden = !out.polygons;
+    part["export-shapes"].hidden = !out.export_options.some(({ name }) => name === "polygons");
     const into = facts(part["import-format"].value);
     part["import-layout"].textContent = `Looks for ${into.layout}`;
-    part["import-background-field"].hidden = !["voc", "cvat"].includes(into.name);
+    part["import-background-field"].hidden = !into.import_options.some(({ name }) => name === "background");
     part["import-background"].placeholder = into.background ?? "unlabelled";
   }
 

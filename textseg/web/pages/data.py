@@ -269,7 +269,8 @@ def export_options(given: Any) -> dict[str, Any]:
         return {}
     if not isinstance(given, dict):
         raise FormatError('The options must be an object such as {"polygons": true}.')
-    unknown = given.keys() - {"split", "seed", "states", "classes", "provenance", "polygons"}
+    of_formats = {option.name for name in formats.names() for option in formats.get(name).export_options}
+    unknown = given.keys() - {"split", "seed", "states", "classes", "provenance"} - of_formats
     if unknown:
         raise FormatError(f"There is no option '{sorted(map(str, unknown))[0]}' of an export.")
     options = {name: value for name, value in given.items() if value is not None}
@@ -326,7 +327,8 @@ def _described(name: str) -> dict[str, Any]:
         "title": one.title,
         "layout": one.layout,
         "loses": list(one.loses),
-        "polygons": one.choice,
+        "export_options": [option.to_dict() for option in one.export_options],
+        "import_options": [option.to_dict() for option in one.import_options],
         "background": one.background,
     }
 
