@@ -67,7 +67,7 @@ def test_nothing_of_it_stays_after_an_error(project, error):
 
 def test_nothing_of_it_stays_when_the_last_write_fails(project):
     before = files(project), project.status()
-    engine = project.database._engines["BEGIN IMMEDIATE"]
+    engine = project.database.engines["BEGIN IMMEDIATE"]
 
     def full(connection):
         raise OperationalError("COMMIT", {}, Exception("database or disk is full"))

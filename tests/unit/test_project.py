@@ -310,7 +310,7 @@ def limited(project, monkeypatch, *pragmas):
     """Every connection of the project gets these pragmas: what a full or read-only disk does to SQLite."""
     from sqlalchemy import event
 
-    for engine in project.database._engines.values():
+    for engine in project.database.engines.values():
         engine.dispose()
         event.listen(engine, "connect", lambda connection, _: [connection.execute(f"PRAGMA {p}") for p in pragmas])
 

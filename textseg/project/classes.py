@@ -13,6 +13,8 @@ from textseg.errors import EditError, ProjectError
 from textseg.project.schema import Class
 from textseg.vocabulary import Word
 
+GREY = "#808080"
+
 
 class Classes:
     """The classes as one transaction sees them."""
@@ -36,6 +38,12 @@ class Classes:
                 row = self._rows[row.merged_into]
             table[class_id] = 0 if row.deleted else row.id
         return table
+
+    @cached_property
+    def colours(self) -> list[str]:
+        """Of the classes 1, 2, ..., tombstones included; an id that no class has is grey."""
+        known = {row.id: row.colour for row in self._rows.values()}
+        return [known.get(k, GREY) for k in range(1, max(known, default=0) + 1)]
 
     def living(self, class_id: Any) -> Class:
         """The class of this id; raises EditError when there is none, or it was deleted."""

@@ -26,7 +26,7 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._engines = {begin: _engine(path, begin) for begin in ("BEGIN", "BEGIN IMMEDIATE")}
+        self.engines = {begin: _engine(path, begin) for begin in ("BEGIN", "BEGIN IMMEDIATE")}
         self._migrate()
 
     @contextmanager
@@ -41,13 +41,13 @@ class Database:
             yield session
 
     def close(self) -> None:
-        for engine in self._engines.values():
+        for engine in self.engines.values():
             engine.dispose()
 
     @contextmanager
     def _session(self, begin: str) -> Iterator[Session]:
         try:
-            with Session(self._engines[begin], expire_on_commit=False) as session, session.begin():
+            with Session(self.engines[begin], expire_on_commit=False) as session, session.begin():
                 yield session
         except SQLAlchemyError as error:
             raise ProjectError(_sentence(error, self.path)) from error
@@ -57,7 +57,7 @@ class Database:
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         scripts = ScriptDirectory.from_config(config)
         try:
-            with self._engines["BEGIN IMMEDIATE"].begin() as connection:
+            with self.engines["BEGIN IMMEDIATE"].begin() as connection:
                 tables = connection.execute(text("SELECT name FROM sqlite_master WHERE name = 'alembic_version'")).all()
                 current = (
                     connection.execute(text("SELECT version_num FROM alembic_version")).scalar() if tables else None

@@ -39,13 +39,17 @@ class EditResult:
     box: Box
     ids: np.ndarray
     """(H, W) uint16 class ids inside `box` as they are now."""
+    state: str
+    """Of the photo, as it is now."""
+    colours: list[str]
+    """The colours of the classes 1, 2, ..., tombstones included."""
     warning: str | None = None
     """What the person should know although the gesture is kept: its class was deleted meanwhile."""
 
 
 def unchanged(labels: Labels) -> EditResult:
     """The answer to a gesture that changes nothing; it leaves no trace."""
-    return EditResult(labels.photo.revision, 0, NOTHING, np.zeros((0, 0), np.uint16))
+    return _result(labels, 0, NOTHING, np.zeros((0, 0), np.uint16))
 
 
 def write(labels: Labels, operation: Mapping[str, Any], box: Box, before: Pixels, after: Pixels) -> EditResult:
@@ -71,7 +75,7 @@ def write(labels: Labels, operation: Mapping[str, Any], box: Box, before: Pixels
     if photo.state in ("new", "pseudo-labelled") and edit.kind != "pseudolabel":
         photo.state = "in work"
     _forget_oldest(labels.session, photo)
-    return EditResult(photo.revision, edit.changed, small, labels.shown(new[0]))
+    return _result(labels, edit.changed, small, new[0])
 
 
 def undo(labels: Labels) -> EditResult:
@@ -134,7 +138,12 @@ def _repeat(labels: Labels, gesture: Edit, patch: bytes, step: Edit) -> EditResu
     step.photo_id, step.operation = labels.photo.id, {"type": step.kind}
     step.changed, step.target = gesture.changed, gesture.id
     _append(labels, step, box, pixels)
-    return EditResult(labels.photo.revision, gesture.changed, box, labels.shown(pixels[0]))
+    return _result(labels, gesture.changed, box, pixels[0])
+
+
+def _result(labels: Labels, changed: int, box: Box, ids: np.ndarray) -> EditResult:
+    photo, classes = labels.photo, labels.classes
+    return EditResult(photo.revision, changed, box, labels.shown(ids), photo.state, classes.colours)
 
 
 def _append(labels: Labels, edit: Edit, box: Box, new: Pixels) -> None:

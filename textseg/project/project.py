@@ -138,6 +138,11 @@ class Project:
         with self.database.reading() as session:
             return Classes(session).rows(deleted)
 
+    def colours(self) -> list[str]:
+        """The colours of the classes 1, 2, ..., tombstones included."""
+        with self.database.reading() as session:
+            return Classes(session).colours
+
     def vocabulary(self) -> tuple[Vocabulary, list[int]]:
         """The living classes as words, and the class id of each."""
         classes = self.classes()

@@ -26,7 +26,6 @@ from textseg.web.rpc.pictures import threshold_of
 
 log = logging.getLogger(__name__)
 
-GREY = "#808080"
 CALLERS_OPTIONS = ("activate", "cancel", "training")
 """What a caller may say of a training. Backbone, head and recipe are the owner's: naming one loads what it names."""
 
@@ -88,7 +87,7 @@ class ProjectApi:
         """(index PNG, revision): the class id of every pixel."""
         self._check(project)
         ids, revision = self.project.label_map(photo)
-        return index_png(ids, self._colours()), revision
+        return index_png(ids, self.project.colours()), revision
 
     def history(self, project: str, photo: str) -> list[dict[str, Any]]:
         self._check(project)
@@ -178,16 +177,13 @@ class ProjectApi:
         if project != self.project.name:
             raise ProjectError(f"The project '{project}' is not served here; this is '{self.project.name}'.")
 
-    def _colours(self) -> list[str]:
-        classes = {c.id: c.colour for c in self.project.classes(deleted=True)}
-        return [classes.get(k, GREY) for k in range(1, max(classes, default=0) + 1)]
-
     def _answer(self, result: EditResult) -> dict[str, Any]:
-        png = index_png(result.ids, self._colours()) if result.ids.size else b""
+        png = index_png(result.ids, result.colours) if result.ids.size else b""
         told = {"warning": result.warning} if result.warning else {}
         return told | {
             "revision": result.revision,
             "changed_pixels": result.changed,
+            "state": result.state,
             "patch": {
                 "box": list(result.box),
                 "png": "data:image/png;base64," + base64.b64encode(png).decode() if png else "",

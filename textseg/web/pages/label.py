@@ -183,9 +183,8 @@ class Label:
     def edit(self, message: Any) -> dict[str, Any]:
         """`{"photo", "base_revision", "operation"}` -> revision, changed pixels and patch, once they are on disk."""
         fields = _fields(message)
-        row = self._row(fields)
-        answer = self.api.edit(self.api.project.name, str(row.id), fields.get("base_revision"), fields.get("operation"))
-        return answer | {"state": self.api.project.photo(row.id).state}
+        key = str(_photo_id(fields))
+        return self.api.edit(self.api.project.name, key, fields.get("base_revision"), fields.get("operation"))
 
     def hierarchy(self, message: Any) -> dict[str, Any]:
         """`{"photo", "x", "y"}` in image pixels -> the masks that hold this pixel, small to large."""
@@ -223,10 +222,8 @@ class Label:
         fields = _fields(message)
         row, levels = self._row(fields), fields.get("levels")
         if levels is None:
-            answer = self.api.pseudolabel(self.api.project.name, str(row.id))
-        else:
-            answer = self.api.put_view(row, _levels(levels))
-        return answer | {"state": self.api.project.photo(row.id).state}
+            return self.api.pseudolabel(self.api.project.name, str(row.id))
+        return self.api.put_view(row, _levels(levels))
 
     def run(self, message: Any) -> dict[str, Any]:
         """`{"action": "start" | "look" | "cancel"}`: pseudo-label all new photos in the background."""
@@ -315,10 +312,7 @@ class Label:
     # What a photo has
 
     def _row(self, fields: dict[str, Any]) -> StoredPhoto:
-        key = fields.get("photo")
-        if isinstance(key, bool) or not isinstance(key, int):
-            raise ProjectError("The page sent no photo's id; reload it.")
-        return self.api.project.photo(key)
+        return self.api.project.photo(_photo_id(fields))
 
     def _scene(self, row: StoredPhoto) -> Scene:
         return self.api.scene(row)
@@ -456,6 +450,13 @@ def _fields(message: Any) -> dict[str, Any]:
     if not isinstance(message, dict):
         raise EditError("The page sent something that is not understood; reload it.")
     return message
+
+
+def _photo_id(fields: dict[str, Any]) -> int:
+    key = fields.get("photo")
+    if isinstance(key, bool) or not isinstance(key, int):
+        raise ProjectError("The page sent no photo's id; reload it.")
+    return key
 
 
 def _numbers(values: Any, count: int) -> list[float]:
