@@ -58,3 +58,33 @@ def test_importing_stays_light(statement, heavy):
     imported = python(code)
     assert imported.returncode == 0, imported.stderr
     assert imported.stdout.split() == []
+
+
+def imports(path: Path) -> set[str]:
+    """Modules that a file imports, of `from package import module` the module itself as well."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{name.name}" for name in node.names)}
+    return found
+
+
+@pytest.mark.parametrize(
+    "package",
+    [
+        "trainer/objectives",
+        "trainer/suggest",
+        "textseg/model/heads",
+        "textseg/model/backbones",
+        "textseg/model/readouts",
+    ],
+)
+def test_what_is_registered_stands_alone(package):
+    """docs/adr/003-registries.md: files of one kind do not import each other; what they share registers nothing."""
+    files = [path for path in (ROOT / package).glob("*.py") if "@register(" in path.read_text(encoding="utf-8")]
+    registered = {f"{package.replace('/', '.')}.{path.stem}": path for path in files}
+    assert registered
+    for name, path in registered.items():
+        assert not imports(path) & (registered.keys() - {name}), name

@@ -48,6 +48,23 @@ def info_nce(logits: torch.Tensor, positive: torch.Tensor) -> torch.Tensor:
     return (to_texts + to_photos)[positive].mean() / 2
 
 
+def pooled_cosine(v: torch.Tensor, weights: torch.Tensor, dots: torch.Tensor) -> torch.Tensor:
+    """cos(sum_t w[b,c,t] v_bt, t_c) as (B, C), from tokens (B, T, D), weights (B, C, T) and dots[b,c,t] = v_bt . t_c.
+
+    The numerator is sum_t w (v_t . t_c). The norm is |w V|^2 = w G w^T with each photo's Gram matrix G = V V^T while
+    T < D; from there on pooling itself is cheaper. All in float32 at least: rounding could make w G w^T negative.
+    """
+    with torch.autocast(v.device.type, enabled=False):
+        dtype = torch.promote_types(v.dtype, torch.float32)
+        v, weights, dots = v.to(dtype), weights.to(dtype), dots.to(dtype)
+        numerator = (weights * dots).sum(-1)
+        if v.shape[1] < v.shape[2]:
+            squared = (weights @ (v @ v.mT) * weights).sum(-1)
+        else:
+            squared = (weights @ v).square().sum(-1)
+        return numerator * squared.clamp(min=1e-12).rsqrt()
+
+
 class LogitScale(nn.Module):
     """s = exp(theta), starting at 1/0.07 and never above 100, as in CLIP; learned, and thrown away after training."""
 

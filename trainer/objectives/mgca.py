@@ -27,8 +27,7 @@ from torch import nn
 from textseg.model.backbones import Backbone
 from textseg.model.heads import Head
 from trainer.objectives import Batch, Objective, register
-from trainer.objectives.contrast import LogitScale, info_nce, mean_cosine, texts_of
-from trainer.objectives.pacl import pooled_cosine
+from trainer.objectives.contrast import LogitScale, info_nce, mean_cosine, pooled_cosine, texts_of
 
 
 @register("mgca")

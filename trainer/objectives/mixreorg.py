@@ -27,8 +27,8 @@ from torch import nn
 from textseg.errors import DatasetError, HeadError
 from textseg.model.backbones import Backbone
 from textseg.model.heads import Head
-from textseg.model.heads.block import Attention
 from textseg.model.heads.grouping import GroupingHead
+from textseg.model.transformer import Attention
 from trainer.objectives import Batch, Objective, register
 from trainer.objectives.contrast import LogitScale, info_nce, mean_cosine, texts_of
 

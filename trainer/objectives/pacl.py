@@ -23,7 +23,7 @@ from textseg.model.backbones import Backbone
 from textseg.model.heads import Head
 from textseg.model.heads.pacl import PACLHead
 from trainer.objectives import Batch, Objective, register
-from trainer.objectives.contrast import LogitScale, info_nce, mean_cosine, texts_of
+from trainer.objectives.contrast import LogitScale, info_nce, mean_cosine, pooled_cosine, texts_of
 
 CHUNK = 2**24
 """Most elements of (photos, texts, patches) held at one time: 64 MB in float32."""
@@ -72,20 +72,3 @@ def _compatibility(v: torch.Tensor, texts: torch.Tensor, attn_scale: float) -> t
     similarity = dots / v.norm(dim=-1).clamp(min=1e-12)[:, None]  # (P1)
     attention = (attn_scale * similarity).softmax(-1)  # (P2)
     return pooled_cosine(v, attention, dots)  # (P3), (P4)
-
-
-def pooled_cosine(v: torch.Tensor, weights: torch.Tensor, dots: torch.Tensor) -> torch.Tensor:
-    """cos(sum_t w[b,c,t] v_bt, t_c) as (B, C), from tokens (B, T, D), weights (B, C, T) and dots[b,c,t] = v_bt . t_c.
-
-    The numerator is sum_t w (v_t . t_c). The norm is |w V|^2 = w G w^T with each photo's Gram matrix G = V V^T while
-    T < D; from there on pooling itself is cheaper. All in float32 at least: rounding could make w G w^T negative.
-    """
-    with torch.autocast(v.device.type, enabled=False):
-        dtype = torch.promote_types(v.dtype, torch.float32)
-        v, weights, dots = v.to(dtype), weights.to(dtype), dots.to(dtype)
-        numerator = (weights * dots).sum(-1)
-        if v.shape[1] < v.shape[2]:
-            squared = (weights @ (v @ v.mT) * weights).sum(-1)
-        else:
-            squared = (weights @ v).square().sum(-1)
-        return numerator * squared.clamp(min=1e-12).rsqrt()

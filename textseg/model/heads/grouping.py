@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from textseg.model.heads import Head, register
-from textseg.model.heads.block import Enter, TransformerLayer
+from textseg.model.transformer import Enter, TransformerLayer
 
 if TYPE_CHECKING:
     from textseg.model.backbones import Backbone
