@@ -52,6 +52,10 @@ class Cancelled(TextsegError):
     """A person stopped a long piece of work; nothing half-done is handed out."""
 
 
+class RequestError(TextsegError):
+    """A page or a program asked for something that makes no sense: a field missing, of another type, out of bounds."""
+
+
 class TrainingError(TextsegError):
     """A training cannot start or go on: a recipe that makes no sense, a loss that is no number."""
 

@@ -53,8 +53,8 @@ def label(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_junk_is_answered_in_one_sentence_and_breaks_nothing(label, name):
     before = label.api.project.label_map(1)
-    call = answered(label._meant(getattr(label, name)))
-    for message in JUNK:
+    call = answered(getattr(label, name), label.api.meant)
+    for message in [*JUNK, *({"project": label.api.key, **junk} for junk in JUNK if isinstance(junk, dict))]:
         reply = call(message)
         json.dumps(reply)
         assert reply["ok"] or ("\n" not in reply["error"] and "its log says why" not in reply["error"]), message
@@ -76,10 +76,11 @@ def test_folders_of_the_machine_are_not_a_strangers_to_choose(label, tmp_path):
 
 
 def test_a_message_meant_for_another_project_is_refused(label):
-    call = answered(label._meant(label.set_note))
+    call = answered(label.set_note, label.api.meant)
     assert call({"project": label.overview({})["key"], "photo": 1, "note": "mine"})["ok"]
     reply = call({"project": "0" * 16, "photo": 1, "note": "theirs"})
     assert not reply["ok"] and "Another project" in reply["error"] and label.api.project.photo(1).note == "mine"
+    assert reply["other_project"]
 
 
 def test_no_mask_is_a_normal_answer(label, monkeypatch):

@@ -4,9 +4,9 @@ import { chosen, dropped, upload } from "./upload.js";
 import { reportOf, size } from "./report.js";
 import { h, icon, parts } from "../shared/dom.js";
 import { hear } from "../shared/bus.js";
+import { Server } from "../shared/server.js";
 import { percent } from "../explore/words.js";
 
-const NO_ANSWER = { ok: false, error: "The server does not answer; see that it still runs." };
 const LOOK = 400; // milliseconds between two looks at work in the background
 const MADE_BY = { person: "a person drew", accepted: "a person accepted", model: "a model labelled" };
 const SPLITS = ["train", "val", "test"];
@@ -18,8 +18,7 @@ export function mount(root, server, given) {
 
 class DataPage {
   constructor(part, server, given) {
-    Object.assign(this, { part, server, given });
-    this.key = null; // of the project in hand
+    Object.assign(this, { part, given, server: new Server(server) });
     this.format = "coco"; // of the export
     this.source = null; // of the import: {items} or {upload}, with a name
     this.busy = false;
@@ -30,33 +29,29 @@ class DataPage {
     hear("page", (page) => page === "data" && this.show());
   }
 
-  async call(name, message) {
-    try {
-      return (await this.server[name](message.binary ? message : { project: this.key, ...message })) ?? NO_ANSWER;
-    } catch {
-      return NO_ANSWER;
-    }
+  call(name, message) {
+    return this.server.call(name, message);
   }
 
   // --- the project --------------------------------------------------------------------------------------------------
 
   async show() {
     const { part } = this;
-    const overview = await this.server.overview({}).catch(() => null);
-    if (!overview?.ok) return;
+    const overview = await this.call("overview");
+    if (!overview.ok) return;
     part.without.hidden = overview.project !== null;
     part.data.hidden = overview.project === null;
     if (overview.project === null) return;
-    if (this.key !== overview.key) this.forget();
-    this.key = overview.key;
+    if (this.server.project !== overview.key) this.forget();
+    this.server.project = overview.key;
     part.project.textContent = overview.project;
     part.folder.hidden = !overview.folder;
     part.folder.textContent = overview.folder ?? "";
     for (const field of ["import-place-field", "export-place-field"]) part[field].hidden = !overview.local;
     this.states(overview.photos);
     this.classes(overview.classes);
-    const statistics = await this.call("statistics", {});
-    if (statistics.ok && this.key === overview.key) this.pixels(statistics);
+    const statistics = await this.call("statistics");
+    if (statistics.ok && this.server.project === overview.key) this.pixels(statistics);
   }
 
   /** Nothing of another project stays on the page. */
@@ -325,9 +320,8 @@ class DataPage {
   }
 
   send(items, tell) {
-    const about = { project: this.key };
     const progress = (sent, all) => tell(`Sending ${size(sent)} of ${size(all)}`, sent / (all || 1));
-    return upload((message) => this.call("stage", message), items, about, progress, () => this.stopped);
+    return upload((piece) => this.call("stage", piece), items, progress, () => this.stopped);
   }
 
   /** The button that comes next stands out: check, then import. */

@@ -6,13 +6,12 @@ const PIECE = 8 * 2 ** 20; // bytes
 
 /**
  * Send files; the last answer is `{ok: true, upload}` or what the server refused.
- * @param {function(Object): Promise<any>} stage the server function
+ * @param {function(Object): Promise<import("../shared/server.js").Reply>} stage sends one piece
  * @param {Item[]} items
- * @param {Object<string, string>} about sent with every piece
  * @param {function(number, number): void} progress bytes sent, bytes in all
  * @param {function(): boolean} stopped
  */
-export async function upload(stage, items, about, progress, stopped) {
+export async function upload(stage, items, progress, stopped) {
   const all = items.reduce((sum, { file }) => sum + file.size, 0);
   let token = "",
     sent = 0;
@@ -20,8 +19,8 @@ export async function upload(stage, items, about, progress, stopped) {
     for (let offset = 0; offset === 0 || offset < file.size; offset += PIECE) {
       if (stopped()) return { ok: false, error: "Stopped; nothing was taken in." };
       const piece = new File([file.slice(offset, offset + PIECE)], "piece");
-      const reply = await stage({ binary: true, data: { ...about, upload: token, path, offset: String(offset), piece } });
-      if (!reply?.ok) return reply ?? { ok: false, error: "The server does not answer; see that it still runs." };
+      const reply = await stage({ upload: token, path, offset, piece });
+      if (!reply.ok) return reply;
       token = reply.upload;
       sent += piece.size;
       progress(sent, all);

@@ -7,7 +7,7 @@ const AGAIN = 2000; // milliseconds until a gesture is sent again
 
 /**
  * @typedef {Object} Gesture
- * @property {function(number): Promise<any>} send given the base revision; answers like the server function `edit`
+ * @property {function(number): Promise<any>} send given the base revision; answers as `Server.call`
  * @property {Object|null} sketch what is painted meanwhile
  */
 
@@ -40,8 +40,8 @@ export class Edits {
   async drain() {
     while (this.waiting.length) {
       const [gesture] = this.waiting;
-      const reply = await gesture.send(this.revision).catch(() => null);
-      if (reply == null) {
+      const reply = await gesture.send(this.revision);
+      if (reply.lost) {
         this.offline = true;
         this.state();
         await new Promise((resolve) => setTimeout(resolve, AGAIN));
@@ -54,8 +54,7 @@ export class Edits {
         this.waiting.shift();
       } else {
         // What was drawn after a refused gesture was drawn on what is not there: only a stale one takes it along.
-        const stale = reply.error.startsWith("stale revision");
-        const dropped = stale ? this.waiting.splice(0) : [this.waiting.shift()];
+        const dropped = reply.stale ? this.waiting.splice(0) : [this.waiting.shift()];
         this.revision = (await this.refused(reply, dropped)) ?? this.revision;
       }
       this.state();

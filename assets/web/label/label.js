@@ -12,11 +12,11 @@ import { Photos } from "./photos.js";
 import { ProjectDialog } from "./project.js";
 import { Run } from "./run.js";
 import { Saving } from "./saving.js";
+import { Server } from "../shared/server.js";
 import { Statistics } from "./statistics.js";
 import { Store } from "./store.js";
 import { Waiting } from "../shared/waiting.js";
 
-const NO_ANSWER = { ok: false, error: "The server does not answer; see that it still runs." };
 const LATE = { ok: false, error: "", late: true };
 const LARGEST = 500; // image pixels: the brush's largest radius
 
@@ -27,7 +27,7 @@ export function mount(root, server, given) {
 
 export class LabelPage {
   constructor(part, server, given) {
-    Object.assign(this, { part, server, given });
+    Object.assign(this, { part, given, server: new Server(server) });
     this.store = new Store({
       project: null,
       photos: [],
@@ -75,6 +75,7 @@ export class LabelPage {
     part.labelling.hidden = overview.project === null;
     if (overview.project === null) return part.without.replaceChildren(...this.project.forms(overview));
     const { key, project: name, local } = overview;
+    this.server.project = key; // ids of another one mean other photos
     this.store.set({ project: { key, name, local } }, "server");
     part.project.textContent = name;
     part.project.disabled = !local;
@@ -87,14 +88,8 @@ export class LabelPage {
   // --- the server -------------------------------------------------------------------------------------------------
 
   /** A server function's answer; always an object. */
-  async call(name, message) {
-    return (await this.send(name, message).catch(() => null)) ?? NO_ANSWER;
-  }
-
-  /** The same without an answer for a server that has none: null, or a rejection. */
-  send(name, message) {
-    const project = this.store.state.project?.key ?? null; // ids of another one mean other photos
-    return this.server[name](message.binary ? message : { project, ...message });
+  call(name, message) {
+    return this.server.call(name, message);
   }
 
   /** Ask about the photo in hand; an answer that comes when another one is in hand is none: `late`, and not `ok`. */

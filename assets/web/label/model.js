@@ -36,7 +36,7 @@ export class Model {
     const { photo } = this.state.photo;
     const quiet = page.waiting.begin("The model labels this photo");
     const send = async () => {
-      const reply = await page.send("pseudolabel", levels ? { photo, levels } : { photo });
+      const reply = await page.call("pseudolabel", levels ? { photo, levels } : { photo });
       quiet();
       return reply;
     };

@@ -163,8 +163,8 @@ export class Photos {
     const added = [],
       problems = [];
     for (const file of files) {
-      // One at a time: a torn one does not hold the others up, and Gradio sends an object with `binary` as a form.
-      const reply = await page.call("add_photos", { binary: true, data: { file } });
+      // One at a time: a torn one does not hold the others up.
+      const reply = await page.call("add_photos", { file });
       if (!reply.ok) problems.push(reply.error);
       else {
         added.push(...reply.added);

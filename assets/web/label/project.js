@@ -22,8 +22,8 @@ export class ProjectDialog {
   forms(overview) {
     const { page } = this;
     return projectForms(overview, {
-      make: (message) => page.call("make_project", { ...message, project: null }),
-      open: (message) => page.call("open_project", { ...message, project: null }),
+      make: (message) => page.call("make_project", message),
+      open: (message) => page.call("open_project", message),
       done: () => {
         if (page.store.state.photo) history.replaceState(null, "", "#label");
         location.reload(); // nothing of the project before is left in hand

@@ -42,7 +42,7 @@ export class Saving {
   }
 
   async refused(reply, dropped, mine) {
-    if (!reply.error.startsWith("stale revision")) {
+    if (!reply.stale) {
       this.page.problem(reply.error);
       return null;
     }
@@ -91,7 +91,7 @@ export class Saving {
       if (this.onlyUnlabelled) operation.only_unlabelled = true;
     }
     this.edits.push({
-      send: (revision) => this.page.send("edit", { photo: photo.photo, base_revision: revision, operation }),
+      send: (revision) => this.page.call("edit", { photo: photo.photo, base_revision: revision, operation }),
       sketch,
       asked: operation.type,
     });

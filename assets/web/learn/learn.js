@@ -4,8 +4,8 @@ import { h, icon, parts } from "../shared/dom.js";
 import { paint } from "../canvas/labels.js";
 import { readPng } from "../canvas/png.js";
 import { hear } from "../shared/bus.js";
+import { Server } from "../shared/server.js";
 
-const NO_ANSWER = { ok: false, error: "The server does not answer; see that it still runs." };
 const LOOK = 700; // milliseconds between two looks at a training that runs
 const WHY = {
   rarity: "words corrected least",
@@ -23,7 +23,7 @@ export function mount(root, server, given) {
 
 class LearnPage {
   constructor(part, server, given) {
-    Object.assign(this, { part, server, given });
+    Object.assign(this, { part, given, server: new Server(server) });
     this.front = false;
     this.running = null; // the training that is watched
     this.shown = null; // what the before/after view shows
@@ -46,12 +46,8 @@ class LearnPage {
     });
   }
 
-  async call(name, message = {}) {
-    try {
-      return (await this.server[name](message)) ?? NO_ANSWER;
-    } catch {
-      return NO_ANSWER;
-    }
+  call(name, message) {
+    return this.server.call(name, message);
   }
 
   async show() {
@@ -61,8 +57,8 @@ class LearnPage {
     part.without.hidden = overview.project !== null;
     part.learn.hidden = overview.project === null;
     if (overview.project === null) return;
-    if (this.key !== overview.key) this.shown = null;
-    this.key = overview.key;
+    if (this.server.project !== overview.key) this.shown = null;
+    this.server.project = overview.key;
     this.classes(overview);
     await this.look(true);
     this.suggest();

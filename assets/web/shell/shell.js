@@ -2,12 +2,14 @@
 
 import { h, icon, parts } from "../shared/dom.js";
 import { hear, tell } from "../shared/bus.js";
+import { Server } from "../shared/server.js";
 import { followTheme } from "./theme.js";
 
 const POLL = 700; // milliseconds between two looks at a model that is still loading
 
-export function mount(root, server, given) {
-  const part = parts(root);
+export function mount(root, functions, given) {
+  const part = parts(root),
+    server = new Server(functions);
   const toggle = followTheme((theme) => {
     part.theme.replaceChildren(icon(theme === "dark" ? "sun" : "moon"));
     part.theme.setAttribute("aria-label", theme === "dark" ? "Light theme" : "Dark theme");
@@ -49,12 +51,12 @@ function turnPages({ pages, title }, first) {
 /** Ask for the status until the model has settled. */
 async function watch(server) {
   const status = await look(server);
-  if (!status || status.state === "loading") setTimeout(() => watch(server), POLL);
+  if (!status.ok || status.state === "loading") setTimeout(() => watch(server), POLL);
 }
 
 async function look(server) {
-  const status = await server.status({});
-  if (status?.ok) tell("status", status);
+  const status = await server.call("status");
+  if (status.ok) tell("status", status);
   return status;
 }
 

@@ -5,7 +5,8 @@ import base64
 import contextlib
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from textseg.project.labeller import add_words, pseudo_label, pseudo_label_all, 
 from textseg.project.schema import StoredPhoto
 from textseg.vocabulary import Vocabulary
 from textseg.web.engine import Engine
+from textseg.web.rpc.page import OtherProjectError
 from textseg.web.rpc.photos import Photo
 from textseg.web.rpc.pictures import threshold_of
 
@@ -37,31 +39,50 @@ class ProjectApi:
     """
 
     def __init__(self, project: Project | None, engine: Engine, local: bool = False) -> None:
-        self._project, self._engine, self.local = project, engine, local
+        self._open, self._engine, self.local = project, engine, local
+        self._meant: ContextVar[Project | None] = ContextVar("meant", default=None)
 
     @property
     def project(self) -> Project:
-        if self._project is None:
+        """The project in hand; while a message that names one is answered, that one."""
+        project = self._meant.get() or self._open
+        if project is None:
             raise ProjectError("No project is open; start with: textseg serve --project DIR")
-        return self._project
+        return project
 
     @property
     def key(self) -> str | None:
         """Tells the project in hand from others, so that nothing meant for one reaches another; None without one."""
-        if self._project is None:
-            return None
-        return hashlib.sha256(str(self._project.folder.resolve()).encode()).hexdigest()[:16]
+        project = self._meant.get() or self._open
+        return None if project is None else key_of(project)
+
+    @contextlib.contextmanager
+    def meant(self, key: str) -> Iterator[None]:
+        """What is done inside is done to the project with this key, also if another one is opened meanwhile.
+
+        Raises OtherProjectError when it is not the one in hand.
+        """
+        project = self._open
+        if project is None:
+            raise OtherProjectError("The project of this page is not open here; open it again, or reload the page.")
+        if key_of(project) != key:
+            raise OtherProjectError("Another project is open here now; open this page's project again, or reload.")
+        before = self._meant.set(project)
+        try:
+            yield
+        finally:
+            self._meant.reset(before)
 
     def open(self, folder: str) -> None:
         """Take the project in `folder` in hand."""
-        self._project = Project(self.place(folder))
+        self._open = Project(self.place(folder))
 
     def make(self, folder: str, words: str) -> None:
         """Make a project in a new or empty folder and take it in hand."""
         vocabulary, place = Vocabulary.parse(words), self.place(folder)
         if place.is_dir() and any(place.iterdir()) and not (place / "project.sqlite").exists():
             raise ProjectError(f"The folder {place} is not empty; a project wants a folder of its own.")
-        self._project = Project.create(place, vocabulary)
+        self._open = Project.create(place, vocabulary)
 
     def place(self, folder: str) -> Path:
         """A folder of this machine as a person types it; raises ProjectError where that is not theirs to choose."""
@@ -189,6 +210,10 @@ class ProjectApi:
                 "png": "data:image/png;base64," + base64.b64encode(png).decode() if png else "",
             },
         }
+
+
+def key_of(project: Project) -> str:
+    return hashlib.sha256(str(project.folder.resolve()).encode()).hexdigest()[:16]
 
 
 def add_project(project_api: ProjectApi) -> None:

@@ -1,6 +1,5 @@
 """Data: photos in, labels out. Files come in pieces into a folder of the project's cache, reports go out."""
 
-import functools
 import json
 import secrets
 import shutil
@@ -25,7 +24,7 @@ from textseg.project import Project
 from textseg.project.intake import MERGES
 from textseg.project.schema import STATES
 from textseg.web.api.project import ProjectApi
-from textseg.web.rpc.page import ServerFunction, page
+from textseg.web.rpc.page import of_any_project, page
 
 MAX_STAGED_BYTES = 16 * 2**30
 """What one upload may bring in all its pieces."""
@@ -53,21 +52,9 @@ class Data:
             "provenance": list(PROVENANCE),
             "merges": list(MERGES),
         }
-        return page("data", [self._meant(function) for function in functions], given)
+        return page("data", functions, given, self._api.meant)
 
-    def _meant(self, function: ServerFunction) -> ServerFunction:
-        """`function`, refusing what a page says about another project than the one in hand."""
-
-        @functools.wraps(function)
-        def call(message: Any) -> dict[str, Any]:
-            fields = message.data if isinstance(message, DataWithFiles) else message
-            key = fields.get("project") if isinstance(fields, dict) else None
-            if key is not None and key != self._api.key:
-                raise ProjectError("Another project was opened here meanwhile; reload the page to go on with it.")
-            return function(message)
-
-        return call
-
+    @of_any_project
     def overview(self, message: Any) -> dict[str, Any]:
         """The project, its photos by state and its classes; `project` is null without one."""
         here: dict[str, Any] = {"key": self._api.key, "local": self._api.local, "project": None}

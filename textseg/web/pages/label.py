@@ -30,7 +30,7 @@ from textseg.vocabulary import Vocabulary, Word, colour_cycle
 from textseg.web.api.project import ProjectApi
 from textseg.web.engine import Engine
 from textseg.web.rpc import pictures
-from textseg.web.rpc.page import ServerFunction, page
+from textseg.web.rpc.page import of_any_project, page
 
 SHOWN_SIDE = 4096
 """Long side at most of the copy of a photo that the page shows; the label map always has every pixel."""
@@ -58,22 +58,11 @@ class Label:
             self.model_view, self.sources, self.set_state, self.set_note, self.add_class, self.change_class,
             self.delete_class, self.restore_class, self.add_photos, self.statistics,
         ]  # fmt: skip
-        return page("label", [self._meant(function) for function in functions], {"states": list(STATES)})
-
-    def _meant(self, function: ServerFunction) -> ServerFunction:
-        """`function`, refusing what a page says about another project than the one in hand: ids mean other photos."""
-
-        @functools.wraps(function)
-        def call(message: Any) -> dict[str, Any]:
-            key = message.get("project") if isinstance(message, dict) else None
-            if key is not None and key != self.api.key:
-                raise ProjectError("Another project was opened here meanwhile; reload the page to go on with it.")
-            return function(message)
-
-        return call
+        return page("label", functions, {"states": list(STATES)}, self.api.meant)
 
     # The project
 
+    @of_any_project
     def make_project(self, message: Any) -> dict[str, Any]:
         """`{"folder", "words", "photos": folder or ""}`: make a project, take it in hand, begin to add the photos."""
         fields = _fields(message)
@@ -82,6 +71,7 @@ class Label:
         self.api.make(str(fields.get("folder", "")), str(fields.get("words", "")))
         return self._begin(found)
 
+    @of_any_project
     def open_project(self, message: Any) -> dict[str, Any]:
         """`{"folder"}`: take the project there in hand."""
         self.api.open(str(_fields(message).get("folder", "")))
@@ -111,6 +101,7 @@ class Label:
 
     # Photos
 
+    @of_any_project
     def overview(self, message: Any) -> dict[str, Any]:
         """The queue and the classes; without a project, where one could be made."""
         here = {"key": self.api.key, "local": self.api.local}

@@ -20,7 +20,7 @@ from textseg.segmentation import segment
 from textseg.web.api.project import ProjectApi
 from textseg.web.engine import Engine
 from textseg.web.pages.label import Run
-from textseg.web.rpc.page import page
+from textseg.web.rpc.page import of_any_project, page
 
 SHOWN_SIDE = 1024
 """Long side at most of the photo in the before/after view."""
@@ -51,12 +51,13 @@ class Learn:
             self.overview, self.state, self.train, self.keep, self.cancel, self.activate, self.download, self.compare,
             self.suggest, self.relabel, self.look,
         ]  # fmt: skip
-        component = page("learn", functions, {"rules": suggest.names(), "rule": suggest.DEFAULT})
+        component = page("learn", functions, {"rules": suggest.names(), "rule": suggest.DEFAULT}, self._api.meant)
         self._downloads = component.GRADIO_CACHE
         return component
 
     # What there is to learn from
 
+    @of_any_project
     def overview(self, message: Any) -> dict[str, Any]:
         """The classes with what a person made of each (photos, regions, pixels); `project` is null without one."""
         if self._api.key is None:

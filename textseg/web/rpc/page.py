@@ -3,17 +3,31 @@
 import functools
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import gradio as gr
 
-from textseg.errors import TextsegError
+from textseg.errors import RequestError, StaleRevisionError, TextsegError
 from textseg.shipped import asset
+from textseg.web.rpc.messages import Message
 from textseg.web.rpc.photos import PhotoGoneError
 
 log = logging.getLogger(__name__)
 
 ServerFunction = Callable[[Any], dict[str, Any]]
+Meant = Callable[[str], AbstractContextManager[Any]]
+"""`with meant(key)`: what is done inside is done to the project with this key; raises OtherProjectError."""
+
+
+class OtherProjectError(RequestError):
+    """The message is about a project that is not the one open here."""
+
+
+MARKS: dict[type[TextsegError], str] = {
+    PhotoGoneError: "gone", StaleRevisionError: "stale", OtherProjectError: "other_project",
+}  # fmt: skip
+"""Errors that a page can do something about, and how an answer marks them; see `assets/web/shared/server.js`."""
 
 # `element`, `server` and `props` are what Gradio hands to a component's script when it is mounted.
 MOUNT = """
@@ -21,16 +35,23 @@ import(new URL(props.script, document.baseURI)).then((page) => page.mount(elemen
 """
 
 
-def page(name: str, functions: Sequence[ServerFunction], given: dict[str, Any]) -> gr.HTML:
+def of_any_project(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorator of a server function that needs no project's key: it tells which is open, or opens another."""
+    function.of_any_project = True  # type: ignore[attr-defined]
+    return function
+
+
+def page(name: str, functions: Sequence[ServerFunction], given: dict[str, Any], meant: Meant | None = None) -> gr.HTML:
     """The component of the page called `name`: `<name>.html`, and `<name>.js` with its `mount(element, server, given)`.
 
+    `meant` guards a page that works on a project: each message must name it, unless its function is `of_any_project`.
     The markup is a Gradio template: it must hold no backtick, `${` or `{{`.
     """
     return gr.HTML(
         html_template=asset(f"web/{name}/{name}.html").read_text("utf-8"),
         js_on_load=MOUNT,
         apply_default_css=False,
-        server_functions=[answered(function) for function in functions],
+        server_functions=[answered(function, meant) for function in functions],
         elem_id=f"{name}-page",
         elem_classes="page",
         script=url(f"{name}/{name}.js"),
@@ -43,21 +64,20 @@ def url(file: str) -> str:
     return f"gradio_api/file={asset('web').resolve().as_posix()}/{file}"
 
 
-def answered(function: ServerFunction) -> ServerFunction:
+def answered(function: ServerFunction, meant: Meant | None = None) -> ServerFunction:
     """`function` as Gradio's server function: one message in, one JSON object out, whatever happens.
 
-    An exception would reach the page as null, so it becomes `{"ok": false, "error": sentence}`; `gone` marks a photo
-    that must be sent again.
+    An exception would reach the page as null, so it becomes `{"ok": false, "error": sentence}`, marked as in MARKS.
     """
 
     @functools.wraps(function)
     def call(message: Any) -> dict[str, Any]:
         try:
-            return {"ok": True, **function(message)}
-        except PhotoGoneError as error:
-            return {"ok": False, "error": str(error), "gone": True}
+            with _project_of(message, function, meant):
+                return {"ok": True, **function(message)}
         except TextsegError as error:
-            return {"ok": False, "error": str(error)}
+            marks = {mark: True for kind, mark in MARKS.items() if isinstance(error, kind)}
+            return {"ok": False, "error": str(error), **marks}
         except Exception:
             log.exception("%s failed", function.__name__)
             return {"ok": False, "error": "The server could not do that; its log says why."}
@@ -65,3 +85,12 @@ def answered(function: ServerFunction) -> ServerFunction:
     del call.__wrapped__  # type: ignore[attr-defined]  # Gradio would read the bound method's signature instead
     call.__annotations__ = {}
     return call
+
+
+def _project_of(message: Any, function: ServerFunction, meant: Meant | None) -> AbstractContextManager[Any]:
+    if meant is None or getattr(function, "of_any_project", False):
+        return nullcontext()
+    fields = Message(message)
+    if not fields.has("project"):
+        raise OtherProjectError("The page did not say which project it means; reload it.")
+    return meant(fields.text("project"))

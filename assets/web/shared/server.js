@@ -1,0 +1,43 @@
+/** The server functions of a page: one way to call them, one kind of answer. */
+
+/**
+ * What every call answers. Beside `error`, one sentence for the person, a mark says what the page can do about it:
+ * `lost` nothing was heard from the server, so it is not known whether the message arrived; `gone` the server no longer
+ * holds the photo; `stale` the gesture was made on an older label map; `other_project` the message is about a project
+ * that is not the one open there.
+ * @typedef {{ok: boolean, error?: string, lost?: boolean, gone?: boolean, stale?: boolean, other_project?: boolean,
+ *   [fact: string]: any}} Reply
+ */
+
+const SILENCE = "The server does not answer; see that it still runs, then try again.";
+
+export class Server {
+  /** @param {Object<string, function(any): Promise<any>>} functions Gradio's, by name */
+  constructor(functions) {
+    this.functions = functions;
+    /** @type {string|null} key of the project that this page shows; every message carries it */
+    this.project = null;
+  }
+
+  /**
+   * Call a server function. It never throws, and always answers with an object.
+   * @param {string} name
+   * @param {Object<string, any>} [message] a File or Blob in it travels as it is, and every other field as text then
+   * @returns {Promise<Reply>}
+   */
+  async call(name, message = {}) {
+    const packed = pack({ project: this.project, ...message });
+    const reply = await this.functions[name](packed).catch(() => null);
+    return reply ?? { ok: false, lost: true, error: SILENCE };
+  }
+}
+
+/**
+ * A message as Gradio wants it: one that holds a file is marked `binary` and goes as a form, which has no null.
+ * @param {Object<string, any>} message
+ */
+export function pack(message) {
+  const fields = Object.entries(message);
+  if (!fields.some(([, value]) => value instanceof Blob)) return message;
+  return { binary: true, data: Object.fromEntries(fields.filter(([, value]) => value != null)) };
+}
