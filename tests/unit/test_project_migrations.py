@@ -3,10 +3,14 @@
 import json
 import sqlite3
 
+import numpy as np
 import pytest
+from sqlalchemy import select
 
 from tests.label_maps import make_project
-from textseg.project import Project
+from textseg.errors import ProjectError
+from textseg.project import Project, Region
+from textseg.project.schema import Tile
 
 
 @pytest.fixture
@@ -16,12 +20,24 @@ def project(tmp_path):
     made.close()
 
 
-def older(project, *statements, version):
-    """The project as a program of that schema version would have left it."""
+NEWS = {
+    "0003": ["ALTER TABLE head DROP COLUMN started_from"],
+    "0004": [
+        "DROP TABLE pixel_count",
+        "DROP INDEX ix_source_head",
+        "ALTER TABLE source DROP COLUMN pixels",
+    ],
+}
+"""How to take back what each version brought."""
+
+
+def older(project, version):
+    """Leave the project as a program of that schema version would have."""
     project.close()
     with sqlite3.connect(project.folder / "project.sqlite") as connection:
-        for statement in statements:
-            connection.execute(statement)
+        for news in sorted(NEWS, reverse=True):
+            for statement in NEWS[news] if news > version else []:
+                connection.execute(statement)
         connection.execute("UPDATE alembic_version SET version_num = ?", [version])
     connection.close()
 
@@ -31,7 +47,39 @@ def test_heads_learn_by_number_what_they_began_with(project):
         facts = {"start": start, "data": {"photos": 3}}
         training = project.trainings.begin({})
         project.trainings.succeed(training, f"{file}.safetensors", "x", facts, activated=False)
-    older(project, "ALTER TABLE head DROP COLUMN started_from", version="0002")
+    older(project, "0002")
     heads = Project(project.folder).heads.all()
     assert [head["started_from"] for head in heads] == [None, 1, None]
     assert json.dumps(heads[1]["start"]) == '"head 1"'
+
+
+def labelled(project):
+    project.put_model_labels(1, np.arange(1200).reshape(30, 40) % 3, [Region(1, 0.9), Region(2, 0.4)], head="first")
+    project.edit(1, 1, {"type": "accept", "class": 1})
+    project.edit(1, 2, {"type": "brush", "class": 2, "radius": 6, "points": [[9, 9], [30, 20]]})
+    project.edit(1, 3, {"type": "brush", "class": 0, "radius": 3, "points": [[20, 9]]})
+    project.delete_class(1)
+
+
+def told(project):
+    shares = {row.id: pixels for row, pixels in project.shares(1)}
+    return project.status(), project.correction_counts(), shares, project.person_pixels(1)
+
+
+def test_label_maps_of_before_are_counted_once(project):
+    labelled(project)
+    before = told(project)
+    older(project, "0003")
+    assert told(Project(project.folder)) == before
+
+
+def test_a_damaged_piece_of_a_label_map_keeps_no_project_from_opening(project):
+    labelled(project)
+    with project.database.writing() as session:
+        for tile in session.scalars(select(Tile)):
+            tile.ids = b"torn"
+    older(project, "0003")
+    again = Project(project.folder)
+    assert again.status()["unlabelled_pixels"] == 1200
+    with pytest.raises(ProjectError, match="one.png is damaged"):
+        again.label_map(1)

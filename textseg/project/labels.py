@@ -8,12 +8,11 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from textseg.project import counts
 from textseg.project.classes import Classes
+from textseg.project.counts import PERSONS
 from textseg.project.raster import Box, Raster
 from textseg.project.schema import Provenance, StoredPhoto
-
-PERSONS = ("person", "accepted")
-"""Kinds of sources that are a person's word."""
 
 
 class Labels:
@@ -34,6 +33,10 @@ class Labels:
     def read(self, box: Box | None = None) -> tuple[np.ndarray, np.ndarray]:
         """((H, W) uint16 class ids as they are stored, (H, W) uint32 source ids) inside `box`, or of all of it."""
         return self.raster.read(self.box if box is None else box)
+
+    def write(self, box: Box, ids: np.ndarray, sources: np.ndarray) -> None:
+        """Replace what lies inside `box`, and count it."""
+        counts.change(self.session, self.photo.id, self.raster.write(box, ids, sources))
 
     def shown(self, ids: np.ndarray) -> np.ndarray:
         """What stored ids read as today: those of a deleted class as 0, of a merged one as the other."""

@@ -147,7 +147,7 @@ def _result(labels: Labels, changed: int, box: Box, ids: np.ndarray) -> EditResu
 
 
 def _append(labels: Labels, edit: Edit, box: Box, new: Pixels) -> None:
-    labels.raster.write(box, *new)
+    labels.write(box, *new)
     labels.photo.revision += 1
     edit.revision = labels.photo.revision
     edit.x0, edit.y0, edit.x1, edit.y1 = box

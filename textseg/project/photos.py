@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from textseg import images
 from textseg.errors import PhotoError, ProjectError
 from textseg.files import write_atomically
 from textseg.project.database import Database
-from textseg.project.schema import StoredPhoto
+from textseg.project.schema import STATES, StoredPhoto
 
 
 @dataclass
@@ -74,3 +74,9 @@ def listed(session: Session, state: str | None, search: str) -> list[StoredPhoto
     """In the order they were added, of one state if given, whose name holds `search`."""
     query = select(StoredPhoto).where(StoredPhoto.name.contains(search, autoescape=True)).order_by(StoredPhoto.id)
     return list(session.scalars(query.where(StoredPhoto.state == state) if state else query))
+
+
+def by_state(session: Session) -> dict[str, int]:
+    """How many photos are in each of STATES."""
+    found = dict(session.execute(select(StoredPhoto.state, func.count()).group_by(StoredPhoto.state)).all())
+    return {state: found.get(state, 0) for state in STATES}

@@ -14,16 +14,17 @@ from sqlalchemy.orm import Session
 
 from textseg import images
 from textseg.errors import EditError, ProjectError, StaleRevisionError
-from textseg.project import gestures, log, photos
+from textseg.project import counts, gestures, log, photos
 from textseg.project.classes import Classes
+from textseg.project.counts import PERSONS
 from textseg.project.database import Database
 from textseg.project.gestures import Region
 from textseg.project.heads import Heads
 from textseg.project.intake import Intake, take_back
-from textseg.project.labels import PERSONS, Labels, present
+from textseg.project.labels import Labels, present
 from textseg.project.log import EditResult
 from textseg.project.photos import AddReport
-from textseg.project.schema import STATES, Class, Provenance, StoredPhoto
+from textseg.project.schema import STATES, Class, PixelCount, Provenance, StoredPhoto
 from textseg.project.trainings import Trainings
 from textseg.vocabulary import Vocabulary, Word
 
@@ -183,10 +184,9 @@ class Project:
             return sources, {row.id: row for row in labels.sources(present(sources))}
 
     def shares(self, key: int | str) -> list[tuple[Provenance, int]]:
-        """Who made how many pixels of a photo, counted piece by piece: cheap for a large photo."""
-        with self._labels(key) as labels:
-            pixels = labels.raster.count_sources()
-            return [(row, pixels[row.id]) for row in labels.sources(list(pixels))]
+        """Who made how many pixels of a photo; nobody is not among them."""
+        with self.database.reading() as session:
+            return counts.shares(session, photos.find(session, key).id)
 
     def edit(self, key: int | str, base_revision: int, operation: Mapping[str, Any]) -> EditResult:
         """Apply one gesture; it is on disk when this returns.
@@ -225,8 +225,8 @@ class Project:
 
     def person_pixels(self, key: int | str) -> int:
         """How many pixels of a photo a person has drawn, erased or accepted."""
-        with self._labels(key) as labels:
-            return int(labels.by_person(labels.read()[1]).sum())
+        with self.database.reading() as session:
+            return counts.person_pixels(session, photos.find(session, key).id)
 
     def corrections(self, key: int | str) -> np.ndarray:
         """(H, W) int32, what a person says of each pixel: the class id drawn or accepted, 0 nothing, -1 none of these.
@@ -236,9 +236,14 @@ class Project:
         with self._labels(key) as labels:
             return labels.said()
 
+    def correction_counts(self) -> dict[int, dict[int, int]]:
+        """How many pixels `corrections` has of each class, by photo id: {photo: {class id or -1: pixels}}."""
+        with self.database.reading() as session:
+            return counts.said(session, Classes(session).meaning)
+
     def corrected(self) -> list[StoredPhoto]:
-        """The photos in which a person has ever drawn, erased or accepted something, in the order of `photos`."""
-        query = select(Provenance.photo_id).where(Provenance.kind.in_(PERSONS)).distinct()
+        """The photos in which something stands that a person drew, erased or accepted, in the order of `photos`."""
+        query = select(PixelCount.photo_id).where(PixelCount.kind.in_(PERSONS))
         with self.database.reading() as session:
             return list(session.scalars(select(StoredPhoto).where(StoredPhoto.id.in_(query)).order_by(StoredPhoto.id)))
 
@@ -248,25 +253,23 @@ class Project:
             return log.history(session, photos.find(session, key))
 
     def status(self) -> dict[str, Any]:
-        """Photos by state, classes with ids, colours and pixels, and revisions."""
+        """Photos by state, classes with ids, colours and pixels, and revisions; no label map is read."""
         with self.database.reading() as session:
-            states = dict(session.execute(select(StoredPhoto.state, func.count()).group_by(StoredPhoto.state)).all())
-            rows = photos.listed(session, None, "")
+            states = photos.by_state(session)
             classes = Classes(session)
-            pixels = np.zeros(len(classes.meaning), np.int64)
-            for photo in rows:
-                labels = Labels(session, photo)
-                pixels += np.bincount(classes.meaning[labels.read()[0]].ravel(), minlength=len(pixels))
+            pixels = counts.by_class(session, classes.meaning)
+            area = session.scalar(select(func.sum(StoredPhoto.width * StoredPhoto.height))) or 0
+            revisions = session.execute(select(StoredPhoto.name, StoredPhoto.revision).order_by(StoredPhoto.id))
             return {
                 "project": self.name,
-                "photos": {"total": len(rows), **{state: states.get(state, 0) for state in STATES}},
+                "photos": {"total": sum(states.values()), **states},
                 "classes": [
                     {"id": c.id, "name": c.name, "aliases": c.aliases, "colour": c.colour, "pixels": int(pixels[c.id])}
                     for c in classes.rows()
                 ],
-                "unlabelled_pixels": int(pixels[0]),
-                "revisions": {photo.name: photo.revision for photo in rows},
-                "heads": sorted(filter(None, session.scalars(select(Provenance.head).distinct()))),
+                "unlabelled_pixels": area - int(pixels.sum()),
+                "revisions": {name: revision for name, revision in revisions},
+                "heads": counts.heads(session),
             }
 
     @contextmanager

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import zlib
+from collections import Counter
 
 import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from textseg.errors import ProjectError
+from textseg.project.counts import Tally, tally
 from textseg.project.schema import StoredPhoto, Tile
 
 SIDE = 256
@@ -40,8 +42,12 @@ class Raster:
             ids[there], sources[there] = tile_ids[here], tile_sources[here]
         return ids, sources
 
-    def write(self, box: Box, ids: np.ndarray, sources: np.ndarray) -> None:
-        """Replace what lies inside `box`; tiles that do not change are not touched."""
+    def write(self, box: Box, ids: np.ndarray, sources: np.ndarray) -> Tally:
+        """Replace what lies inside `box`; -> how the pixels of each class and source changed in number.
+
+        Tiles that do not change are not touched.
+        """
+        changed: Counter[tuple[int, int]] = Counter()
         known = {(tile.row, tile.column): tile for tile in self._tiles(box)}
         for row, column in _tiles_under(box):
             there, here = _overlap(row, column, box)
@@ -58,19 +64,9 @@ class Raster:
                 tile = Tile(photo_id=self._photo.id, row=row, column=column)
                 self._session.add(tile)
             tile.ids, tile.sources = _pack(new_ids), _pack(new_sources)
-
-    def count_sources(self) -> dict[int, int]:
-        """Pixels by source id, without those of nobody."""
-        counts: dict[int, int] = {}
-        for tile in self._tiles(self.box):
-            # Beyond the photo's edge a tile has no source.
-            sources = self._unpacked(tile)[1]
-            low = int(sources.min())
-            for offset in np.flatnonzero(pixels := np.bincount((sources - low).ravel())):
-                source = low + int(offset)
-                counts[source] = counts.get(source, 0) + int(pixels[offset])
-        counts.pop(0, None)
-        return counts
+            changed.update(tally(new_ids[here], new_sources[here]))
+            changed.subtract(tally(old_ids[here], old_sources[here]))
+        return {pair: pixels for pair, pixels in changed.items() if pixels}
 
     def _unpacked(self, tile: Tile) -> tuple[np.ndarray, np.ndarray]:
         try:

@@ -80,8 +80,10 @@ class Provenance(Base):
     kind: Mapped[str]
     """"person" (drawn, or drawn over), "accepted" (a model's, taken over by a person) or "model"."""
     class_id: Mapped[int | None] = mapped_column(ForeignKey("class.id"))
-    head: Mapped[str | None]
+    head: Mapped[str | None] = mapped_column(index=True)
     confidence: Mapped[float | None]
+    pixels: Mapped[int] = mapped_column(default=0, server_default="0")
+    """How many it has now; changed with the label map."""
     created: Mapped[datetime] = mapped_column(default=now)
 
 
@@ -94,6 +96,18 @@ class Tile(Base):
     column: Mapped[int] = mapped_column(primary_key=True)
     ids: Mapped[bytes] = mapped_column(LargeBinary)
     sources: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class PixelCount(Base):
+    """How many pixels of a photo have a class by one kind of author; changed with the label map, never 0."""
+
+    __tablename__ = "pixel_count"
+    photo_id: Mapped[int] = mapped_column(ForeignKey("photo.id"), primary_key=True)
+    class_id: Mapped[int] = mapped_column(primary_key=True)
+    """As the tiles have it, also of a class that was deleted since; 0: erased by a person."""
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    """As in `Provenance`."""
+    pixels: Mapped[int]
 
 
 class Edit(Base):
