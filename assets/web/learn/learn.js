@@ -82,16 +82,14 @@ class LearnPage {
         ...some.map(({ id, name, colour, counts }) =>
           h(
             "tr",
-            { "data-class": id, style: { "--class": colour }, title: `${counts[2].toLocaleString("en")} pixels` },
+            { "data-class": id, style: { "--class": colour }, title: `${counts[1].toLocaleString("en")} pixels` },
             h("td", {}, h("span", { class: "swatch" })),
             h("th", { scope: "row" }, name),
             h("td", { class: "bar" }, h("i", { style: { width: `${(100 * counts[1]) / most}%` } })),
             h(
               "td",
               { class: "number" },
-              counts[0]
-                ? `${plural(counts[1], "region")} in ${plural(counts[0], "photo")}`
-                : h("span", { class: "muted" }, "none yet"),
+              counts[0] ? plural(counts[0], "photo") : h("span", { class: "muted" }, "none yet"),
             ),
           ),
         ),

@@ -8,7 +8,6 @@ import gradio as gr
 import numpy as np
 import torch
 from gradio.processing_utils import save_file_to_cache
-from scipy import ndimage
 
 from textseg import images
 from textseg.errors import HeadError, PhotoError, ProjectError, TrainingError
@@ -26,9 +25,6 @@ SHOWN_SIDE = 1024
 """Long side at most of the photo in the before/after view."""
 
 THUMB_SIDE = 240
-SPECK = 0.0005
-"""Share of the photo below which a connected part is no region of its own."""
-
 MOST_SUGGESTED = 6
 MOST_VIEWED = 400
 """Photos that are ordered at a time: the first of those that nobody has corrected."""
@@ -40,7 +36,6 @@ class Learn:
     def __init__(self, api: ProjectApi, engine: Engine) -> None:
         self._api, self._engine = api, engine
         self._run = Run()
-        self._counted: dict[tuple[str | None, int, int], dict[int, list[int]]] = {}
         self._downloads = ""
 
     def component(self) -> gr.HTML:
@@ -59,44 +54,29 @@ class Learn:
 
     @of_any_project
     def overview(self, message: Any) -> dict[str, Any]:
-        """The classes with what a person made of each (photos, regions, pixels); `project` is null without one."""
+        """The classes with what a person made of each (photos, pixels); `project` is null without one."""
         if self._api.key is None:
             return {"project": None}
         project = self._api.project
-        rows = project.corrected()
+        said = project.correction_counts()
         totals: dict[int, list[int]] = {}
-        for row in rows:
-            for class_id, (regions, pixels) in self._count(row).items():
-                total = totals.setdefault(class_id, [0, 0, 0])
-                for place, more in enumerate((1, regions, pixels)):
-                    total[place] += more
+        for counts in said.values():
+            for class_id, pixels in counts.items():
+                total = totals.setdefault(class_id, [0, 0])
+                total[0] += 1
+                total[1] += pixels
         classes = [
-            {"id": c.id, "name": c.name, "colour": c.colour, "counts": totals.get(c.id, [0, 0, 0])}
+            {"id": c.id, "name": c.name, "colour": c.colour, "counts": totals.get(c.id, [0, 0])}
             for c in project.classes()
         ]
         return {
             "project": project.name,
             "key": self._api.key,
             "photos": len(project.photos()),
-            "corrected": sum(bool(self._count(row)) for row in rows),
+            "corrected": len(said),
             "classes": classes,
-            "none": totals.get(-1, [0, 0, 0]),
+            "none": totals.get(-1, [0, 0]),
         }
-
-    def _count(self, row: StoredPhoto) -> dict[int, list[int]]:
-        """Regions and pixels of one photo by class id; counted once a revision."""
-        key = (self._api.key, row.id, row.revision)
-        if key not in self._counted:
-            said = self._api.project.corrections(row.id)
-            found = {}
-            for class_id in np.unique(said[said != 0]).tolist():
-                mask = said == class_id
-                sizes = np.bincount(ndimage.label(mask)[0].ravel())[1:]  # specks are no regions of their own
-                found[class_id] = [max(1, int((sizes >= SPECK * mask.size).sum())), int(mask.sum())]
-            if len(self._counted) > 20_000:
-                self._counted.clear()
-            self._counted[key] = found
-        return self._counted[key]
 
     # Trainings and heads
 
@@ -233,15 +213,19 @@ class Learn:
         order = suggest.get(rule)
         project, model = self._api.project, self._api.model()
         encodings = corrections.Encodings(project, model)
-        done = {row.id for row in project.corrected() if self._count(row)}
-        rows = [row for row in project.photos() if row.id not in done and row.state not in ("done", "skipped")]
+        said = project.correction_counts()
+        rows = [row for row in project.photos() if row.id not in said and row.state not in ("done", "skipped")]
         ready = [row for row in rows if row in encodings][:MOST_VIEWED]
         vocabulary, ids = project.vocabulary()
         start = self._engine.model()
         photos = [(row.id, encodings.of(row)[0]) for row in ready]
         views = suggest.views(model, None if start is model else start, photos, vocabulary)
-        known = [self._known(row, encodings, ids) for row in project.corrected() if row.id in done and row in encodings]
-        chosen = order(views, known, vocabulary, len(done))[:MOST_SUGGESTED] if views else []
+        known = [
+            self._known(row, encodings, [class_id in said[row.id] for class_id in ids])
+            for row in project.corrected()
+            if row.id in said and row in encodings
+        ]
+        chosen = order(views, known, vocabulary, len(said))[:MOST_SUGGESTED] if views else []
         by_id = {row.id: row for row in ready}
         return {
             "rule": rule,
@@ -252,13 +236,11 @@ class Learn:
             ],
         }
 
-    def _known(self, row: StoredPhoto, encodings: Any, ids: list[int]) -> Any:
+    def _known(self, row: StoredPhoto, encodings: Any, present: list[bool]) -> Any:
         from trainer import suggest
 
         features = encodings.of(row)[0].flatten(1).float().mean(1)
-        said = self._count(row)
-        presence = np.array([float(class_id in said) for class_id in ids])
-        return suggest.View(row.id, torch.nn.functional.normalize(features, dim=0), presence)
+        return suggest.View(row.id, torch.nn.functional.normalize(features, dim=0), np.array(present, float))
 
     def _suggested(
         self, row: StoredPhoto, reason: str, encodings: Any, model: Model, vocabulary: Any, ids: list[int]
