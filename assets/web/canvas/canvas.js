@@ -13,6 +13,7 @@ export class Canvas {
     /** @type {{draw: function(CanvasRenderingContext2D, Object): void}[]} bottom to top */
     this.layers = [];
     this.tool = null;
+    /** @type {function(Viewport): void} */
     this.onview = () => {};
     this.element = document.createElement("canvas");
     this.element.tabIndex = 0;

@@ -7,7 +7,12 @@ export class Grid {
    * @param {Uint8Array} bytes K planes below each other
    */
   constructor(words, { rows, columns, low, high }, bytes) {
-    Object.assign(this, { words, rows, columns, low, high, bytes });
+    this.words = words;
+    this.rows = rows;
+    this.columns = columns;
+    this.low = low;
+    this.high = high;
+    this.bytes = bytes;
   }
 
   /** The similarity that a byte stands for. */

@@ -6,7 +6,9 @@
 export class LabelMap {
   /** @param {{width: number, height: number, ids: Uint8Array|Uint16Array}} raster */
   constructor({ width, height, ids }) {
-    Object.assign(this, { width, height, ids });
+    this.width = width;
+    this.height = height;
+    this.ids = ids;
     /** Pixels by class id. */
     this.pixels = new Map();
     this.count(ids, 1);
@@ -56,14 +58,17 @@ export class LabelMap {
 export class PyramidLayer {
   /** @param {ImageBitmap|null} picture */
   set(picture) {
+    /** @type {(ImageBitmap|OffscreenCanvas)[]} */
     this.levels = picture ? [picture] : [];
-    while (picture && Math.max(picture.width, picture.height) > 1200) {
-      const half = new OffscreenCanvas(Math.ceil(picture.width / 2), Math.ceil(picture.height / 2));
+    /** @type {ImageBitmap|OffscreenCanvas|null} */
+    let level = picture;
+    while (level && Math.max(level.width, level.height) > 1200) {
+      const half = new OffscreenCanvas(Math.ceil(level.width / 2), Math.ceil(level.height / 2));
       const context = half.getContext("2d");
       context.imageSmoothingQuality = "medium";
-      context.drawImage(picture, 0, 0, half.width, half.height);
+      context.drawImage(level, 0, 0, half.width, half.height);
       this.levels.push(half);
-      picture = half;
+      level = half;
     }
   }
 
@@ -93,7 +98,8 @@ export class LabelMapLayer {
    * @param {string[]} colours `#rrggbb` by class id, "" for classes that are not shown
    */
   set(map, colours) {
-    Object.assign(this, { map, colours });
+    this.map = map;
+    this.colours = colours;
   }
 
   draw(context, view) {

@@ -137,6 +137,12 @@ export class UnitLayer {
   }
 }
 
+/** @type {[number, number, string][]} radius and width in screen pixels, the halo first */
+const PIN = [
+  [7, 4, "#000000b0"],
+  [7, 2, "#ffffff"],
+];
+
 /** The point a person pinned. */
 export class PinLayer {
   /** @param {[number, number]|null} point image coordinates */
@@ -146,10 +152,7 @@ export class PinLayer {
 
   draw(context, { scale }) {
     if (!this.point) return;
-    for (const [radius, width, colour] of [
-      [7, 4, "#000000b0"],
-      [7, 2, "#ffffff"],
-    ]) {
+    for (const [radius, width, colour] of PIN) {
       context.beginPath();
       context.arc(...this.point, radius / scale, 0, 7);
       context.lineWidth = width / scale;

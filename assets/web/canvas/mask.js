@@ -3,11 +3,18 @@
 import { borders } from "./labels.js";
 
 const SIDE = 1024; // a drawn mask needs no more pixels along its longer side
+/** @type {[number, string][]} widths in screen pixels, the halo first */
+const BORDER = [
+  [3.5, "rgb(0 0 0 / 55%)"],
+  [1.5, "#fff"],
+];
 
 export class RegionMask {
   /** @param {{rle: {size: [number, number], counts: string}, box: number[], area: number}} message */
   constructor({ rle, box, area }) {
-    Object.assign(this, { rle, box, area });
+    this.rle = rle;
+    this.box = box;
+    this.area = area;
     this.height = rle.size[0];
     /** Where the mask changes between out and in, positions x * height + y. */
     this.toggles = readToggles(rle.counts);
@@ -38,10 +45,7 @@ export class RegionMask {
     context.imageSmoothingEnabled = false;
     context.drawImage(canvas, 0, 0, width, height);
     context.globalAlpha = 1;
-    for (const [line, style] of [
-      [3.5, "rgb(0 0 0 / 55%)"],
-      [1.5, "#fff"],
-    ]) {
+    for (const [line, style] of BORDER) {
       context.lineWidth = line / (scale * step);
       context.strokeStyle = style;
       context.stroke(path);

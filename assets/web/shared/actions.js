@@ -16,7 +16,8 @@ export class Actions {
    * @param {HTMLElement} root the page they belong to: they rest while it is not shown
    */
   constructor(table, root) {
-    Object.assign(this, { table, root });
+    this.table = table;
+    this.root = root;
     this.byKey = new Map();
     for (const [name, action] of Object.entries(table)) {
       for (const key of action.keys) {

@@ -18,6 +18,6 @@ export function tell(topic, value) {
  * @param {function(any): void} listener
  */
 export function hear(topic, listener) {
-  hub.addEventListener(topic, (event) => listener(event.detail));
+  hub.addEventListener(topic, (event) => listener(/** @type {CustomEvent} */ (event).detail));
   if (topic in last) listener(last[topic]);
 }

@@ -4,10 +4,11 @@ import { ICONS } from "./icons.js";
 
 /**
  * An element with attributes, listeners (`onclick`) and children.
- * @param {string} tag
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
  * @param {Object<string, any>} [attributes] a value of false or null leaves the attribute out
  * @param {...(Node|string|null)} children
- * @returns {HTMLElement}
+ * @returns {HTMLElementTagNameMap[Tag]}
  */
 export function h(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -35,13 +36,15 @@ export function icon(name) {
 /**
  * The elements of a page's markup by their `data-part`; `data-icon` places are filled.
  * @param {HTMLElement} root
- * @returns {Object<string, HTMLElement>}
+ * @returns {Object<string, any>} each an element of the kind that the markup says
  */
 export function parts(root) {
-  root.querySelectorAll("[data-icon]").forEach((place) => place.prepend(icon(place.dataset.icon)));
-  return Object.fromEntries(
-    [...root.querySelectorAll("[data-part]")].map((part) => [part.dataset.part, part]),
-  );
+  /** @type {NodeListOf<HTMLElement>} */
+  const places = root.querySelectorAll("[data-icon]");
+  places.forEach((place) => place.prepend(icon(place.dataset.icon)));
+  /** @type {NodeListOf<HTMLElement>} */
+  const named = root.querySelectorAll("[data-part]");
+  return Object.fromEntries([...named].map((part) => [part.dataset.part, part]));
 }
 
 /**

@@ -3,7 +3,7 @@
 import { h, icon } from "./dom.js";
 
 /**
- * @param {Object<string, HTMLElement>} part the page's parts: open, file, camera, camera-dialog, board, drop
+ * @param {Object<string, any>} part the page's parts: open, file, camera, camera-dialog, board, drop
  * @param {function(File): void} onphoto
  * @param {function(string): void} onproblem
  * @param {function(): boolean} shown whether drops and pastes are meant for this page
