@@ -2,13 +2,13 @@
 
 import { bytesOf, readIndexPng } from "../canvas/png.js";
 import { debounce } from "../shared/dom.js";
+import { isOver } from "./sift.js";
 import { LabelMap } from "../canvas/labelmap.js";
 import { Queue } from "./queue.js";
 import { tell } from "../shared/bus.js";
 
 const SETTLE = 250; // milliseconds on a photo before it and the next one are encoded
 const PAUSE = 500; // milliseconds without typing before a note is saved
-const OVER = ["done", "skipped"];
 
 export class Photos {
   /** @param {import("./label.js").LabelPage} page */
@@ -38,7 +38,7 @@ export class Photos {
     this.store.set({ photos }, "server");
     this.queue.show(photos);
     this.part["no-photos"].hidden = photos.length > 0;
-    const first = photos.find(({ state }) => !OVER.includes(state)) ?? photos[0];
+    const first = photos.find((each) => !isOver(each)) ?? photos[0];
     const asked = photos.find(({ photo }) => photo === askedPhoto());
     if (photos.length) await this.open((asked ?? first).photo);
   }
@@ -151,7 +151,7 @@ export class Photos {
     this.change(photo, { state });
     if (!still()) return; // somebody has gone on already
     if (this.queue.step(1) !== null) this.step(1);
-    else if (to !== null && this.state.photos.some((each) => !OVER.includes(each.state)))
+    else if (to !== null && !this.state.photos.every(isOver))
       page.say("That was the last photo of the list; some before it are still to do.");
     else page.say("Every photo is done.");
   }

@@ -1,139 +1,205 @@
-/** The queue: every photo of the project with its state, filtered and searched, and how far the project is. */
+/**
+ * The queue: every photo of the project with its state, filtered and searched, and how far the project is. Only the
+ * rows in sight are elements, so that ten thousand photos cost what a dozen do.
+ */
 
-import { h } from "../shared/dom.js";
+import { counted, inSight, reaching, sift } from "./sift.js";
+import { debounce, h } from "../shared/dom.js";
+import { Thumbnails } from "./thumbnails.js";
 
-const OVER = ["done", "skipped"];
+const PAUSE = 120; // milliseconds without typing before the list is searched
+const STEPS = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1, PageDown: 8, PageUp: -8, Home: -Infinity, End: Infinity };
 
 export class Queue {
   /**
-   * @param {Object<string, HTMLElement>} part photos, search, filter, progress, progress-text
+   * @param {Object<string, HTMLElement>} part photos, rows, search, filter, found, progress, progress-text
    * @param {string[]} states
    * @param {{onopen: function(number): void, thumbs: function(number[]): Promise<Object<string, string|null>>}} listeners
    */
-  constructor(part, states, listeners) {
-    Object.assign(this, { part, states, ...listeners });
-    /** @type {{photo: number, name: string, size: number[], state: string, revision: number}[]} */
+  constructor(part, states, { onopen, thumbs }) {
+    Object.assign(this, { part, states, onopen });
+    /** @type {import("./store.js").QueuedPhoto[]} */
     this.photos = [];
+    /** Places of the photos that are listed. @type {number[]} */
+    this.listed = [];
+    /** Rows that are elements now, by photo. @type {Map<number, HTMLElement>} */
     this.rows = new Map();
-    this.thumbnails = new Map();
-    this.wanted = new Set();
-    this.current = null;
+    this.current = null; // the photo in hand
+    this.reachable = null; // the photo whose row has the tab stop
+    this.thumbnails = new Thumbnails(thumbs, (photo, picture) => this.rows.get(photo)?.querySelector(".thumb").replaceChildren(picture));
+    this.list = part.rows;
     part.filter.append(
       h("option", { value: "" }, "All states"),
       h("option", { value: "open" }, "Still to do"),
       ...states.map((state) => h("option", { value: state }, upper(state))),
     );
     part.filter.addEventListener("change", () => this.sift());
-    part.search.addEventListener("input", () => this.sift());
-    this.seen = new IntersectionObserver((entries) => {
-      for (const { isIntersecting, target } of entries) if (isIntersecting) this.want(target);
-    });
+    part.search.addEventListener(
+      "input",
+      debounce(() => this.sift(), PAUSE),
+    );
+    part.photos.addEventListener("scroll", () => this.draw(), { passive: true });
+    new ResizeObserver(() => this.draw()).observe(part.photos);
+    this.list.addEventListener("keydown", (event) => this.walk(event));
   }
 
+  /** @param {import("./store.js").QueuedPhoto[]} photos */
   show(photos) {
     this.photos = photos;
-    this.seen.disconnect();
-    this.rows = new Map(photos.map((photo) => [photo.photo, this.row(photo)]));
-    this.part.photos.replaceChildren(...this.rows.values());
+    this.places = new Map(photos.map(({ photo }, place) => [photo, place]));
     this.sift();
-    this.mark(this.current);
-  }
-
-  row(photo) {
-    const picture = h("span", { class: "thumb" });
-    const row = h(
-      "li",
-      { "data-photo": photo.photo },
-      h(
-        "button",
-        { type: "button", onclick: () => this.onopen(photo.photo) },
-        picture,
-        h("span", { class: "label", title: photo.name }, photo.name),
-        h("span", { class: "state" }),
-      ),
-    );
-    if (this.thumbnails.has(photo.photo)) picture.append(this.thumbnails.get(photo.photo));
-    else this.seen.observe(row);
-    this.paint(row, photo);
-    return row;
-  }
-
-  paint(row, { state }) {
-    row.dataset.state = state;
-    row.querySelector(".state").textContent = state;
   }
 
   /** What changed about one photo. */
   change(id, facts) {
-    const photo = this.photos.find((each) => each.photo === id);
-    if (!photo) return;
+    const photo = this.photos[this.places?.get(id)];
+    if (!photo || Object.keys(facts).every((name) => photo[name] === facts[name])) return;
     Object.assign(photo, facts);
-    this.paint(this.rows.get(id), photo);
     this.sift();
   }
 
-  matches({ name, state }) {
-    const { filter, search } = this.part;
-    const wanted = !filter.value || (filter.value === "open" ? !OVER.includes(state) : state === filter.value);
-    return wanted && name.toLowerCase().includes(search.value.trim().toLowerCase());
-  }
-
+  /** List what matches, and say how far the project is. */
   sift() {
-    for (const photo of this.photos) {
-      // The photo in hand stays in sight although its state no longer matches.
-      this.rows.get(photo.photo).hidden = photo.photo !== this.current && !this.matches(photo);
-    }
-    const over = this.photos.filter(({ state }) => OVER.includes(state)).length,
-      all = this.photos.length;
-    this.part["progress-text"].textContent = `${over} / ${all} done`;
-    const share = (state) => `${(100 * this.photos.filter((photo) => photo.state === state).length) / (all || 1)}%`;
-    this.part.progress.replaceChildren(
+    const { photos, part, current } = this;
+    this.listed = sift(photos, { text: part.search.value, filter: part.filter.value, current });
+    this.draw();
+    const counts = counted(photos),
+      of = (state) => counts.get(state) ?? 0,
+      over = of("done") + of("skipped");
+    part["progress-text"].textContent = `${over} / ${photos.length} done`;
+    part.progress.replaceChildren(
       ...["done", "skipped", "in work", "pseudo-labelled"].map((state) =>
-        h("i", { "data-state": state, style: { width: share(state) } }),
+        h("i", { "data-state": state, style: { width: `${(100 * of(state)) / (photos.length || 1)}%` } }),
       ),
     );
-    this.part.progress.setAttribute("aria-label", `${over} of ${all} photos done or skipped`);
+    part.progress.setAttribute("aria-label", `${over} of ${photos.length} photos done or skipped`);
+    const sifted = part.search.value.trim() || part.filter.value;
+    part.found.textContent = sifted ? `${this.listed.length.toLocaleString("en")} of ${photos.length.toLocaleString("en")} photos listed` : "";
   }
 
+  /** Where the list is scrolled to: from left to right on a phone, from top to bottom elsewhere. */
+  get frame() {
+    const frame = this.part.photos,
+      style = getComputedStyle(this.list),
+      across = style.getPropertyValue("--across").trim() === "1";
+    return {
+      across,
+      offset: across ? frame.scrollLeft : frame.scrollTop,
+      room: across ? frame.clientWidth : frame.clientHeight,
+      length: parseFloat(style.getPropertyValue("--row")),
+      count: this.listed.length,
+    };
+  }
+
+  /** Make the rows in sight elements, and only those; one that has the focus stays. */
+  draw() {
+    const frame = this.frame,
+      { length, count } = frame;
+    if (!frame.room) return; // not shown
+    const [first, end] = inSight(frame);
+    const wanted = new Map(this.listed.slice(first, end).map((place, k) => [this.photos[place].photo, first + k]));
+    for (const [photo, row] of this.rows) {
+      const at = row.contains(document.activeElement) ? this.listed.indexOf(this.places.get(photo)) : -1;
+      if (wanted.has(photo)) continue;
+      if (at >= 0) this.put(row, at, frame); // the focus stays where it is, in sight or not
+      else {
+        row.remove();
+        this.rows.delete(photo);
+      }
+    }
+    this.list.style.setProperty("--length", `${count * length}px`);
+    let before = null;
+    for (const [photo, at] of wanted) {
+      const row = this.rows.get(photo) ?? this.row(photo);
+      this.put(row, at, frame);
+      this.paint(row, photo);
+      if (!row.isConnected) {
+        if (before) before.after(row);
+        else this.list.prepend(row);
+      }
+      before = row;
+    }
+    this.setTabStop();
+    this.thumbnails.want([...wanted.keys()]);
+  }
+
+  row(photo) {
+    const { name } = this.photos[this.places.get(photo)];
+    const row = h(
+      "li",
+      { "data-photo": photo },
+      h(
+        "button",
+        { type: "button", tabindex: -1, onclick: () => this.onopen(photo), onfocus: () => this.reach(photo) },
+        h("span", { class: "thumb" }, this.thumbnails.of(photo)),
+        h("span", { class: "label", title: name }, name),
+        h("span", { class: "state" }),
+      ),
+    );
+    this.rows.set(photo, row);
+    return row;
+  }
+
+  put(row, at, { across, length, count }) {
+    row.style.transform = across ? `translateX(${at * length}px)` : `translateY(${at * length}px)`;
+    row.setAttribute("aria-posinset", String(at + 1));
+    row.setAttribute("aria-setsize", String(count));
+  }
+
+  paint(row, photo) {
+    const { state } = this.photos[this.places.get(photo)],
+      current = photo === this.current;
+    row.dataset.state = state;
+    row.querySelector(".state").textContent = state;
+    row.classList.toggle("current", current);
+    if (current) row.firstElementChild.setAttribute("aria-current", "true");
+    else row.firstElementChild.removeAttribute("aria-current");
+  }
+
+  /** The list is one stop of the Tab key: the row that had the focus last, the photo in hand, or the first in sight. */
+  setTabStop() {
+    const stop = [this.reachable, this.current].find((photo) => this.rows.has(photo)) ?? this.rows.keys().next().value;
+    for (const [photo, row] of this.rows) row.firstElementChild.tabIndex = photo === stop ? 0 : -1;
+  }
+
+  reach(photo) {
+    this.reachable = photo;
+    this.setTabStop();
+  }
+
+  /** Arrow keys go from row to row; Enter opens one, as on any button. */
+  walk(event) {
+    const by = STEPS[event.key];
+    if (!by || event.ctrlKey || event.altKey || event.metaKey) return;
+    const id = Number(event.target.closest("[data-photo]").dataset.photo);
+    const from = this.listed.indexOf(this.places.get(id));
+    const to = Math.min(Math.max(from + by, 0), this.listed.length - 1);
+    event.preventDefault();
+    event.stopPropagation();
+    this.scrollTo(to);
+    this.rows.get(this.photos[this.listed[to]].photo)?.firstElementChild.focus({ preventScroll: true });
+  }
+
+  scrollTo(row) {
+    const { frame } = this,
+      offset = reaching(frame, row);
+    if (offset !== frame.offset) this.part.photos[frame.across ? "scrollLeft" : "scrollTop"] = offset;
+    this.draw();
+  }
+
+  /** The photo in hand is another one. */
   mark(id) {
-    this.current = id;
-    for (const [key, row] of this.rows) row.classList.toggle("current", key === id);
-    const row = this.rows.get(id);
-    if (!row) return;
-    row.hidden = false;
-    const list = this.part.photos; // only the list scrolls: on a phone it lies below the canvas
-    const [box, frame] = [row.getBoundingClientRect(), list.getBoundingClientRect()];
-    const off = (from, to, first, last) => (from < first ? from - first : to > last ? to - last : 0);
-    list.scrollBy(off(box.left, box.right, frame.left, frame.right), off(box.top, box.bottom, frame.top, frame.bottom));
+    this.current = this.reachable = id;
+    this.sift();
+    const place = this.places?.get(id);
+    if (place !== undefined) this.scrollTo(this.listed.indexOf(place));
   }
 
   /** The photo `by` places on from the one in hand among those that the filter shows, or null. */
   step(by) {
-    const at = this.photos.findIndex(({ photo }) => photo === this.current);
-    for (let i = at + by; i >= 0 && i < this.photos.length; i += by)
-      if (this.matches(this.photos[i])) return this.photos[i].photo;
-    return null;
-  }
-
-  /** Thumbnails come in bunches of what is in sight. */
-  want(row) {
-    this.seen.unobserve(row);
-    this.wanted.add(Number(row.dataset.photo));
-    this.fetching ||= setTimeout(() => this.fetch(), 60);
-  }
-
-  async fetch() {
-    const photos = [...this.wanted].slice(0, 16);
-    photos.forEach((photo) => this.wanted.delete(photo));
-    const thumbs = await this.thumbs(photos);
-    for (const [id, jpeg] of Object.entries(thumbs)) {
-      const picture = jpeg
-        ? h("img", { src: `data:image/jpeg;base64,${jpeg}`, alt: "" })
-        : h("span", { class: "gone", title: "Its file cannot be read" }, "?");
-      this.thumbnails.set(Number(id), picture);
-      this.rows.get(Number(id))?.querySelector(".thumb").replaceChildren(picture);
-    }
-    this.fetching = this.wanted.size ? setTimeout(() => this.fetch(), 0) : 0;
+    const at = this.listed.indexOf(this.places?.get(this.current));
+    const place = at < 0 ? undefined : this.listed[at + by];
+    return place === undefined ? null : this.photos[place].photo;
   }
 }
 
