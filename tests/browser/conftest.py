@@ -6,12 +6,17 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
 
-from tests.tiny import tiny_model
+from tests.browser.labelling import SIZE
+from tests.tiny import noise_photo, tiny_model
+
+if TYPE_CHECKING:
+    from textseg.project import Project
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
@@ -175,3 +180,31 @@ def open_page(app: App, new_page, context) -> Iterator[Callable[..., object]]:  
 @pytest.fixture
 def page(open_page: Callable[..., object]) -> object:
     return open_page()
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, "Project"]]:
+    """The app with a project of twenty photos and a model that encodes in a millisecond."""
+    from textseg.project import Project
+    from textseg.vocabulary import Vocabulary
+
+    folder = tmp_path_factory.mktemp("label")
+    project = Project.create(folder / "p", Vocabulary.parse("cat, sofa, wall"))
+    for seed in range(20):
+        noise_photo(*SIZE, seed=seed).save(folder / f"photo{seed:02}.png")
+    project.add([folder / f"photo{seed:02}.png" for seed in range(20)])
+    with serving_tiny(project=folder / "p") as url:
+        yield url, project
+
+
+@pytest.fixture
+def open_photo(served, new_page) -> Callable:  # type: ignore[no-untyped-def,type-arg]
+    """`open_photo(id, **window)`: the Label page with this photo in hand; it must stay without complaints."""
+
+    def open_(photo: int, **window):  # type: ignore[no-untyped-def]
+        page = new_page(**({"viewport": {"width": 1280, "height": 800}} | window))
+        page.goto(f"{served[0]}#label/{photo}")
+        page.wait_for_selector(f".labelling[data-photo='{photo}']")
+        return page
+
+    return open_

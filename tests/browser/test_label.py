@@ -1,80 +1,15 @@
 """Journeys on the Label page: mouse, keys and fingers in a real browser, pixels in the stored label map."""
 
 import re
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.browser.conftest import serving_tiny
+from tests.browser.labelling import SIZE, class_at, fitted, on_screen, saved, stroke
 from tests.tiny import noise_photo
-from textseg.project import Project, Region, operations
-from textseg.vocabulary import Vocabulary, Word
-
-SIZE = (300, 200)
-WORDS = "cat, sofa, wall"
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Project]]:
-    """The app with a project of twelve photos and a model that encodes in a millisecond."""
-    folder = tmp_path_factory.mktemp("label")
-    project = Project.create(folder / "p", Vocabulary.parse(WORDS))
-    for seed in range(20):
-        noise_photo(*SIZE, seed=seed).save(folder / f"photo{seed:02}.png")
-    project.add([folder / f"photo{seed:02}.png" for seed in range(20)])
-    with serving_tiny(project=folder / "p") as url:
-        yield url, project
-
-
-@pytest.fixture
-def open_photo(served, new_page) -> Callable:  # type: ignore[no-untyped-def]
-    """`open_photo(id, **window)`: the Label page with this photo in hand; it must stay without complaints."""
-
-    def open_(photo: int, **window):  # type: ignore[no-untyped-def]
-        page = new_page(**({"viewport": {"width": 1280, "height": 800}} | window))
-        page.goto(f"{served[0]}#label/{photo}")
-        page.wait_for_selector(f".labelling[data-photo='{photo}']")
-        return page
-
-    return open_
-
-
-def saved(page, revision: int) -> None:
-    """Wait until the page says that this revision is on disk; a refusal fails at once, with its reason."""
-    page.wait_for_selector(f".labelling[data-revision='{revision}'], .labelling .problem:not([hidden])")
-    if page.get_attribute(".labelling", "data-revision") != str(revision):
-        raise AssertionError(page.text_content(".labelling .problem"))
-
-
-def fitted(page) -> tuple[float, float, float]:
-    """Where the fitted photo lies in the window: left, top, screen pixels an image pixel."""
-    box = page.locator(".desk [data-part=board]").bounding_box()
-    scale = min(box["width"] / SIZE[0], box["height"] / SIZE[1])
-    left = box["x"] + (box["width"] - SIZE[0] * scale) / 2
-    return left, box["y"] + (box["height"] - SIZE[1] * scale) / 2, scale
-
-
-def on_screen(page, x: float, y: float) -> tuple[float, float]:
-    """Where the image point (x, y) lies in the window while the photo is fitted."""
-    left, top, scale = fitted(page)
-    return left + x * scale, top + y * scale
-
-
-def stroke(page, *points: tuple[float, float]) -> None:
-    page.mouse.move(*on_screen(page, *points[0]))
-    page.mouse.down()
-    for point in points[1:]:
-        page.mouse.move(*on_screen(page, *point), steps=4)
-    page.mouse.up()
-
-
-def class_at(page, x: float, y: float) -> str:
-    """What the status line says about an image point."""
-    page.mouse.move(*on_screen(page, x + 1, y))
-    page.mouse.move(*on_screen(page, x, y))
-    return page.text_content("[data-part=under]").split(" · ")[1]
+from textseg.project import Region, operations
+from textseg.vocabulary import Word
 
 
 def test_from_pseudo_labels_by_click_and_brush_to_done(served, open_photo):
