@@ -1,29 +1,23 @@
 /** What can be done on the Label page, by name, with its keys: one table for the keyboard, the buttons and the list. */
 
+import { TOOLS } from "./tools/index.js";
+
 /**
  * @param {import("./label.js").LabelPage} page
  * @returns {Object<string, import("../shared/actions.js").Action>}
  */
 export function labelActions(page) {
-  const hold = (name) => () => page.take(name);
+  const tools = TOOLS.map(({ name, label, keys }) => [name, { label, keys, run: () => page.desk.take(name) }]);
   return {
-    units: { label: "Unit: label a whole region; the wheel takes a smaller or larger one", keys: ["u"], run: hold("units") },
-    prompts: { label: "Click what it is, right click what it is not, or drag a box", keys: ["s"], run: hold("prompts") },
-    brush: { label: "Brush (right button erases, Shift joins to the last stroke)", keys: ["b"], run: hold("brush") },
-    eraser: { label: "Eraser", keys: ["e"], run: hold("eraser") },
-    polygon: { label: "Polygon by clicks, lasso by dragging", keys: ["p"], run: hold("polygon") },
-    fill: { label: "Fill the connected region under the pointer", keys: ["g"], run: hold("fill") },
-    relabel: { label: "Relabel the whole class under the pointer", keys: ["r"], run: hold("relabel") },
-    pick: { label: "Pick the class under the pointer (or Alt and click)", keys: ["i"], run: hold("pick") },
-    pan: { label: "Move the photo", keys: ["v"], run: hold("pan") },
+    ...Object.fromEntries(tools),
     grab: {
       label: "Hold: move the photo with any tool",
       keys: [" "],
       run: () => page.canvas.grab(true),
       release: () => page.canvas.grab(false),
     },
-    smaller: { label: "Smaller brush (or Ctrl and wheel)", keys: ["["], run: () => page.resize(-1) },
-    larger: { label: "Larger brush, or larger unit", keys: ["]"], run: () => page.resize(1) },
+    smaller: { label: "Smaller brush (or Ctrl and wheel)", keys: ["["], run: () => page.desk.resize(-1) },
+    larger: { label: "Larger brush, or larger unit", keys: ["]"], run: () => page.desk.resize(1) },
     classes: {
       label: "Class by its number",
       keys: [..."1234567890"],
@@ -34,9 +28,9 @@ export function labelActions(page) {
     unlabelled: { label: "Paint only what is unlabelled", keys: ["o"], run: () => page.toggleUnlabelled() },
     undo: { label: "Undo", keys: ["ctrl+z"], run: () => page.undo() },
     redo: { label: "Redo", keys: ["ctrl+shift+z", "ctrl+y"], run: () => page.redo() },
-    enter: { label: "Label what is drawn or clicked together", keys: ["Enter"], run: () => page.tool.accept?.() },
+    enter: { label: "Label what is drawn or clicked together", keys: ["Enter"], run: () => page.desk.tool.accept() },
     escape: { label: "Let go of it", keys: ["Escape"], run: (event) => page.letGo(event) },
-    corner: { label: "Take its last corner or click back", keys: ["Backspace"], run: () => page.tool.undo?.() },
+    corner: { label: "Take its last corner or click back", keys: ["Backspace"], run: () => page.desk.tool.undo() },
     hide: {
       label: "Hold: the photo without labels",
       keys: ["h"],

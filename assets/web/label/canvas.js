@@ -5,7 +5,7 @@
 
 import { Canvas } from "../canvas/canvas.js";
 import { h } from "../shared/dom.js";
-import { PanTool } from "./tools.js";
+import { PanTool } from "./tools/pan.js";
 
 /** @typedef {[number, number, number, number]} Box left, top, right, bottom */
 
@@ -30,6 +30,7 @@ export class LabelCanvas extends Canvas {
 
   set tool(tool) {
     this.chosen = tool;
+    this.redrawAbove();
   }
 
   /** Hold or let go of the photo; not while a gesture is on. */
@@ -94,7 +95,7 @@ export class LabelCanvas extends Canvas {
   drawAbove() {
     this.overContext.setTransform(1, 0, 0, 1, 0, 0);
     this.overContext.clearRect(0, 0, this.over.width, this.over.height);
-    this.drawLayers(this.overContext, [...this.above, { draw: (context, view) => this.drawMark(context, view) }], this.view(null));
+    this.drawLayers(this.overContext, [...this.above, ...(this.chosen ? [this.chosen] : []), { draw: (context, view) => this.drawMark(context, view) }], this.view(null));
   }
 
   /** Mark a point in image pixels with a cross, or none. */

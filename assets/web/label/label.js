@@ -2,8 +2,8 @@
 
 import { Actions } from "../shared/actions.js";
 import { Boards } from "./boards.js";
-import { BrushTool, ClickTool, PanTool, PolygonTool, PromptTool, UnitTool } from "./tools.js";
 import { Classes } from "./classes.js";
+import { Desk } from "./desk.js";
 import { h, icon, parts } from "../shared/dom.js";
 import { hear, tell } from "../shared/bus.js";
 import { labelActions } from "./actions.js";
@@ -15,10 +15,10 @@ import { Saving } from "./saving.js";
 import { Server } from "../shared/server.js";
 import { Statistics } from "./statistics.js";
 import { Store } from "./store.js";
+import { TOOLS } from "./tools/index.js";
 import { Waiting } from "../shared/waiting.js";
 
 const LATE = { ok: false, error: "", late: true };
-const LARGEST = 500; // image pixels: the brush's largest radius
 
 /** The page's markup is in place: bring it to life. */
 export function mount(root, server, given) {
@@ -43,11 +43,10 @@ export class LabelPage {
       levels: new Map(),
       view: null,
     });
-    this.radius = 12;
     this.waiting = new Waiting(part.busy);
     this.boards = new Boards(part, this.store, (name, on) => this.press(name, on));
     this.canvas = this.boards.canvas;
-    this.tools = this.makeTools();
+    this.desk = new Desk(this, part);
     this.saving = new Saving(this);
     this.classes = new Classes(this);
     this.model = new Model(this);
@@ -57,12 +56,11 @@ export class LabelPage {
     this.project = new ProjectDialog(this);
     this.actions = new Actions(labelActions(this), part.labelling);
     this.store.watch(["classes", "chosen"], (state, { fields, origin }) => {
-      if (fields.has("chosen") && origin === "person" && this.taken === "eraser") this.take("brush");
+      if (fields.has("chosen") && origin === "person") this.desk.tool.classChosen();
       this.canvas.redrawAbove();
     });
     this.listen();
-    this.take("units");
-    this.resize(0);
+    this.desk.take(TOOLS[0].name);
     this.boards.setOpacity(0.5);
     this.start();
   }
@@ -114,10 +112,6 @@ export class LabelPage {
     // A button that was clicked does not take the keys away from the canvas.
     part.labelling.addEventListener("mousedown", (event) => {
       if (event.target.closest("button")) event.preventDefault();
-    });
-    part.size.addEventListener("input", () => {
-      this.radius = radiusAt(part.size.valueAsNumber / 100);
-      this.resize(0);
     });
     part.opacity.addEventListener("input", () => this.boards.setOpacity(part.opacity.valueAsNumber / 100));
     part.add.addEventListener("click", () => part.file.click());
@@ -185,7 +179,7 @@ export class LabelPage {
   advise() {
     const bare = this.saving.edits.revision === 0 && !this.saving.busy;
     this.part["label-this"].classList.toggle("quiet", !bare);
-    if (bare && this.taken === "units") this.say(matchMedia("(hover: none)").matches ? FIRST_TOUCH : FIRST);
+    if (bare && this.desk.begins) this.say(matchMedia("(hover: none)").matches ? FIRST_TOUCH : FIRST);
   }
 
   showKeys() {
@@ -198,25 +192,7 @@ export class LabelPage {
     dialog.showModal();
   }
 
-  // --- tools: what they share is the desk, and this page is it ------------------------------------------------------
-
-  makeTools() {
-    const relabel = ({ id }, point) => {
-      const from = this.store.state.map.at(point);
-      return from === id ? null : { type: "relabel", from, to: id };
-    };
-    return {
-      units: new UnitTool(this),
-      prompts: new PromptTool(this),
-      brush: new BrushTool(this),
-      eraser: new BrushTool(this, true),
-      polygon: new PolygonTool(this),
-      fill: new ClickTool(this, ({ id }, point) => ({ type: "fill", class: id, point })),
-      relabel: new ClickTool(this, relabel),
-      pick: new ClickTool(this, (paint, point) => this.pick(point)),
-      pan: new PanTool(this),
-    };
-  }
+  // --- gestures ---------------------------------------------------------------------------------------------------
 
   get classInHand() {
     return this.classes.inHand;
@@ -226,50 +202,9 @@ export class LabelPage {
     this.saving.paint(operation, sketch);
   }
 
-  take(name) {
-    if (this.tool && this.tool !== this.tools[name]) {
-      this.tool.drop(this.canvas);
-      this.lastTool = this.taken;
-    }
-    this.taken = name;
-    this.tool = this.canvas.tool = this.tools[name];
-    for (const button of this.part.tools.querySelectorAll("[data-do]"))
-      if (button.dataset.do in this.tools) button.setAttribute("aria-pressed", String(button.dataset.do === name));
-    this.part["size-field"].hidden = !["brush", "eraser"].includes(name);
-    this.part.board.dataset.tool = name;
-    this.say((matchMedia("(hover: none)").matches ? TOUCH_HINTS[name] : HINTS[name]) ?? "");
-    this.showAbove();
-  }
-
-  /** What lies above the photo: gestures that are not saved yet, and the tool in hand. */
-  showAbove(sketches = this.sketches) {
-    this.sketches = sketches;
-    this.canvas.above = sketches ? [sketches, this.tool] : [this.tool];
-    this.canvas.redrawAbove();
-  }
-
   letGo(event) {
     event.target?.blur?.();
-    if (!this.tool.cancel(this.canvas)) this.say("");
-  }
-
-  /** Take the class under a point in hand. */
-  pick(point) {
-    const id = this.store.state.map.at(point);
-    if (id) this.classes.choose(id);
-    else this.say("Nothing is labelled here.");
-    if (this.taken === "pick") this.take(this.lastTool ?? "brush");
-    return null;
-  }
-
-  /** A larger (1) or smaller (-1) brush, or unit. */
-  resize(by) {
-    if (by && this.tool === this.tools.units) return this.tool.step(by);
-    const step = Math.max(1, Math.round(this.radius * 0.15));
-    this.radius = Math.min(LARGEST, Math.max(0.5, by ? Math.round(this.radius + by * step) : this.radius));
-    this.part.size.value = 100 * shareOf(this.radius);
-    this.part["size-text"].textContent = `${Math.round(2 * this.radius)} px`;
-    this.canvas.redrawAbove();
+    if (!this.desk.tool.cancel()) this.say("");
   }
 
   toggleUnlabelled() {
@@ -280,7 +215,7 @@ export class LabelPage {
 
   undo() {
     // What is not painted yet is taken back first.
-    if (!this.tool.undo?.()) this.paint({ type: "undo" }, null);
+    if (!this.desk.tool.undo()) this.paint({ type: "undo" }, null);
   }
 
   redo() {
@@ -288,21 +223,5 @@ export class LabelPage {
   }
 }
 
-const HINTS = {
-  units: "Point at a thing: a click labels it, the wheel takes a smaller or larger part. Ctrl and wheel zooms.",
-  prompts: "Click the thing; right click what is not part of it; or drag a box around it.",
-  polygon: "Click the corners, or drag a lasso; the first corner or Enter closes it.",
-};
-
 const FIRST = "Press T: the model labels this photo, then you mend it. Or point at a thing: a click labels it.";
 const FIRST_TOUCH = "Label this photo lets the model begin. Or tap a thing, and again to label it.";
-
-const TOUCH_HINTS = {
-  units: "Tap a thing to see its region; tap again to label it.",
-  prompts: "Tap the thing, or drag a box around it.",
-  polygon: "Draw around the thing.",
-};
-
-/** Sizes grow by ratio along the slider, so that small ones can be chosen finely. */
-const radiusAt = (share) => Math.round(2 * 0.5 * (2 * LARGEST) ** share) / 2;
-const shareOf = (radius) => Math.log(2 * radius) / Math.log(2 * LARGEST);

@@ -52,7 +52,7 @@ export class Photos {
   async open(id) {
     const { page } = this,
       turn = ++this.turn;
-    page.tool.cancel(page.canvas);
+    page.desk.tool.cancel();
     this.noteSoon.now();
     if (page.saving.busy) {
       const quiet = page.waiting.begin("Saving first");
@@ -82,11 +82,11 @@ export class Photos {
   show(id, opened, picture, raster) {
     const { page, part } = this,
       viewing = this.state.view !== null;
-    page.tool.cancel(page.canvas); // what it began on the photo before, while this one was opened
     page.saving.begin(id, opened.revision);
     this.noted = part.note.value = opened.note;
     const photo = { photo: id, name: opened.name, size: opened.size };
     this.store.set({ photo, map: new LabelMap(raster), view: null, sources: null }, "server");
+    page.desk.forget(); // what was begun on the photo before, while this one was opened
     page.boards.show(picture, opened.size);
     this.change(id, { state: opened.state, revision: opened.revision });
     this.queue.mark(id);

@@ -109,6 +109,7 @@ export class Saving {
         : "Saved";
     part.revision.textContent = `revision ${edits.revision}`;
     part.labelling.dataset.revision = waiting ? "" : edits.revision;
-    page.showAbove({ draw: (context, view) => edits.sketches.forEach((sketch) => sketch.draw(context, view)) });
+    page.canvas.above = [{ draw: (context, view) => edits.sketches.forEach((sketch) => sketch.draw(context, view)) }];
+    page.canvas.redrawAbove();
   }
 }

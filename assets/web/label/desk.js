@@ -1,0 +1,129 @@
+/** What a tool works at: the tool in hand, its buttons and hints, the size of the brush, and the little that a tool may ask of the page. */
+
+import { h, icon } from "../shared/dom.js";
+import { TOOLS } from "./tools/index.js";
+
+const LARGEST = 500; // image pixels: the brush's largest radius
+
+export class Desk {
+  /**
+   * @param {import("./label.js").LabelPage} page
+   * @param {Object<string, HTMLElement>} part of its markup
+   */
+  constructor(page, part) {
+    Object.assign(this, { page, part });
+    this.radius = 12;
+    this.taken = this.before = TOOLS[0];
+    part.tools.prepend(...TOOLS.map(({ name, icon: picture }) => h("button", { type: "button", "data-do": name }, icon(picture))));
+    /** @type {Object<string, import("./tools/tool.js").Tool>} by name */
+    this.tools = Object.fromEntries(TOOLS.map(({ name, create }) => [name, create(this)]));
+    part.size.addEventListener("input", () => this.setRadius(radiusAt(part.size.valueAsNumber / 100)));
+    this.setRadius(this.radius);
+  }
+
+  // --- what a tool may ask of the page ----------------------------------------------------------------------------
+
+  get canvas() {
+    return this.page.canvas;
+  }
+
+  /** The photo in hand; another object for each. */
+  get photo() {
+    return this.page.store.state.photo;
+  }
+
+  /** @type {import("../canvas/labelmap.js").LabelMap} */
+  get map() {
+    return this.page.store.state.map;
+  }
+
+  get classInHand() {
+    return this.page.classInHand;
+  }
+
+  /** The class in hand; without one it is said what to do. */
+  classToPaint() {
+    const { classInHand } = this;
+    if (!classInHand) this.say("Add a class first, then paint.");
+    return classInHand;
+  }
+
+  /** Ask about the photo in hand; always an object. */
+  ask(name, message) {
+    return this.page.ask(name, message);
+  }
+
+  /** One gesture in the words of the HTTP contract; `sketch` shows it until it is saved. */
+  paint(operation, sketch) {
+    this.page.paint(operation, sketch);
+  }
+
+  /** A short word about the tool in hand, on the board; "" takes it away. */
+  say(text) {
+    this.page.say(text);
+  }
+
+  /** Take the class under a point in hand. */
+  pick(point) {
+    const id = this.map.at(point);
+    if (id) this.page.classes.choose(id);
+    else this.say("Nothing is labelled here.");
+  }
+
+  // --- the tool in hand -------------------------------------------------------------------------------------------
+
+  get tool() {
+    return this.tools[this.taken.name];
+  }
+
+  /** Whether the tool that a page begins with is in hand. */
+  get begins() {
+    return this.taken === TOOLS[0];
+  }
+
+  /** @param {string} name */
+  take(name) {
+    const tool = TOOLS.find((each) => each.name === name);
+    if (tool !== this.taken) {
+      this.tool.cancel();
+      this.before = this.taken;
+    }
+    this.taken = tool;
+    for (const button of this.part.tools.querySelectorAll("[data-do]"))
+      if (button.dataset.do in this.tools) button.setAttribute("aria-pressed", String(button.dataset.do === name));
+    this.part["size-field"].hidden = !tool.sized;
+    this.part.board.style.setProperty("--cursor", tool.cursor ?? "crosshair");
+    this.say((matchMedia("(hover: none)").matches ? tool.touchHint : tool.hint) ?? "");
+    this.canvas.tool = this.tool;
+  }
+
+  /** Take the tool before this one. */
+  takeBack() {
+    this.take(this.before.name);
+  }
+
+  /** Another photo is in hand. */
+  forget() {
+    for (const tool of Object.values(this.tools)) tool.forget();
+  }
+
+  // --- the brush --------------------------------------------------------------------------------------------------
+
+  /** A larger (1) or smaller (-1) brush, or what else the tool in hand can make larger. */
+  resize(by) {
+    if (this.tool.step) return this.tool.step(by);
+    const step = Math.max(1, Math.round(this.radius * 0.15));
+    this.setRadius(Math.round(this.radius + by * step));
+  }
+
+  setRadius(radius) {
+    this.radius = Math.min(LARGEST, Math.max(0.5, radius));
+    this.part.size.value = 100 * shareOf(this.radius);
+    this.part["size-text"].textContent = `${Math.round(2 * this.radius)} px`;
+    this.canvas.redrawAbove();
+  }
+}
+
+/** Sizes grow by ratio along the slider, so that small ones can be chosen finely. */
+export const radiusAt = (share) => Math.round(2 * 0.5 * (2 * LARGEST) ** share) / 2;
+export const shareOf = (radius) => Math.log(2 * radius) / Math.log(2 * LARGEST);
