@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from textseg.model import Model, backbones
+from textseg.model import Model, load_model
 from textseg.model.heads.corrected import CorrectedHead
 from textseg.project import Project
 from textseg.project.schema import Class
@@ -84,7 +84,7 @@ def main() -> None:
 
 def measure(args: argparse.Namespace, cache: Path) -> dict[str, Any]:
     began = time.monotonic()
-    model = corrections.start_model(backbones.load("lite"), args.head)
+    model = load_model("lite", args.head)
     voc, coco = (Bench(args.data / name, cache / name, model) for name in ("voc-eval", "coco-eval"))
     encoded = time.monotonic() - began
     print(f"{len(voc.photos) + len(coco.photos)} photos read or encoded in {encoded:.0f} s", flush=True)

@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from tests.tiny import TinyBackbone, noise_photo
+from tests.tiny import noise_photo
 from textseg.errors import TextsegError
-from textseg.model import backbones, heads
+from textseg.model import heads
 from textseg.model.heads import Head
 from trainer import fit, objectives
 from trainer.objectives import Batch, Objective
@@ -73,11 +73,6 @@ class TinyLabels(Objective):
         logits = 10 * torch.einsum("behw,ce->bchw", self.head(batch.features), batch.classes)
         loss = F.cross_entropy(logits, batch.labels, ignore_index=-1, reduction="none")
         return {"text": (loss * batch.confidence).sum() / batch.confidence.sum().clamp(min=1e-6)}
-
-
-@backbones.register("tiny")
-def load_tiny(details: str, device: str, readout: str | None = None) -> TinyBackbone:
-    return TinyBackbone()
 
 
 def write_data(folder: Path, photos: int = 12) -> Path:

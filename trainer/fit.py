@@ -140,15 +140,14 @@ def _learn(
     cancel: Callable[[], bool] | None,
 ) -> dict[str, Any]:
     """Learn from the corrections of a project, which takes seconds: there is nothing to resume."""
+    from textseg.model import load_model
     from textseg.project import Project
     from trainer import corrections
 
     places = [data] if isinstance(data, (str, Path)) else data
     if isinstance(places, TrainingSet) or len(places) != 1:
         raise TrainingError("This objective learns from one project; give its folder as --data DIR.")
-    if isinstance(backbone, str):
-        backbone = backbones.load(backbone)
-    model = corrections.start_model(backbone, head)
+    model = load_model(backbone, head or "default")
     project = Project(places[0])
     try:
         return corrections.learn(project, out, model, recipe, say, cancel=cancel)

@@ -87,16 +87,15 @@ def run(folder: str | Path, training: int) -> None:
 def _learn(project: Project, training: int, options: Mapping[str, Any]) -> None:
     heads, trainings = project.heads, project.trainings
     trainings.report(training, "Loading the model", 0.0)
-    from textseg.model import backbones
+    from textseg.model import load_model
     from trainer import corrections, recipes
 
-    backbone = backbones.load(options.get("backbone", "lite"))
     active = heads.active()
-    model = corrections.start_model(backbone, options.get("head", "default"))
+    model = load_model(options.get("backbone", "lite"), options.get("head", "default"))
     started_from = None
     if active:
         try:
-            model = corrections.start_model(backbone, active.path)
+            model = load_model(model.backbone, active.path, str(model.device))
             model.head_name = f"head {active.id}"
             started_from = active.id
         except HeadError as error:  # what it learnt is learnt again from the same corrections

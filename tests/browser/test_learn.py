@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.browser.conftest import serving_tiny
-from tests.tiny_learning import SETTINGS, draw_halves, make_project, with_tiny_backbone
+from tests.tiny_learning import SETTINGS, draw_halves, make_project
 from textseg.project import Project
 
 HEAD = ".learn [data-head='{}']"
@@ -17,7 +17,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Proj
     """The app with a project that nobody has corrected yet, and a model that encodes in a millisecond."""
     from trainer import learning
 
-    with_tiny_backbone()
     project = make_project(tmp_path_factory.mktemp("learn") / "p", photos=10, corrected=0)
 
     def start(project: Project, options: dict) -> int:

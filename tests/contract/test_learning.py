@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.tiny_learning import SETTINGS, make_project, with_tiny_backbone
+from tests.tiny_learning import SETTINGS, make_project
 from textseg.cli import main
 from textseg.errors import HeadError, ProjectError, TrainingError
 from textseg.model import heads
@@ -21,11 +21,6 @@ from trainer.corrections import corpus
 
 ROOT = Path(__file__).parents[2]
 OPTIONS = {"backbone": "tiny", "head": "none", "set": SETTINGS}
-
-
-@pytest.fixture(autouse=True)
-def tiny():
-    with_tiny_backbone()
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ from torch.testing import assert_close
 from tests.tiny import TinyBackbone
 from tests.tiny_learning import BLUE, RED, SETTINGS, draw_halves, make_project, two_halves
 from textseg.errors import Cancelled, TrainingError
-from textseg.model import Model, heads
+from textseg.model import Model, heads, load_model
 from textseg.model.heads.corrected import CorrectedHead
 from textseg.model.partition import Partition
 from textseg.vocabulary import Vocabulary, Word
 from trainer import corrections, recipes
-from trainer.corrections import learn, start_model
+from trainer.corrections import learn
 from trainer.corrections.corpus import is_held_back, read
 from trainer.corrections.encodings import Encodings
 from trainer.corrections.fit import base_of, new_head, shares
@@ -31,7 +31,7 @@ def learnt(tmp_path_factory):
     """(facts, file of the head, model before) of one training on eight photos."""
     folder = tmp_path_factory.mktemp("learnt")
     project = make_project(folder / "p")
-    model = start_model(TinyBackbone(), "none")
+    model = load_model(TinyBackbone(), "none")
     out = folder / "head.safetensors"
     facts = learn(project, out, model, recipes.load("corrections", None, SETTINGS))
     return facts, out, model
@@ -107,19 +107,19 @@ def test_an_undone_gesture_teaches_nothing(tmp_path):
 def test_nothing_to_learn_from_is_said_in_one_sentence(tmp_path, recipe):
     project = make_project(tmp_path / "p", photos=2, corrected=0)
     with pytest.raises(TrainingError, match="nothing to learn from in p: label a region"):
-        learn(project, tmp_path / "head.safetensors", start_model(TinyBackbone(), "none"), recipe)
+        learn(project, tmp_path / "head.safetensors", load_model(TinyBackbone(), "none"), recipe)
 
 
 def test_one_corrected_photo_suffices_and_is_not_held_back(tmp_path, recipe):
     project = make_project(tmp_path / "p", photos=3, corrected=1)
-    model = start_model(TinyBackbone(), "none")
+    model = load_model(TinyBackbone(), "none")
     facts = learn(project, tmp_path / "head.safetensors", model, recipe)
     assert facts["data"]["photos"] == 1 and facts["scores"]["after"] is None
 
 
 def test_photos_held_back_are_never_learnt_from_and_stay_the_same(tmp_path):
     project = make_project(tmp_path / "p")
-    encodings = Encodings(project, start_model(TinyBackbone(), "none"))
+    encodings = Encodings(project, load_model(TinyBackbone(), "none"))
     corpus = read(project, encodings, 0.3)
     held = {one.photo.name for one in corpus.held_back}
     assert held and not held & {one.photo.name for one in corpus.lessons}
@@ -131,7 +131,7 @@ def test_a_class_that_is_named_ignore_is_not_looked_at(tmp_path):
     ignored = project.add_class(Word("ignore"))
     photo = project.photos()[0]
     project.edit(photo.id, 2, {"type": "brush", "class": ignored, "radius": 20, "points": [[48, 32]]})
-    corpus = read(project, Encodings(project, start_model(TinyBackbone(), "none")), 0.0)
+    corpus = read(project, Encodings(project, load_model(TinyBackbone(), "none")), 0.0)
     assert [one.name for one in corpus.classes] == ["red thing", "blue thing"]
     assert (corpus.lessons[0].said == 0).sum() > 1000
 
@@ -139,7 +139,7 @@ def test_a_class_that_is_named_ignore_is_not_looked_at(tmp_path):
 def test_a_class_without_corrections_is_kept_as_it_was(tmp_path, recipe):
     project = make_project(tmp_path / "p")
     project.add_class(Word("green thing"))
-    out, model = tmp_path / "head.safetensors", start_model(TinyBackbone(), "none")
+    out, model = tmp_path / "head.safetensors", load_model(TinyBackbone(), "none")
     facts = learn(project, out, model, recipe)
     assert facts["classes"] == [["red thing"], ["blue thing"]]
     after = Model(model.backbone, heads.load(out, model.backbone), "learnt")
@@ -153,13 +153,13 @@ def test_a_photo_whose_file_is_gone_is_left_out_and_named(tmp_path, recipe):
     lost = next(row for row in project.photos() if not is_held_back(row, 0.3))
     (project.folder / "photos" / f"{lost.sha256}{lost.suffix}").unlink()
     told: list[str] = []
-    facts = learn(project, tmp_path / "h.safetensors", start_model(TinyBackbone(), "none"), recipe, told.append)
+    facts = learn(project, tmp_path / "h.safetensors", load_model(TinyBackbone(), "none"), recipe, told.append)
     assert list(facts["data"]["skipped"]) == [lost.name] and told[0].startswith(f"{lost.name} is left out")
 
 
 def test_photos_are_encoded_once_for_all_trainings(tmp_path, recipe):
     project = make_project(tmp_path / "p", photos=4)
-    model = start_model(TinyBackbone(), "none")
+    model = load_model(TinyBackbone(), "none")
     learn(project, tmp_path / "1.safetensors", model, recipe)
     encoded = model.backbone.encoded
     draw_halves(project, 1)
@@ -174,7 +174,7 @@ def test_a_cancelled_training_writes_nothing(tmp_path, recipe):
         learn(
             project,
             tmp_path / "head.safetensors",
-            start_model(TinyBackbone(), "none"),
+            load_model(TinyBackbone(), "none"),
             recipe,
             watch=lambda progress: seen.append(progress.step),
             cancel=lambda: 5 in seen,
@@ -191,7 +191,7 @@ def test_shares_count_every_pixel_of_a_cell():
 def test_a_perfect_answer_scores_100_and_unlabelled_pixels_do_not_count(tmp_path, monkeypatch):
     project = make_project(tmp_path / "p", photos=1)
     project.edit(1, 2, {"type": "brush", "class": 0, "radius": 4, "points": [[48, 32]]})
-    model = start_model(TinyBackbone(), "none")
+    model = load_model(TinyBackbone(), "none")
     corpus = read(project, Encodings(project, model), 0.0)
     lesson = corpus.lessons[0]
 
@@ -205,7 +205,7 @@ def test_a_perfect_answer_scores_100_and_unlabelled_pixels_do_not_count(tmp_path
 
 def test_the_objective_weights_rare_classes_up_and_ignores_other_kinds(tmp_path):
     project = make_project(tmp_path / "p", photos=1)
-    model = start_model(TinyBackbone(), "none")
+    model = load_model(TinyBackbone(), "none")
     corpus = read(project, Encodings(project, model), 0.0)
     head = new_head(model, corpus, tmp_path, 0.0)
     objective = Corrections(head, model.backbone, balance=1.0)

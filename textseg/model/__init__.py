@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import threading
+from functools import cached_property
 from os import PathLike
 
 import torch
@@ -24,7 +27,7 @@ __all__ = ["Model", "Scene", "SceneCache", "load_model"]
 
 
 def load_model(
-    name: str = "lite",
+    name: str | Backbone = "lite",
     head: str | PathLike[str] = "default",
     device: str | None = None,
     readout: str | None = None,
@@ -32,16 +35,20 @@ def load_model(
     """Load a backbone and its head.
 
     `head` is a head file, "default" (the one shipped for this backbone, else none) or "none" (the backbone's own
-    untrained alignment). Raises WeightsError or HeadError with one sentence that says what to do.
+    untrained alignment). A backbone that is loaded already stays where it is, and the head comes to `device` (default:
+    the CPU). Raises WeightsError or HeadError with one sentence that says what to do.
     """
-    device = device or backbones.best_device()
-    backbone = backbones.load(name, device, readout)
-    path = None if head == "none" else default_head(name) if head == "default" else head
+    if isinstance(name, str):
+        device = device or backbones.best_device()
+        backbone = backbones.load(name, device, readout)
+    else:
+        device, backbone = device or "cpu", name
+    path = None if head == "none" else default_head(backbone.name) if head == "default" else head
     if path is not None:
         return Model(backbone, heads.load(path, backbone).to(device), str(head))
     alignment = backbone.alignment()
     if alignment is None:
-        raise HeadError(f"The backbone '{name}' needs a trained head; give one with --head FILE.")
+        raise HeadError(f"The backbone '{backbone.name}' needs a trained head; give one with --head FILE.")
     return Model(backbone, alignment.eval(), "none")
 
 
@@ -63,6 +70,15 @@ class Model:
     @property
     def name(self) -> str:
         return self.backbone.name
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Short hash of backbone and head: models that share it answer alike, whatever their heads are called."""
+        digest = hashlib.sha256("\0".join([self.name, self.backbone.weights_hash, self.head.kind]).encode())
+        digest.update(json.dumps(self.head.config, sort_keys=True).encode())
+        for name, tensor in sorted(self.head.state_dict().items()):
+            digest.update(name.encode() + tensor.detach().cpu().flatten().view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()[:16]
 
     @property
     def device(self) -> torch.device:

@@ -40,7 +40,7 @@ def pseudo_label(
     is encoded already comes with its `scene`; `over_person` is told to `Project.put_model_labels`.
     """
     vocabulary, class_ids = project.vocabulary()
-    found = label_regions(scene or model.encode(project.picture(photo)), vocabulary)
+    found = label_regions(scene or project.scene(photo, model), vocabulary)
     index, sure = found.index(confidence, margin)
     regions = [Region(class_ids[region.word - 1], region.confidence) for region in sure]
     return project.put_model_labels(photo, index, regions, f"{model.name}/{model.head_name}", over_person)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -27,6 +27,10 @@ from textseg.project.photos import AddReport
 from textseg.project.schema import STATES, Class, PixelCount, Provenance, StoredPhoto
 from textseg.project.trainings import Trainings
 from textseg.vocabulary import Vocabulary, Word
+
+if TYPE_CHECKING:
+    from textseg.model import Model, Scene
+    from textseg.model.encodings import EncodingStore
 
 
 class Project:
@@ -68,6 +72,13 @@ class Project:
     def trainings(self) -> Trainings:
         """How it learns."""
         return Trainings(self.database, self.folder / "heads")
+
+    @property
+    def encodings(self) -> EncodingStore:
+        """What its photos were encoded to, shared by all that look at them."""
+        from textseg.model.encodings import EncodingStore
+
+        return EncodingStore(self.folder / "cache" / "features")
 
     @property
     def name(self) -> str:
@@ -121,6 +132,11 @@ class Project:
         """The upright RGB picture of a photo; raises PhotoError when its file has vanished or is torn."""
         photo = self.photo(key)
         return images.open(self.folder / "photos" / f"{photo.sha256}{photo.suffix}")
+
+    def scene(self, key: int | str, model: Model) -> Scene:
+        """A photo as `model` sees it, encoded by whoever asked first; raises PhotoError when its file has vanished."""
+        photo = self.photo(key)
+        return self.encodings.scene(photo.sha256, model, lambda: self.picture(photo.id))
 
     def set_state(self, key: int | str, state: str) -> None:
         if state not in STATES:

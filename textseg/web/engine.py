@@ -8,9 +8,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from textseg.errors import TextsegError
+from textseg.errors import HeadError, TextsegError
 from textseg.model import Model, Scene, SceneCache, load_model
-from textseg.model.heads import load as load_head
+from textseg.model.encodings import EncodingStore, encoder
 from textseg.web.rpc.photos import Photo
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class Engine:
         self._encoding = threading.Lock()
         self._waiting = 0
         self._readouts: dict[str, Model] = {}
-        self._learnt: dict[Path, Model] = {}
+        self._learnt: dict[tuple[Path, int, int], Model] = {}
 
     def start(self, then: Callable[[Model], object]) -> None:
         """Load the model in a thread of its own, then call `then(model)` in it."""
@@ -58,18 +58,37 @@ class Engine:
         """The same backbone with a head that a project learnt; raises HeadError."""
         model = self.model()
         with self._encoding:
-            if head not in self._learnt:
-                loaded = load_head(head, model.backbone).to(model.device)
-                self._learnt = {**dict(list(self._learnt.items())[-3:]), head: Model(model.backbone, loaded, name)}
-            return self._learnt[head]
+            try:
+                facts = head.stat()
+            except OSError:
+                raise HeadError(f"The file {head} of {name} is gone; train again.") from None
+            key = (head, facts.st_mtime_ns, facts.st_size)  # a folder may be deleted and made anew
+            if key not in self._learnt:
+                loaded = load_model(model.backbone, head, str(model.device))
+                loaded.head_name = name
+                self._learnt = {**dict(list(self._learnt.items())[-3:]), key: loaded}
+            return self._learnt[key]
 
-    def scene(self, photo: Photo, readout: str | None = None, model: Model | None = None) -> Scene:
+    def scene(
+        self,
+        photo: Photo,
+        readout: str | None = None,
+        model: Model | None = None,
+        encodings: EncodingStore | None = None,
+    ) -> Scene:
         """The scene of `photo`, encoded now unless an earlier question did; raises PhotoError.
 
-        `model` is one of `learnt`: a photo that is encoded already only passes its head.
+        `model` is one of `learnt`: a photo that is encoded already only passes its head. `encodings` are those of the
+        photo's project: what they hold is not encoded again, and what they lack is kept there.
         """
-        model = model or self.model(readout)
-        key = (photo.key, model.name, model.head_name, readout)
+        scene = self._scene(photo, model or self.model(readout), encodings)
+        if encodings is not None and not encodings.has(photo.key, scene.model):
+            kept = encodings
+            scene.once(("kept", kept.folder), lambda: kept.keep(photo.key, scene.model, scene.features))
+        return scene
+
+    def _scene(self, photo: Photo, model: Model, encodings: EncodingStore | None) -> Scene:
+        key = (photo.key, model.fingerprint)
         scene = self.scenes.get(key)
         if scene is not None:
             return scene
@@ -80,10 +99,7 @@ class Engine:
             with self._encoding:
                 scene = self.scenes.get(key)
                 if scene is None:
-                    other = self.scenes.get((photo.key, model.name, self.model().head_name, None))
-                    if readout is None and other is not None and other.model is not model:
-                        scene = model.scene(other.photo, other.features)
-                        self.scenes.put(key, scene)
+                    scene = self._known(photo, model, encodings)
                 if scene is None:
                     image = photo.open()
                     began = time.monotonic()
@@ -91,15 +107,23 @@ class Engine:
                     took = time.monotonic() - began
                     before = self._encode_seconds
                     self._encode_seconds = took if before is None else 0.7 * before + 0.3 * took
-                    self.scenes.put(key, scene)
+                self.scenes.put(key, scene)
                 return scene
         finally:
             self._waiting -= 1
 
+    def _known(self, photo: Photo, model: Model, encodings: EncodingStore | None) -> Scene | None:
+        """The scene from features that another head's scene has, or that lie on disk."""
+        other = self.scenes.get((photo.key, self.model().fingerprint))
+        if other is not None and encoder(other.model) == encoder(model):
+            return model.scene(other.photo, other.features)
+        features = None if encodings is None else encodings.features(photo.key, model)
+        return None if features is None else model.scene(photo.open(), features)
+
     def has_scene(self, photo: Photo) -> bool:
         """Whether a question about `photo` can be answered without the encoder."""
         model = self._model
-        return model is not None and self.scenes.get((photo.key, model.name, model.head_name, None)) is not None
+        return model is not None and self.scenes.get((photo.key, model.fingerprint)) is not None
 
     def status(self) -> dict[str, Any]:
         """What the model chip and its panel say."""

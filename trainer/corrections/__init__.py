@@ -11,13 +11,10 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Callable
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from textseg.errors import HeadError
-from textseg.model import Model, default_head, heads
-from textseg.model.backbones import Backbone
+from textseg.model import Model, heads
 from textseg.project import Project
 from trainer.corrections import fit, score
 from trainer.corrections.corpus import read
@@ -26,7 +23,7 @@ from trainer.corrections.progress import Progress, stop_if
 from trainer.objectives.corrections import Corrections
 from trainer.recipes import Recipe
 
-__all__ = ["Encodings", "Progress", "learn", "start_model"]
+__all__ = ["Encodings", "Progress", "learn"]
 
 
 def learn(
@@ -53,7 +50,7 @@ def learn(
         f"Corrected photos to learn from: {len(corpus.lessons)}, with {len(corpus.classes)} of the classes; "
         f"held back to see whether it helps: {len(corpus.held_back)}."
     )
-    head = fit.new_head(model, corpus, encodings.root, recipe.objective.get("presence", 0.03))
+    head = fit.new_head(model, corpus, project.folder / "cache", recipe.objective.get("presence", 0.03))
     data = fit.patches(head, corpus, recipe.seed)
     objective = Corrections(head, model.backbone, photos=len(corpus.lessons), **recipe.objective)
     fitting = time.monotonic()
@@ -81,14 +78,3 @@ def learn(
     heads.save(head, out, model.backbone, **facts)
     say(f"{out} is written. {score.helped(facts['scores'])}")
     return facts
-
-
-def start_model(backbone: Backbone, head: str | PathLike[str] | None) -> Model:
-    """The model to start from: `head` is a file, "default" or None (the one shipped), or "none"."""
-    path = default_head(backbone.name) if head in (None, "default") else None if head == "none" else head
-    if path is not None:
-        return Model(backbone, heads.load(path, backbone), str(head or "default"))
-    alignment = backbone.alignment()
-    if alignment is None:
-        raise HeadError(f"'{backbone.name}' needs a trained head to start from; give one with --head FILE.")
-    return Model(backbone, alignment.eval(), "none")

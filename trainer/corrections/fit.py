@@ -54,7 +54,7 @@ def new_head(model: Model, corpus: Corpus, root: Path, presence: float) -> Corre
     head = CorrectedHead(base, facts, scale, backbone.text_dim, [k for _, k in texts], len(others), presence)
     head.names.copy_(names)
     head.others.copy_(others)
-    return head
+    return head.to(model.device)
 
 
 def base_of(head: Head) -> tuple[Head, dict[str, Any]]:
@@ -68,7 +68,7 @@ def base_of(head: Head) -> tuple[Head, dict[str, Any]]:
 @torch.no_grad()
 def embedded(head: CorrectedHead, lesson: Lesson) -> torch.Tensor:
     """(1, E, h', w') the base's embedding of a lesson's photo: the same at every step of a fit."""
-    return head.base(lesson.features[None].float())
+    return head.base(lesson.features[None].float().to(head.weight.device))
 
 
 @torch.no_grad()
@@ -93,15 +93,16 @@ def patches(
         drawn = [draw.permutation(np.flatnonzero((kind == 0) == one & clear))[:most] for one in (True, False)]
         index = torch.from_numpy(np.concatenate(drawn))
         z = embed(head, lesson)
+        place = index.to(z.device)
         if z.shape[-2:] != (height, width):
             z = torch.nn.functional.interpolate(z, (height, width), mode="area")
         start = torch.cat([head.logit_scale * head.start(z), head.rest(z)], 1)[0].flatten(1).T
         parts.append(
             Patches(
-                head.evidence(z)[0].flatten(1).T[index],
-                start[index],
-                torch.from_numpy(share[:, :-1].astype(np.float32))[index],
-                torch.from_numpy(kind)[index],
+                head.evidence(z)[0].flatten(1).T[place],
+                start[place],
+                torch.from_numpy(share[:, :-1].astype(np.float32))[index].to(z.device),
+                torch.from_numpy(kind)[index].to(z.device),
             )
         )
     return Patches(*(torch.cat([getattr(part, one.name) for part in parts]) for one in fields(Patches)))

@@ -16,13 +16,13 @@ from trainer.evaluate import Confusion
 
 
 def similarities(model: Model, features: torch.Tensor, vocabulary: Vocabulary) -> torch.Tensor:
-    """(K, h, w) what a model with this backbone and head says of a photo whose features are known."""
+    """(K, h, w) what a model with this backbone and head says of a photo whose features are known; on the CPU."""
     with torch.inference_mode():
-        z = model.head(features[None].float())[0]
+        z = model.head(features[None].float().to(model.device))[0]
         texts, owner = model.embed(vocabulary)
         scores = torch.einsum("ehw,te->thw", z, texts)
         best = scores.new_full((len(vocabulary), *z.shape[-2:]), -torch.inf)
-        return best.scatter_reduce_(0, owner[:, None, None].expand_as(scores), scores, "amax")
+        return best.scatter_reduce_(0, owner[:, None, None].expand_as(scores), scores, "amax").cpu()
 
 
 def score(model: Model, lessons: Sequence[Lesson], classes: Sequence[Class]) -> dict[str, Any] | None:

@@ -46,6 +46,8 @@ class Patches:
         return len(self.kind)
 
     def take(self, index: torch.Tensor) -> Patches:
+        """The patches at `index`, which may lie on another device."""
+        index = index.to(self.kind.device)
         return Patches(self.evidence[index], self.start[index], self.shares[index], self.kind[index])
 
 

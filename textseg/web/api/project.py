@@ -190,7 +190,8 @@ class ProjectApi:
         """
         path = self.project.folder / "photos" / f"{photo.sha256}{photo.suffix}"
         try:
-            return self._engine.scene(Photo(photo.name, path.read_bytes()), model=model or self.model())
+            upload = Photo(photo.name, path.read_bytes())
+            return self._engine.scene(upload, model=model or self.model(), encodings=self.project.encodings)
         except OSError as error:
             raise PhotoError(f"{photo.name} cannot be read from the project's folder ({error.strerror}).") from None
 
