@@ -1,6 +1,7 @@
 """What a person asks about: words with aliases, colours, thresholds, and the prompt templates around them."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -90,9 +91,9 @@ class Vocabulary(Sequence[Word]):
             names = [name for name in (_clean(name).lstrip("- ") for name in part.split(";")) if name]
             if not names:
                 continue
-            known, was_behind = entries.setdefault(names[0].casefold(), ([], behind))
-            known += [name for name in names if name.casefold() not in {k.casefold() for k in known}]
-            entries[names[0].casefold()] = (known, was_behind)
+            known, was_behind = entries.setdefault(fold(names[0]), ([], behind))
+            known += [name for name in names if fold(name) not in {fold(k) for k in known}]
+            entries[fold(names[0])] = (known, was_behind)
         if all(behind for _, behind in entries.values()):
             raise VocabularyError("Give at least one word, for example: cat; kitten, sofa, wall.")
         return cls._of(((names, behind) for names, behind in entries.values()), colours or {})
@@ -160,5 +161,15 @@ def colour_cycle(count: int) -> list[str]:
 
 
 def _clean(name: str) -> str:
-    """Collapse white space and drop control characters."""
-    return " ".join("".join(c if c.isprintable() or c.isspace() else " " for c in name).split())
+    """Collapse white space, drop control characters, compose accents."""
+    return " ".join("".join(c if c.isprintable() or c.isspace() else " " for c in composed(name)).split())
+
+
+def composed(text: str) -> str:
+    """`text` with every accent in one character with its letter where there is one (NFC): é, however it was typed."""
+    return unicodedata.normalize("NFC", text)
+
+
+def fold(name: str) -> str:
+    """Names with the same fold name one class: neither case nor the way accents are encoded tells them apart."""
+    return composed(composed(name).casefold())

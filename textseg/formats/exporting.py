@@ -24,6 +24,7 @@ from textseg.formats.options import settled
 from textseg.formats.registry import get
 from textseg.project import Project
 from textseg.project.schema import STATES, StoredPhoto
+from textseg.vocabulary import fold
 
 PROVENANCE = ("person", "accepted", "model")
 
@@ -304,12 +305,12 @@ def _classes(project: Project, wanted: Collection[str] | None) -> list[OutClass]
     known = [OutClass(c.id, c.name, tuple(c.aliases), c.colour, c.background) for c in project.classes()]
     if wanted is None:
         return known
-    by_name = {item.name.casefold(): item for item in known}
+    by_name = {fold(item.name): item for item in known}
     for name in wanted:
-        if name.casefold() not in by_name:
+        if fold(name) not in by_name:
             raise FormatError(f"There is no class '{name}' in the project; its classes are {_some(known)}.")
-    names = {name.casefold() for name in wanted}
-    return [item for item in known if item.name.casefold() in names]
+    names = {fold(name) for name in wanted}
+    return [item for item in known if fold(item.name) in names]
 
 
 def _some(classes: list[OutClass], most: int = 12) -> str:

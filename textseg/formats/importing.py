@@ -25,7 +25,7 @@ from textseg.formats.source import Source, a_list, a_name, an_object, opened
 from textseg.project import Project
 from textseg.project.intake import MERGES, Intake, Merge
 from textseg.project.schema import StoredPhoto
-from textseg.vocabulary import MAX_WORDS, Word, colour_cycle
+from textseg.vocabulary import MAX_WORDS, Word, colour_cycle, fold
 
 UNLABELLED = "unlabelled"
 
@@ -265,11 +265,11 @@ def _classes(
     taken = {c.colour for c in project.classes(deleted=True)}
     ids: dict[str, int] = {}
     for row in mine:
-        ids.setdefault(row.name.casefold(), row.id)
+        ids.setdefault(fold(row.name), row.id)
     by_alias: dict[str, int] = {}
     for row in mine:
         for alias in row.aliases:
-            by_alias.setdefault(alias.casefold(), row.id)
+            by_alias.setdefault(fold(alias), row.id)
     names = {row.id: row.name for row in mine}
     wanted = [k for k, c in enumerate(classes, 1) if not c.implied or k in used]
     if len(wanted) > MAX_WORDS:
@@ -278,9 +278,9 @@ def _classes(
     table = np.zeros(len(classes) + 1, np.uint16)
     for k in wanted:
         category = classes[k - 1]
-        texts = [text.casefold() for text in (category.prompt, category.name) if text]
+        texts = [fold(text) for text in (category.prompt, category.name) if text]
         tried = [ids.get(text) for text in texts] + [by_alias.get(text) for text in texts]
-        tried += [ids.get(alias.casefold()) for alias in category.aliases]
+        tried += [ids.get(fold(alias)) for alias in category.aliases]
         found = next((class_id for class_id in tried if class_id is not None), None)
         if found is not None:
             report.classes_matched[category.name] = names[found]
@@ -288,16 +288,16 @@ def _classes(
             unknown.append(category.name)
             name = category.prompt or category.name
             others = dict.fromkeys([category.name, *category.aliases])
-            aliases = tuple(other for other in others if other.casefold() != name.casefold())
+            aliases = tuple(other for other in others if fold(other) != fold(name))
             colour = category.colour
             if colour is None or colour in taken:
                 colour = next(c for c in colour_cycle(len(taken) + 1) if c not in taken)
             taken.add(colour)
             found = intake.add_class(Word(name, aliases, colour, background=category.background))
             names[found] = ids_name = name
-            ids[ids_name.casefold()] = found
+            ids[fold(ids_name)] = found
             for alias in aliases:
-                by_alias.setdefault(alias.casefold(), found)
+                by_alias.setdefault(fold(alias), found)
             report.classes_added.append(name)
         table[k] = found
     if unknown and strict:

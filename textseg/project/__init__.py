@@ -9,7 +9,7 @@
 
 from textseg.project.gestures import Region
 from textseg.project.log import EditResult
-from textseg.project.photos import AddReport
+from textseg.project.photos import AddReport, QueueEntry
 from textseg.project.project import Project
 
-__all__ = ["AddReport", "EditResult", "Project", "Region"]
+__all__ = ["AddReport", "EditResult", "Project", "QueueEntry", "Region"]

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from textseg.errors import EditError, ProjectError
-from textseg.project.schema import Class
+from textseg.project.schema import Class, clean
 from textseg.vocabulary import Word
 
 GREY = "#808080"
@@ -63,7 +63,8 @@ class Classes:
 
     def add(self, word: Word) -> int:
         """A new class; -> its id, which was never used before."""
-        row = Class(name=word.name, aliases=list(word.aliases), colour=word.colour, background=word.background)
+        names, colour = _names(name=word.name, aliases=word.aliases), word.colour
+        row = Class(**names, colour=colour, background=word.background)
         self._session.add(row)
         self._session.flush()
         return row.id
@@ -74,7 +75,7 @@ class Classes:
         if unknown:
             raise ProjectError(f"A class has no {', '.join(sorted(unknown))}.")
         row = self.living(class_id)
-        for key, value in changes.items():
+        for key, value in _names(**changes).items():
             setattr(row, key, value)
 
     def delete(self, class_id: Any, merge_into: Any = None) -> None:
@@ -98,6 +99,15 @@ class Classes:
         if row is None:
             raise EditError(f"There is no class {class_id} in the project.")
         return row
+
+
+def _names(**fields: Any) -> dict[str, Any]:
+    """The fields of a class with clean names."""
+    if "name" in fields:
+        fields["name"] = clean(fields["name"])
+    if "aliases" in fields:
+        fields["aliases"] = [clean(alias) for alias in fields["aliases"]]
+    return fields
 
 
 def an_id(value: Any, name: str) -> int:

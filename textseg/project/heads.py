@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from textseg.errors import ProjectError
 from textseg.files import write_atomically
 from textseg.project.database import Database
-from textseg.project.schema import Head, moment
+from textseg.project.schema import Head, by_id, moment
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Heads:
     def path(self, head_id: int) -> Path:
         """The file of a head; raises ProjectError when there is no such head, or its file is gone."""
         with self._database.reading() as session:
-            row = session.get(Head, head_id)
+            row = by_id(session, Head, head_id)
         if row is None:
             raise ProjectError(f"The project has no head {head_id}.")
         path = self.folder / row.file

@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 from textseg.files import write_atomically
 from textseg.project import log
 from textseg.project.classes import Classes
-from textseg.project.labels import Labels
-from textseg.project.schema import Provenance, StoredPhoto
+from textseg.project.labels import Labels, present
+from textseg.project.schema import Provenance, StoredPhoto, clean
 from textseg.vocabulary import Word
 
 Merge = Literal["mine", "theirs", "unlabelled"]
@@ -44,7 +44,7 @@ class Intake:
             self._written.append(path)
             write_atomically(path, content)
         width, height = size
-        row = StoredPhoto(sha256=sha256, name=name, suffix=suffix, width=width, height=height)
+        row = StoredPhoto(sha256=sha256, name=clean(name), suffix=suffix, width=width, height=height)
         self._session.add(row)
         self._session.flush()
         return row, True
@@ -73,11 +73,12 @@ class Intake:
         if kind == "person":
             new_sources[takes & (ids > 0)] = labels.person()
         else:
-            for class_id in np.unique(ids[takes & (ids > 0)]).tolist():
-                source = Provenance(photo_id=photo.id, kind="model", class_id=class_id, head="imported")
-                session.add(source)
-                session.flush()
-                new_sources[takes & (ids == class_id)] = source.id
+            classes = present(np.where(takes, ids, 0))
+            sources = [Provenance(photo_id=photo.id, kind="model", class_id=k, head="imported") for k in classes if k]
+            session.add_all(sources)
+            session.flush()
+            for source in sources:
+                new_sources[takes & (ids == source.class_id)] = source.id
             if photo.state == "new":
                 photo.state = "pseudo-labelled"
         new_ids = np.where(takes, ids, old_ids).astype(old_ids.dtype)

@@ -12,7 +12,7 @@ from textseg.model import Model, Scene
 from textseg.project import EditResult, Project, Region
 from textseg.pseudolabel import CONFIDENCE, MARGIN, label_regions
 from textseg.segmentation import segment
-from textseg.vocabulary import Vocabulary, colour_cycle
+from textseg.vocabulary import Vocabulary, colour_cycle, fold
 
 
 @dataclass
@@ -66,11 +66,11 @@ def put_view(
 
 def add_words(project: Project, vocabulary: Vocabulary) -> list[str]:
     """Make classes of the words that the project has neither as a name nor as an alias; returns their names."""
-    known = {name.casefold() for c in project.classes() for name in (c.name, *c.aliases)}
+    known = {fold(name) for c in project.classes() for name in (c.name, *c.aliases)}
     taken = {c.colour for c in project.classes(deleted=True)}
     added = []
     for word in vocabulary:
-        if word.name.casefold() in known:
+        if fold(word.name) in known:
             continue
         if word.colour in taken:
             word = replace(word, colour=next(c for c in colour_cycle(len(taken) + 1) if c not in taken))

@@ -23,7 +23,7 @@ from textseg.project.heads import Heads
 from textseg.project.intake import Intake, take_back
 from textseg.project.labels import Labels, present
 from textseg.project.log import EditResult
-from textseg.project.photos import AddReport
+from textseg.project.photos import AddReport, QueueEntry
 from textseg.project.schema import STATES, Class, PixelCount, Provenance, StoredPhoto
 from textseg.project.trainings import Trainings
 from textseg.vocabulary import Vocabulary, Word
@@ -117,6 +117,11 @@ class Project:
         """The photos in the order they were added, of one state if given, whose name holds `search`."""
         with self.database.reading() as session:
             return photos.listed(session, state, search)
+
+    def queue(self, state: str | None = None, search: str = "") -> list[QueueEntry]:
+        """As `photos`, but of each only what a list shows: for lists of ten thousand."""
+        with self.database.reading() as session:
+            return photos.queue(session, state, search)
 
     def photo(self, key: int | str) -> StoredPhoto:
         """The photo with this id or file name; raises ProjectError."""

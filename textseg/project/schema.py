@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TypeVar
+from unicodedata import category
 
-from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, MetaData
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import JSON, Dialect, ForeignKey, Index, LargeBinary, MetaData, String, TypeDecorator
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+from textseg.vocabulary import composed
 
 STATES = ("new", "pseudo-labelled", "in work", "done", "skipped")
 
@@ -20,6 +24,39 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
+
+
+Row = TypeVar("Row", bound=Base)
+
+
+def clean(name: str) -> str:
+    """`name` as it is stored: accents composed, halves of characters and control characters replaced."""
+    return "".join("\N{REPLACEMENT CHARACTER}" if category(c) in ("Cs", "Cc") else c for c in composed(name))
+
+
+class Name(TypeDecorator[str]):
+    """The name of a photo or class; what is stored and what is looked for are cleaned alike."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else clean(value)
+
+
+class Text(TypeDecorator[str]):
+    """Any text of a person; halves of characters become question marks."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else value.encode("utf-8", "replace").decode()
+
+
+def by_id(session: Session, table: type[Row], number: int) -> Row | None:
+    """The row of this id; None where there is none, also for a number that SQLite cannot hold."""
+    return session.get(table, number) if abs(number) < 2**63 else None
 
 
 def now() -> datetime:
@@ -42,13 +79,13 @@ class StoredPhoto(Base):
     __tablename__ = "photo"
     id: Mapped[int] = mapped_column(primary_key=True)
     sha256: Mapped[str] = mapped_column(unique=True)
-    name: Mapped[str]
+    name: Mapped[str] = mapped_column(Name)
     suffix: Mapped[str]
     width: Mapped[int]
     """Pixels after EXIF orientation, as in all coordinates."""
     height: Mapped[int]
     state: Mapped[str] = mapped_column(default="new")
-    note: Mapped[str] = mapped_column(default="")
+    note: Mapped[str] = mapped_column(Text, default="")
     added: Mapped[datetime] = mapped_column(default=now)
     revision: Mapped[int] = mapped_column(default=0)
     undo_top: Mapped[int | None]
@@ -62,7 +99,7 @@ class Class(Base):
 
     __tablename__ = "class"
     id: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str]
+    name: Mapped[str] = mapped_column(Name)
     aliases: Mapped[list[str]] = mapped_column(JSON, default=list)
     colour: Mapped[str]
     background: Mapped[bool] = mapped_column(default=False)

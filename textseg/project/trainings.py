@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from textseg.errors import ProjectError
 from textseg.project.database import Database
 from textseg.project.heads import activate
-from textseg.project.schema import Head, Training, moment, naive, now
+from textseg.project.schema import Head, Training, by_id, moment, naive, now
 
 CURVE_POINTS = 200
 """A curve of more points than this is thinned out to half."""
@@ -158,7 +158,7 @@ class Trainings:
 
 
 def _training(session: Session, training_id: int) -> Training:
-    row = session.get(Training, training_id)
+    row = by_id(session, Training, training_id)
     if row is None:
         raise ProjectError(f"The project has no training {training_id}.")
     return row

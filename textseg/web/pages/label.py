@@ -26,7 +26,7 @@ from textseg.project.labeller import pseudo_label_all
 from textseg.project.schema import STATES, Class, StoredPhoto
 from textseg.proposals import Mask, Proposals, load_proposer
 from textseg.segmentation import segment
-from textseg.vocabulary import Vocabulary, Word, colour_cycle
+from textseg.vocabulary import Vocabulary, Word, colour_cycle, fold
 from textseg.web.api.project import ProjectApi
 from textseg.web.engine import Engine
 from textseg.web.rpc import pictures
@@ -296,7 +296,7 @@ class Label:
         if len(words) != 1:
             raise EditError("Give one name; other names of the same class follow after a semicolon.")
         for row in self.api.project.classes():
-            if row.id != but and row.name.casefold() == words[0].name.casefold():
+            if row.id != but and fold(row.name) == fold(words[0].name):
                 raise EditError(f"There is a class '{row.name}' already.")
         return words[0]
 
