@@ -1,6 +1,21 @@
 /** The one canvas: a viewport, layers drawn in order, and the tool in hand. */
 
+import { listen } from "./pointers.js";
 import { Viewport } from "./viewport.js";
+
+/** @typedef {[number, number, number, number]} Box left, top, right, bottom */
+
+/**
+ * @typedef {Object} View what layers need to know
+ * @property {[number, number]} image width and height of the photo
+ * @property {number} scale CSS pixels an image pixel
+ * @property {number} ratio device pixels a CSS pixel
+ * @property {number} left of the photo in device pixels
+ * @property {number} top
+ * @property {Box} box what is to be drawn, in device pixels
+ *
+ * @typedef {{draw: function(CanvasRenderingContext2D, View): void}} Layer its context is in image coordinates
+ */
 
 export class Canvas {
   /**
@@ -10,7 +25,7 @@ export class Canvas {
   constructor(host, label) {
     this.host = host;
     this.viewport = new Viewport();
-    /** @type {{draw: function(CanvasRenderingContext2D, Object): void}[]} bottom to top */
+    /** @type {Layer[]} bottom to top */
     this.layers = [];
     this.tool = null;
     /** @type {function(Viewport): void} */
@@ -20,12 +35,14 @@ export class Canvas {
     this.element.setAttribute("role", "img");
     this.element.setAttribute("aria-label", label);
     this.context = this.element.getContext("2d");
+    /** Where each pressed pointer is on the screen, by its id. @type {Map<number, [number, number]>} */
     this.pointers = new Map();
+    /** The part of the photo to draw at the next frame, null for all of it. @type {Box|null} */
+    this.dirty = null;
     this.frame = 0;
     host.prepend(this.element);
-    this.listen();
-    new ResizeObserver(() => this.resize()).observe(host);
-    this.resize();
+    listen(this);
+    new ResizeObserver(() => this.resize()).observe(host); // which also tells the first size
   }
 
   /** A photo of width x height image pixels is to be shown. */
@@ -34,8 +51,11 @@ export class Canvas {
     this.changed();
   }
 
-  /** Draw at the next frame. */
-  redraw() {
+  /** Draw at the next frame: everything, or what lies in a box of image pixels. @param {Box} [box] */
+  redraw(box) {
+    if (!box) this.dirty = null;
+    else if (!this.frame) this.dirty = box;
+    else if (this.dirty) this.dirty = union(this.dirty, box);
     this.frame ||= requestAnimationFrame(() => {
       this.frame = 0;
       this.draw();
@@ -65,21 +85,54 @@ export class Canvas {
     this.element.width = Math.max(1, Math.round(width * ratio));
     this.element.height = Math.max(1, Math.round(height * ratio));
     this.viewport.setScreen(width, height);
+    this.dirty = null;
     this.onview(this.viewport);
     this.draw();
   }
 
   draw() {
-    const { context, viewport } = this,
-      ratio = window.devicePixelRatio || 1;
+    const { context } = this,
+      view = this.view(this.dirty),
+      [x0, y0, x1, y1] = view.box;
+    this.dirty = null;
+    if (x1 <= x0 || y1 <= y0) return;
+    context.save();
     context.setTransform(1, 0, 0, 1, 0, 0);
-    context.clearRect(0, 0, this.element.width, this.element.height);
-    const scale = viewport.scale * ratio;
-    const view = { image: viewport.image, scale: viewport.scale };
-    for (const layer of this.layers) {
-      context.setTransform(scale, 0, 0, scale, viewport.left * ratio, viewport.top * ratio);
+    context.beginPath();
+    context.rect(x0, y0, x1 - x0, y1 - y0);
+    context.clip();
+    context.clearRect(x0, y0, x1 - x0, y1 - y0);
+    this.drawLayers(context, this.layers, view);
+    context.restore();
+  }
+
+  drawLayers(context, layers, view) {
+    for (const layer of layers) {
+      const scale = view.scale * view.ratio;
+      context.setTransform(scale, 0, 0, scale, view.left, view.top);
       layer.draw(context, view);
     }
+  }
+
+  /** @param {Box|null} dirty in image pixels, null for everything @returns {View} */
+  view(dirty) {
+    const { viewport, element } = this,
+      ratio = window.devicePixelRatio || 1,
+      scale = viewport.scale * ratio,
+      left = viewport.left * ratio,
+      top = viewport.top * ratio;
+    let box = [0, 0, element.width, element.height];
+    if (dirty) {
+      const margin = 2 * ratio + 1; // outlines reach a little over the edge
+      const [x0, y0, x1, y1] = dirty;
+      box = [
+        Math.max(0, Math.floor(x0 * scale + left - margin)),
+        Math.max(0, Math.floor(y0 * scale + top - margin)),
+        Math.min(element.width, Math.ceil(x1 * scale + left + margin)),
+        Math.min(element.height, Math.ceil(y1 * scale + top + margin)),
+      ];
+    }
+    return { image: viewport.image, scale: viewport.scale, ratio, left, top, box: /** @type {Box} */ (box) };
   }
 
   /** Whether a pressed button begins a gesture. */
@@ -93,56 +146,9 @@ export class Canvas {
     const screen = [event.clientX - box.left, event.clientY - box.top];
     return { screen, image: this.viewport.toImage(...screen), pointer: event.pointerType, event };
   }
+}
 
-  listen() {
-    const canvas = this.element;
-    canvas.addEventListener("pointerdown", (event) => {
-      if (!this.accepts(event)) return;
-      canvas.setPointerCapture(event.pointerId);
-      this.pointers.set(event.pointerId, this.point(event).screen);
-      if (this.pointers.size === 1) this.tool?.press(this, this.point(event));
-      else this.tool?.cancel?.(this); // a second finger: this is a pinch
-    });
-    canvas.addEventListener("pointermove", (event) => {
-      const point = this.point(event);
-      if (this.pointers.size === 2 && this.pointers.has(event.pointerId))
-        this.pinch(event.pointerId, point.screen);
-      else if (this.pointers.has(event.pointerId)) this.tool?.drag(this, point);
-      else this.tool?.hover(this, point);
-    });
-    const up = (event) => {
-      const alone = this.pointers.size === 1;
-      if (!this.pointers.delete(event.pointerId)) return;
-      if (event.type === "pointercancel") this.tool?.cancel?.(this);
-      else if (alone && !this.pinched) this.tool?.release(this, this.point(event));
-      if (this.pointers.size === 0) this.pinched = false;
-    };
-    canvas.addEventListener("pointerup", up);
-    canvas.addEventListener("pointercancel", up);
-    canvas.addEventListener("pointerleave", (event) => {
-      if (event.pointerType === "mouse") this.tool?.leave(this); // a finger leaves at the end of every tap
-    });
-    canvas.addEventListener(
-      "wheel",
-      (event) => {
-        event.preventDefault();
-        if (this.tool?.wheel?.(this, this.point(event))) return;
-        const lines = event.deltaMode === 1 ? 16 : 1;
-        this.zoom(Math.exp(-event.deltaY * lines * 0.002), ...this.point(event).screen);
-      },
-      { passive: false },
-    );
-  }
-
-  /** Two fingers: zoom about their middle, and move with it. */
-  pinch(id, to) {
-    this.pinched = true;
-    const [first, second] = [...this.pointers.entries()];
-    const other = first[0] === id ? second[1] : first[1];
-    const from = this.pointers.get(id);
-    const distance = (a, b) => Math.max(1, Math.hypot(a[0] - b[0], a[1] - b[1]));
-    this.viewport.pan((to[0] - from[0]) / 2, (to[1] - from[1]) / 2);
-    this.pointers.set(id, to);
-    this.zoom(distance(to, other) / distance(from, other), (to[0] + other[0]) / 2, (to[1] + other[1]) / 2);
-  }
+/** @param {Box} a @param {Box} b @returns {Box} */
+export function union(a, b) {
+  return [Math.min(a[0], b[0]), Math.min(a[1], b[1]), Math.max(a[2], b[2]), Math.max(a[3], b[3])];
 }

@@ -7,8 +7,6 @@ import { Canvas } from "../canvas/canvas.js";
 import { h } from "../shared/dom.js";
 import { PanTool } from "./tools/pan.js";
 
-/** @typedef {[number, number, number, number]} Box left, top, right, bottom */
-
 export class LabelCanvas extends Canvas {
   constructor(host, label) {
     super(host, label);
@@ -21,7 +19,6 @@ export class LabelCanvas extends Canvas {
     this.overContext = this.over.getContext("2d");
     this.element.after(this.over);
     this.element.addEventListener("contextmenu", (event) => event.preventDefault());
-    this.resize();
   }
 
   get tool() {
@@ -52,20 +49,10 @@ export class LabelCanvas extends Canvas {
   }
 
   resize() {
-    if (!this.over) return;
-    this.dirty = null;
     super.resize();
     this.over.width = this.element.width;
     this.over.height = this.element.height;
     this.drawAbove();
-  }
-
-  /** Draw at the next frame: everything, or what lies in a box of image pixels. @param {Box} [box] */
-  redraw(box) {
-    if (!box) this.dirty = null;
-    else if (!this.frame) this.dirty = box;
-    else if (this.dirty) this.dirty = union(this.dirty, box);
-    super.redraw();
   }
 
   redrawAbove() {
@@ -73,23 +60,6 @@ export class LabelCanvas extends Canvas {
       this.frameAbove = 0;
       this.drawAbove();
     });
-  }
-
-  draw() {
-    if (!this.over) return;
-    const { context } = this,
-      view = this.view(this.dirty),
-      [x0, y0, x1, y1] = view.box;
-    this.dirty = null;
-    if (x1 <= x0 || y1 <= y0) return;
-    context.save();
-    context.setTransform(1, 0, 0, 1, 0, 0);
-    context.beginPath();
-    context.rect(x0, y0, x1 - x0, y1 - y0);
-    context.clip();
-    context.clearRect(x0, y0, x1 - x0, y1 - y0);
-    this.drawLayers(context, this.layers, view);
-    context.restore();
   }
 
   drawAbove() {
@@ -123,35 +93,6 @@ export class LabelCanvas extends Canvas {
       context.stroke();
     }
   }
-
-  drawLayers(context, layers, view) {
-    for (const layer of layers) {
-      const scale = view.scale * view.ratio;
-      context.setTransform(scale, 0, 0, scale, view.left, view.top);
-      layer.draw(context, view);
-    }
-  }
-
-  /** What layers need to know: `left`, `top` and `box` are in device pixels, `scale` is in CSS pixels an image pixel. */
-  view(dirty) {
-    const { viewport, element } = this,
-      ratio = window.devicePixelRatio || 1,
-      scale = viewport.scale * ratio,
-      left = viewport.left * ratio,
-      top = viewport.top * ratio;
-    let box = [0, 0, element.width, element.height];
-    if (dirty) {
-      const margin = 2 * ratio + 1; // outlines reach a little over the edge
-      const [x0, y0, x1, y1] = dirty;
-      box = [
-        Math.max(0, Math.floor(x0 * scale + left - margin)),
-        Math.max(0, Math.floor(y0 * scale + top - margin)),
-        Math.min(element.width, Math.ceil(x1 * scale + left + margin)),
-        Math.min(element.height, Math.ceil(y1 * scale + top + margin)),
-      ];
-    }
-    return { image: viewport.image, scale: viewport.scale, ratio, left, top, box };
-  }
 }
 
 /** A canvas of the same size beside another, which shows the same part of the photo; dragging moves both. */
@@ -180,9 +121,4 @@ export class TwinCanvas extends LabelCanvas {
     this.redraw();
     this.redrawAbove();
   }
-}
-
-/** @returns {Box} */
-function union(a, b) {
-  return [Math.min(a[0], b[0]), Math.min(a[1], b[1]), Math.max(a[2], b[2]), Math.max(a[3], b[3])];
 }
