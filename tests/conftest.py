@@ -40,3 +40,18 @@ def cat_photo(sample: Callable[[str], Image.Image], tmp_path_factory: pytest.Tem
     path = tmp_path_factory.mktemp("photos") / "cat.jpg"
     sample("chelsea").save(path, quality=95)
     return path
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How long each layer took, over all workers, and its slowest test."""
+    layers: dict[str, list[tuple[float, str]]] = {}
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                layers.setdefault("/".join(report.nodeid.split("/")[:2]), []).append((report.duration, report.nodeid))
+    if layers:
+        terminalreporter.section("time by layer")
+    for layer, times in sorted(layers.items()):
+        seconds, name = max(times)
+        total = sum(duration for duration, _ in times)
+        terminalreporter.line(f"{layer:<16} {total:8.1f} s   slowest: {name.rpartition('/')[2]} {seconds:.1f} s")

@@ -3,7 +3,6 @@
 import json
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,21 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.extending import COMMANDS, FILES, copied, written
 from tests.tiny import noise_photo
 from textseg.labelmap import read_index_png
-
-ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs/extending.md").read_text("utf-8")
-FILES = dict(re.findall(r"^`([\w./]+)`:\n\n```\w+\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
-COMMANDS = re.findall(r"^    textseg (.+)$", PAGE, re.MULTILINE)
-
-
-def written(name, folder):
-    """The page's file `name`, written below `folder`."""
-    path = folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(FILES[name], "utf-8")
-    return path
 
 
 def command(beginning):
@@ -38,10 +25,7 @@ def command(beginning):
 @pytest.fixture
 def textseg(tmp_path, monkeypatch):
     """Runs commands of a copy of the tree, in an empty folder: a recipe is put into `textseg.tree`."""
-    tree = tmp_path / "tree"
-    for package in ("textseg", "trainer"):
-        shutil.copytree(ROOT / package, tree / package, ignore=shutil.ignore_patterns("__pycache__"))
-    (tree / "assets").symlink_to(ROOT / "assets")
+    tree = copied(tmp_path / "tree")
     here = tmp_path / "here"
     here.mkdir()
     monkeypatch.chdir(here)
@@ -125,6 +109,7 @@ def test_a_format_in_the_tree_goes_out_and_in(textseg):
 
 
 def test_every_example_of_the_page_is_run_here():
-    mine = Path(__file__).read_text("utf-8")
+    tests = [Path(__file__), Path(__file__).parents[1] / "browser/test_extending.py"]
+    mine = "".join(path.read_text("utf-8") for path in tests)
     assert all(f'"{name}"' in mine for name in FILES)
     assert all(any(f'command("{line[:k]}")' in mine for k in range(len(line) + 1)) for line in COMMANDS)
