@@ -2,28 +2,41 @@
 
 import ctypes
 import os
+import secrets
 import shutil
+import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+_at_work: set[str] = set()
+"""Names of the partial files and folders of this process."""
 
-def write_atomically(path: Path, content: bytes | Callable[[BinaryIO], object]) -> None:
-    """Write beside `path`, flush to disk, rename. `content` is bytes, or a function that writes to an open file."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            if callable(content):
-                content(file)
-            else:
-                file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+_swapping = threading.Lock()
+
+
+def write_atomically(path: Path, content: bytes | Callable[[BinaryIO], object], mode: int = 0o666) -> None:
+    """Write beside `path`, flush to disk, rename. `content` is bytes, or a function that writes to an open file.
+
+    Any number of threads and processes may write the same path at once: the last one to finish stays. `mode` are the
+    permissions of the new file, less the umask.
+    """
+    with _partial(path) as partial:
+        handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
+        try:
+            with open(handle, "wb") as file:
+                if callable(content):
+                    content(file)
+                else:
+                    file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+            _sync(path.parent)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -38,25 +51,54 @@ def folder_atomically(path: Path) -> Iterator[Path]:
     old = path.with_name(f".{path.name}.old")
     if old.is_dir() and not path.exists():
         old.rename(path)
-    for left in path.parent.glob(f".{_literal(path.name)}.*.partial"):  # of calls that were killed
-        if left.is_dir() and not _alive(left.name.split(".")[-2]):
+    for left in path.parent.glob(f"{_literal(_beginning(path))}.*.partial"):  # of calls that were killed
+        if left.is_dir() and _is_left(left):
             shutil.rmtree(left, ignore_errors=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
+    with _partial(path) as partial:
+        partial.mkdir()
+        try:
+            yield partial
+            _flush(partial)
+            with _swapping:
+                _take_place(partial, path, old)
+            _sync(path.parent)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+            if path.exists():
+                shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def _partial(path: Path) -> Iterator[Path]:
+    """A name beside `path` that nobody else uses: it ends in the number of this process."""
+    partial = path.with_name(f"{_beginning(path)}.{secrets.token_hex(4)}.{os.getpid()}.partial")
+    _at_work.add(partial.name)
     try:
         yield partial
-        _flush(partial)
+    finally:
+        _at_work.discard(partial.name)
+
+
+def _beginning(path: Path) -> str:
+    """How partial names of `path` begin; a long name is cut, as systems allow 255 bytes."""
+    return "." + os.fsencode(path.name)[:200].decode(errors="ignore")
+
+
+def _is_left(partial: Path) -> bool:
+    """Whether nobody works on a partial any more: its process has ended, or had the number that this one has."""
+    process = partial.name.split(".")[-2]
+    return partial.name not in _at_work if process == str(os.getpid()) else not _alive(process)
+
+
+def _take_place(partial: Path, path: Path, old: Path) -> None:
+    try:
+        partial.rename(path)
+    except OSError:
         if not path.exists():
-            partial.rename(path)
-        elif not _exchange(partial, path):
+            raise
+        if not _exchange(partial, path):
             path.rename(old)
             partial.rename(path)
-        _sync(path.parent)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-        if path.exists():
-            shutil.rmtree(old, ignore_errors=True)
 
 
 def _exchange(one: Path, other: Path) -> bool:
