@@ -214,6 +214,7 @@ class Bench:
         return sum(_parts(wrong & (one.truth == k)) for k in np.unique(one.truth[wrong]))
 
     def learn(self, model: Model, done: Sequence[Known], recipe: Any, background: str) -> Model:
+        settings = recipes.defaults(Corrections) | recipe.objective
         lessons = []
         for one in done:
             said = np.where(one.truth == UNSCORED, 0, one.truth + 1).astype(np.int32)
@@ -224,10 +225,10 @@ class Bench:
         found = {k for lesson in lessons for k in np.unique(lesson.said)}
         classes = [one for one in self.classes if one.id in found]
         corpus = Corpus(classes, [one for one in self.classes if one.id not in found], lessons, [])
-        head = corrections.fit.new_head(model, corpus, self.texts, recipe.objective.get("presence", 0.03))
+        head = corrections.fit.new_head(model, corpus, self.texts, settings["presence"])
 
         data = corrections.fit.patches(head, corpus, recipe.seed, lambda _, lesson: known[lesson.photo.sha256].z)
-        objective = Corrections(head, model.backbone, photos=len(done), **recipe.objective)
+        objective = Corrections(head, model.backbone, len(done), **settings)
         corrections.fit.fit(objective, data, recipe)
         return Model(model.backbone, head.eval(), "learnt")
 

@@ -123,15 +123,14 @@ class Labeller:
         background: str = "",
         by: str = "pixel",
     ) -> None:
+        if protocol.short_side:
+            model = model.at(protocol.short_side, protocol.window)
         self.model, self.dataset, self.protocol, self.by = model, dataset, protocol, by
         words = Vocabulary.from_names(entry.word for entry in dataset.classes)
         self._words = [_asked(entry.name, word, protocol) for entry, word in zip(dataset.classes, words, strict=True)]
         behind = Vocabulary.parse(background) if background.strip() else ()
         self._behind = tuple(replace(word, background=True) for word in behind)
         self._none = len(words) if dataset.background is None else dataset.background
-        if protocol.short_side:
-            model.backbone.short_side, model.backbone.window = protocol.short_side, protocol.window
-            model.head.sizes = ()
 
     def __call__(self, photo: Image.Image, competing: Sequence[int]) -> np.ndarray:
         asked = [k for k in competing if self._words[k]]

@@ -61,6 +61,8 @@ def train(
     objective_type = objectives.get(objective)
     if not isinstance(recipe, Recipe):
         recipe = recipes.load(objective, recipe, changes)
+    if head is not None and recipe.head != recipes.load(objective).head:
+        raise TrainingError(f"{Path(head).name} has its own settings; leave out the recipe's 'head', or --head.")
     if objective_type.needs == "corrections":
         return _learn(data, out, backbone, recipe, head, say or _to_stderr, cancel)
     accelerator = _accelerator(recipe.precision)
@@ -123,6 +125,7 @@ def train(
         "licence": recipe.licence,
     }
     if main:
+        module.head.logit_scale = module.logit_scale() or module.head.logit_scale
         heads.save(module.head, out, backbone, **facts)
         run.checkpoint_path.unlink(missing_ok=True)
         say(f"{out} is written, with {out.with_suffix('.csv').name} and {out.with_suffix('.png').name} beside it.")

@@ -75,6 +75,16 @@ def test_the_next_training_starts_from_the_base_below_all_corrections(learnt):
     assert not isinstance(base, CorrectedHead) and facts["type"] == "none"
 
 
+def test_the_logit_scale_of_the_base_goes_with_a_corrected_head_from_training_to_training(tmp_path, recipe):
+    project = make_project(tmp_path / "p", photos=2)
+    model = load_model(TinyBackbone(), "none")
+    model.head.logit_scale = 55.0
+    for name in ("1", "2"):
+        learn(project, tmp_path / name, Model(model.backbone, model.head, name), recipe)
+        model = load_model(TinyBackbone(), tmp_path / name)
+        assert model.logit_scale == model.head.logit_scale == model.head.base.logit_scale == 55.0
+
+
 def test_only_what_a_person_made_is_learnt_from(tmp_path):
     project = make_project(tmp_path / "p", photos=2, corrected=0)
     photo = project.photos()[0]

@@ -284,8 +284,12 @@ def test_protocols_set_size_windows_words_and_background(tmp_path: Path, folder:
     line = protocols.get("sclip", voc21)
     assert (line.short_side, line.window, line.scale, line.min_probability, line.min_area) == (336, 224, 65.0, 0.1, 0.1)
     model = tiny_model()
+    model.head.sizes = ((64, 1.0),)
+    before = (model.backbone.short_side, model.backbone.window, model.head.sizes)
     labeller = Labeller(model, voc21, line)
-    assert (model.backbone.short_side, model.backbone.window) == (336, 224)
+    sized = labeller.model
+    assert (sized.backbone.short_side, sized.backbone.window, sized.head.sizes) == (336, 224, ())
+    assert (model.backbone.short_side, model.backbone.window, model.head.sizes) == before  # others use it too
     words = [word.texts for word in labeller._vocabulary(range(21))]
     assert words[0][:3] == ("sky", "wall", "tree")
     assert words[4] == ("ship",)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import threading
@@ -79,6 +80,12 @@ class Model:
         for name, tensor in sorted(self.head.state_dict().items()):
             digest.update(name.encode() + tensor.detach().cpu().flatten().view(torch.uint8).numpy().tobytes())
         return digest.hexdigest()[:16]
+
+    def at(self, short_side: int, window: int | None) -> Model:
+        """The same model at another working size, in windows of `window` pixels; this one stays as it is."""
+        backbone, head = copy.copy(self.backbone), copy.copy(self.head)
+        backbone.short_side, backbone.window, head.sizes = short_side, window, ()
+        return Model(backbone, head, self.head_name)
 
     @property
     def device(self) -> torch.device:

@@ -21,7 +21,7 @@ from trainer.corrections.corpus import read
 from trainer.corrections.encodings import Encodings
 from trainer.corrections.progress import Progress, stop_if
 from trainer.objectives.corrections import Corrections
-from trainer.recipes import Recipe
+from trainer.recipes import Recipe, defaults
 
 __all__ = ["Encodings", "Progress", "learn"]
 
@@ -42,7 +42,8 @@ def learn(
     """
     began = time.monotonic()
     encodings = Encodings(project, model)
-    corpus = read(project, encodings, recipe.objective.get("hold_back", 0.15), watch, cancel)
+    settings = defaults(Corrections) | recipe.objective
+    corpus = read(project, encodings, settings["hold_back"], watch, cancel)
     read_seconds = time.monotonic() - began
     for name, reason in corpus.skipped.items():
         say(f"{name} is left out: {reason}")
@@ -50,13 +51,13 @@ def learn(
         f"Corrected photos to learn from: {len(corpus.lessons)}, with {len(corpus.classes)} of the classes; "
         f"held back to see whether it helps: {len(corpus.held_back)}."
     )
-    head = fit.new_head(model, corpus, project.folder / "cache", recipe.objective.get("presence", 0.03))
+    head = fit.new_head(model, corpus, project.folder / "cache", settings["presence"])
     data = fit.patches(head, corpus, recipe.seed)
-    objective = Corrections(head, model.backbone, photos=len(corpus.lessons), **recipe.objective)
+    objective = Corrections(head, model.backbone, len(corpus.lessons), **settings)
     fitting = time.monotonic()
     loss = fit.fit(objective, data, recipe, watch, cancel)
     fit_seconds = time.monotonic() - fitting
-    say(f"{len(data):,} patches, {recipe.steps or 80} steps, loss {loss:.3f}, {fit_seconds:.1f} s.")
+    say(f"{len(data):,} patches, {recipe.steps} steps, loss {loss:.3f}, {fit_seconds:.1f} s.")
     if watch is not None:
         watch(Progress("Comparing on the photos held back", 0.96))
     learnt = Model(model.backbone, head.eval(), str(out))

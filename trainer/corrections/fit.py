@@ -61,7 +61,7 @@ def base_of(head: Head) -> tuple[Head, dict[str, Any]]:
     """(a copy of the head below all corrections, how to build it again)."""
     if isinstance(head, CorrectedHead):
         return copy.deepcopy(head.base), head.config["base"]
-    facts = {"type": head.kind, "config": head.config}
+    facts = {"type": head.kind, "config": head.config, "logit_scale": head.logit_scale}
     return copy.deepcopy(head), facts
 
 
@@ -126,10 +126,12 @@ def fit(
     cancel: Callable[[], bool] | None = None,
 ) -> float:
     """Fit the objective's head to `data`, Adam on all or `recipe.batch` patches a step; -> the last loss."""
+    if not recipe.steps:
+        raise TrainingError("Corrections are learnt in a number of steps, not of epochs; give steps=80.")
     torch.manual_seed(recipe.seed)
     head = objective.corrected
     optimizer = torch.optim.Adam([head.weight, head.bias], lr=recipe.lr)
-    steps, loss = recipe.steps or 80, torch.zeros(())
+    steps, loss = recipe.steps, torch.zeros(())
     for step in range(1, steps + 1):
         stop_if(cancel)
         batch = data

@@ -59,6 +59,7 @@ class Corrections(Objective):
         self,
         head: Head,
         backbone: Backbone,
+        photos: int = 1,
         *,
         balance: float = 0.5,
         open: float = 0.3,
@@ -67,12 +68,11 @@ class Corrections(Objective):
         decay: float = 0.2,
         presence: float = 0.03,
         hold_back: float = 0.15,
-        photos: int = 1,
     ) -> None:
-        """`open`, `none`, `keep` and `decay` weight (C2) to (C5). `hold_back` is the share of photos kept for scoring.
+        """`photos` is how many there are to learn from; `open`, `none`, `keep` and `decay` weight (C2) to (C5).
 
-        `presence` is the head's, `photos` is how many there are to learn from. Raises TrainingError for another head
-        than a corrected one.
+        `trainer.corrections` reads the other two: `presence` is the head's, `hold_back` the share of photos kept for
+        scoring. Raises TrainingError for another head than a corrected one.
         """
         super().__init__(head, backbone)
         if not isinstance(head, CorrectedHead):

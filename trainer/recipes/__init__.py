@@ -1,13 +1,27 @@
-"""Recipes: how a head is trained, in YAML. One for each objective lies here; a person's own holds what differs."""
+"""Recipes: how a head is trained, in YAML. One for each objective lies here; a person's own holds what differs.
 
+A setting that the training would not read is refused by name, so that nobody waits for what it changes.
+"""
+
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from textseg.errors import TrainingError
+from trainer import objectives
+from trainer.objectives import Objective
 
 HERE = Path(__file__).parent
+
+ALWAYS = frozenset(["steps", "batch", "lr", "seed", "licence", "objective"])
+"""What every training reads; learning from corrections reads nothing else."""
+
+CAPTIONS_ONLY = frozenset(["max_nouns"])
+LABELS_ONLY = frozenset(
+    ["words", "max_words", "words_a_photo", "proposer", "teacher_backbone", "teacher", "confidence", "margin"]
+)
 
 
 @dataclass(frozen=True)
@@ -74,8 +88,10 @@ class Recipe:
 def load(objective: str, recipe: str | Path | Mapping[str, Any] | None = None, changes: Sequence[str] = ()) -> Recipe:
     """The recipe that lies here for `objective`, changed by a file or a mapping, then by `KEY=VALUE` texts.
 
-    A key may reach into a section: `objective.attn_scale=10`. Raises TrainingError for a key or value that is none.
+    A key may reach into a section: `objective.attn_scale=10`. Raises TrainingError for a key or value that is none, and
+    for a key that this objective does not read; UnknownNameError for an objective that does not exist.
     """
+    kind = objectives.get(objective)
     settings: dict[str, Any] = {}
     shipped = HERE / f"{objective}.yaml"
     if shipped.is_file():
@@ -95,7 +111,34 @@ def load(objective: str, recipe: str | Path | Mapping[str, Any] | None = None, c
         for part in reversed(key.strip().split(".")):
             nested = {part: nested}
         _merge(settings, nested, f"'{change}'")
+    readable = read_by(kind)
+    for key in settings:
+        if key not in readable:
+            raise TrainingError(f"'{objective}' does not read the setting '{key}'; it reads {', '.join(readable)}.")
+    known = defaults(kind)
+    for key in settings.get("objective", {}):
+        if key not in known:
+            raise TrainingError(
+                f"The recipe's 'objective' section does not fit: '{objective}' has no setting '{key}'; "
+                f"it has {', '.join(known)}."
+            )
     return Recipe(**settings)
+
+
+def read_by(objective: type[Objective]) -> list[str]:
+    """The settings that a training with this objective reads."""
+    unread = {
+        "captions": LABELS_ONLY,
+        "labels": CAPTIONS_ONLY,
+        "corrections": {one.name for one in fields(Recipe)} - ALWAYS,
+    }[objective.needs]
+    return [one.name for one in fields(Recipe) if one.name not in unread]
+
+
+def defaults(objective: type[Objective]) -> dict[str, Any]:
+    """The objective's own settings with the values they have unless a recipe says otherwise."""
+    parameters = inspect.signature(objective).parameters.values()
+    return {one.name: one.default for one in parameters if one.kind is one.KEYWORD_ONLY}
 
 
 def _parse(text: str, name: str) -> Any:
