@@ -8,7 +8,7 @@ from PIL import Image
 from tests.tiny import TinyBackbone
 from tests.tiny_training import write_data
 from textseg.errors import Cancelled, DatasetError, PhotoError, TrainingError
-from textseg.model import heads
+from textseg.model import Model, heads
 from trainer import fit, loop
 
 RECIPE = {"batch": 4, "steps": 8, "checkpoint_every": 3, "lr": 1e-2}
@@ -145,6 +145,21 @@ def test_a_photo_that_vanishes_on_the_way_costs_no_step(tmp_path, folder, train)
     train(cache_limit=0, cache=tmp_path / "another", resume=True)
     assert any("Going on after step" in line for line in train.said)
     assert losses(tmp_path / "head.csv") == pytest.approx(losses(tmp_path / "whole.csv"), abs=1e-4)
+
+
+def test_a_head_to_start_from_has_its_own_settings(tmp_path, train):
+    train(name="first", recipe={"steps": 1})
+    with pytest.raises(TrainingError, match="first.safetensors has its own settings; leave out the recipe's 'head'"):
+        train(name="second", head=tmp_path / "first.safetensors", recipe={"head": {"width": 3}})
+
+
+def test_the_trained_logit_scale_goes_with_the_head(tmp_path, train):
+    facts = train("pacl", recipe={"steps": 3, "lr": 0.1})
+    backbone = TinyBackbone()
+    head = heads.load(tmp_path / "head.safetensors", backbone)
+    trained = float(log(tmp_path / "head.csv")[-1]["_logit_scale"])
+    assert head.logit_scale != backbone.logit_scale and abs(head.logit_scale - trained) < 5
+    assert facts["steps"] == 3 and Model(backbone, head, "trained").logit_scale == head.logit_scale
 
 
 def test_a_training_may_start_from_a_head(tmp_path, train):

@@ -43,7 +43,7 @@ class Batch:
 class Objective(nn.Module):
     """A loss over a head, which is a part of it: its parameters are the head's and its own.
 
-    Its own (logit scale, masks, mixing layers) are trained with the head's and then thrown away.
+    Its own (masks, mixing layers) are trained with the head's and then thrown away; the logit scale goes with the head.
     """
 
     head_type: ClassVar[str]
@@ -59,3 +59,7 @@ class Objective(nn.Module):
     def forward(self, batch: Batch) -> dict[str, torch.Tensor]:
         """Scalar terms by name; their sum (already weighted) is minimised. Keys starting with "_" are only logged."""
         raise NotImplementedError
+
+    def logit_scale(self) -> float | None:
+        """What the loss multiplies similarities by before a softmax, as trained; None: it has no such scale."""
+        return None

@@ -42,6 +42,9 @@ class AFSS(Objective):
         super().__init__(head, backbone)
         self.tau, self.patch_weight, self.per_class = tau, patch_weight, per_class
 
+    def logit_scale(self) -> float:
+        return 1 / self.tau
+
     def forward(self, batch: Batch) -> dict[str, torch.Tensor]:
         if batch.labels is None or batch.classes is None:
             raise DatasetError("The photos have no (pseudo-)labelled patches, which afss learns from; label them.")

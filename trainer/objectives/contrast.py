@@ -66,7 +66,7 @@ def pooled_cosine(v: torch.Tensor, weights: torch.Tensor, dots: torch.Tensor) ->
 
 
 class LogitScale(nn.Module):
-    """s = exp(theta), starting at 1/0.07 and never above 100, as in CLIP; learned, and thrown away after training."""
+    """s = exp(theta), starting at 1/0.07 and never above 100, as in CLIP; learned, and kept with the head."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -65,6 +65,9 @@ class MGCA(Objective):
         self.scale = LogitScale()  # 1 / tau
         self.mask = nn.ParameterDict({"w": torch.tensor(10.0), "b": torch.tensor(-2.5)})
 
+    def logit_scale(self) -> float:
+        return float(self.scale().detach())
+
     def forward(self, batch: Batch) -> dict[str, torch.Tensor]:
         texts, positive = texts_of(batch, self.head, self.nouns)
         embedding = F.normalize(self.head(batch.features).float(), dim=1)

@@ -59,6 +59,9 @@ class MixReorg(Objective):
         self.progressive = nn.ModuleList(GatedCrossAttention(head.width, head.config["heads"]) for _ in head.layers)
         self.scale = LogitScale()
 
+    def logit_scale(self) -> float:
+        return float(self.scale().detach())
+
     def forward(self, batch: Batch) -> dict[str, torch.Tensor]:
         if batch.captions is None:
             raise DatasetError("The photos have no captions, which mixreorg learns from; give data with captions.")

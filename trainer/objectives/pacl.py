@@ -40,6 +40,9 @@ class PACL(Objective):
         self.attn_scale, self.nouns = attn_scale, nouns
         self.scale = LogitScale()
 
+    def logit_scale(self) -> float:
+        return float(self.scale().detach())
+
     def forward(self, batch: Batch) -> dict[str, torch.Tensor]:
         texts, positive = texts_of(batch, self.head, self.nouns)
         # The embedder's raw outputs are pooled, as in the figure; another head has unit ones only.

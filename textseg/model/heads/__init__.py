@@ -69,6 +69,7 @@ def save(head: Head, path: str | PathLike[str], backbone: Backbone, **facts: Any
         "backbone": {"name": backbone.name, "weights": backbone.weights_hash, "feature_dim": backbone.feature_dim},
         "text": {"dim": backbone.text_dim, "templates": backbone.templates},
         "config": head.config,
+        "logit_scale": head.logit_scale,
         **facts,
     }
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in head.state_dict().items()}
@@ -115,4 +116,5 @@ def load(path: str | PathLike[str], backbone: Backbone) -> Head:
         head.load_state_dict(load_file(path))
     except (RuntimeError, ValueError) as error:
         raise HeadError(f"The tensors of {name} do not fit a head of type '{facts['type']}': {error}.") from None
+    head.logit_scale = facts.get("logit_scale") or head.logit_scale
     return head.eval().requires_grad_(False)

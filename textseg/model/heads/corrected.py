@@ -70,7 +70,7 @@ class CorrectedHead(Head):
 
     @classmethod
     def build(cls, backbone: Backbone, **config: Any) -> CorrectedHead:
-        """`base` in `config` is the base head's type and config; the type "none" is the backbone's own alignment."""
+        """`base`: type, config and logit scale of the base head; the type "none" is the backbone's own alignment."""
         facts = config.pop("base")
         if facts["type"] == "none":
             base = copy.deepcopy(backbone.alignment())
@@ -78,6 +78,7 @@ class CorrectedHead(Head):
             base = get(facts["type"]).build(backbone, **facts["config"])
         if base is None:
             raise HeadError(f"This head corrects the untrained alignment of '{backbone.name}', which has none.")
+        base.logit_scale = facts.get("logit_scale") or base.logit_scale
         return cls(base, facts, base.logit_scale or backbone.logit_scale, backbone.text_dim, **config)
 
     def train(self, mode: bool = True) -> CorrectedHead:
