@@ -23,16 +23,23 @@ def write_atomically(path: Path, content: bytes | Callable[[BinaryIO], object], 
     Any number of threads and processes may write the same path at once: the last one to finish stays. `mode` are the
     permissions of the new file, less the umask.
     """
-    with _partial(path) as partial:
+    with in_place_of(path) as partial:
         handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
+        with open(handle, "wb") as file:
+            if callable(content):
+                content(file)
+            else:
+                file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+@contextmanager
+def in_place_of(path: Path) -> Iterator[Path]:
+    """A name beside `path` for a file to write and flush; on leaving it takes the place of `path` in one step."""
+    with _partial(path) as partial:
         try:
-            with open(handle, "wb") as file:
-                if callable(content):
-                    content(file)
-                else:
-                    file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+            yield partial
             partial.replace(path)
             _sync(path.parent)
         finally:

@@ -338,10 +338,10 @@ def test_a_full_or_read_only_disk_is_named_and_the_last_good_state_stays(project
 def test_a_disk_that_is_full_while_photos_come_in_keeps_those_that_are_in(project, tmp_path, monkeypatch):
     noise_photo(30, 20, seed=5).save(tmp_path / "two.png")
 
-    def full(path, content):
+    def full(path, content, mode):
         raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr("textseg.project.photos.write_atomically", full)
+    monkeypatch.setattr("textseg.project.originals.write_atomically", full)
     with pytest.raises(ProjectError, match="No space left on device"):
         project.add([tmp_path / "two.png"])
     assert [photo.name for photo in project.photos()] == ["one.png"]

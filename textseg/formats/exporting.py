@@ -204,9 +204,8 @@ class Export:
     def _content(self, item: Item, jpeg: bool) -> tuple[bytes, str, bool]:
         """(bytes, file name, whether they are the original's)."""
         photo = item.photo
-        path = self._project.folder / "photos" / f"{photo.sha256}{photo.suffix}"
         try:
-            content = path.read_bytes()
+            content = self._project.original(photo).read_bytes()
         except OSError as error:
             raise PhotoError(f"its file cannot be read from the project's folder ({error.strerror}).") from None
         if hashlib.sha256(content).hexdigest() != photo.sha256:

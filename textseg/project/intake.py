@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from textseg.files import write_atomically
 from textseg.project import log
 from textseg.project.classes import Classes
 from textseg.project.labels import Labels, present
+from textseg.project.originals import Arrivals
+from textseg.project.photos import with_hash
 from textseg.project.schema import Provenance, StoredPhoto, clean
 from textseg.vocabulary import Word
 
@@ -25,9 +24,8 @@ MERGES = ("mine", "theirs", "unlabelled")
 class Intake:
     """What is done here is one transaction of `Project.taking_in`; photo files that it wrote leave with it."""
 
-    def __init__(self, folder: Path, session: Session, dry_run: bool, written: list[Path]) -> None:
-        """`folder` is the project's; `written` takes the photo files that were written, for whoever takes them back."""
-        self._folder, self._session, self._dry_run, self._written = folder, session, dry_run, written
+    def __init__(self, session: Session, arrivals: Arrivals, dry_run: bool) -> None:
+        self._session, self._arrivals, self._dry_run = session, arrivals, dry_run
 
     def add_class(self, word: Word) -> int:
         """A new class; its id was never used before."""
@@ -36,15 +34,13 @@ class Intake:
     def add_photo(self, name: str, suffix: str, content: bytes, size: tuple[int, int]) -> tuple[StoredPhoto, bool]:
         """(the photo, whether it is new): one of equal bytes is not taken in again. `size` is (width, height)."""
         sha256 = hashlib.sha256(content).hexdigest()
-        known = self._session.scalar(select(StoredPhoto).where(StoredPhoto.sha256 == sha256))
+        known = with_hash(self._session, sha256)
         if known is not None:
             return known, False
-        path = self._folder / "photos" / f"{sha256}{suffix}"
-        if not self._dry_run and not path.exists():
-            self._written.append(path)
-            write_atomically(path, content)
         width, height = size
         row = StoredPhoto(sha256=sha256, name=clean(name), suffix=suffix, width=width, height=height)
+        if not self._dry_run:
+            self._arrivals.put(row, content)
         self._session.add(row)
         self._session.flush()
         return row, True
@@ -83,9 +79,3 @@ class Intake:
                 photo.state = "pseudo-labelled"
         new_ids = np.where(takes, ids, old_ids).astype(old_ids.dtype)
         return log.write(labels, operation, labels.box, (old_ids, old_sources), (new_ids, new_sources)).changed
-
-
-def take_back(written: list[Path]) -> None:
-    """Remove the photo files that an intake wrote."""
-    while written:
-        written.pop().unlink(missing_ok=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 
 from textseg import images
 from textseg.errors import PhotoError, ProjectError
-from textseg.files import write_atomically
 from textseg.project.database import Database
+from textseg.project.originals import arriving
 from textseg.project.schema import STATES, StoredPhoto, clean
 
 
@@ -29,6 +29,8 @@ class AddReport:
     """(file given, name of the equal photo that is there already)."""
     failed: list[tuple[str, str]] = field(default_factory=list)
     """(file given, reason)."""
+    cancelled: bool = False
+    """Whether a person stopped it; what is in the report is in the project."""
 
 
 class QueueEntry(NamedTuple):
@@ -43,34 +45,56 @@ class QueueEntry(NamedTuple):
     """Pixels, upright."""
 
 
-def add(database: Database, folder: Path, paths: Iterable[str | Path]) -> AddReport:
+def add(
+    database: Database,
+    folder: Path,
+    paths: Iterable[str | Path],
+    progress: Callable[[int, int], None] | None,
+    cancel: Callable[[], bool] | None,
+) -> AddReport:
     """Take in photos, each in a transaction of its own; see `Project.add`."""
-    report = AddReport()
-    for path in images.find([Path(p) for p in paths]):
+    report, found = AddReport(), images.find([Path(p) for p in paths])
+    for done, path in enumerate(found):
+        if cancel is not None and cancel():
+            report.cancelled = True
+            return report
+        if progress is not None:
+            progress(done, len(found))
         try:
-            photo = images.open(path)
-            content = path.read_bytes()
-            sha256 = hashlib.sha256(content).hexdigest()
-            with database.writing() as session:
-                known = session.scalar(select(StoredPhoto).where(StoredPhoto.sha256 == sha256))
-                if known is not None:
-                    report.duplicates.append((str(path), known.name))
-                    report.ids.append(known.id)
-                    continue
-                suffix = path.suffix.lower()
-                write_atomically(folder / "photos" / f"{sha256}{suffix}", content)
-                width, height = photo.size
-                row = StoredPhoto(sha256=sha256, name=clean(path.name), suffix=suffix, width=width, height=height)
-                session.add(row)
-            report.ids.append(row.id)
-            report.added.append(row.name)
+            _add(database, folder, path, report)
         except OSError as error:
             raise ProjectError(
                 f"{path.name} could not be copied into {folder} ({error.strerror}); what was there is kept."
             ) from None
         except PhotoError as error:
             report.failed.append((str(path), str(error)))
+    if progress is not None:
+        progress(len(found), len(found))
     return report
+
+
+def _add(database: Database, folder: Path, path: Path, report: AddReport) -> None:
+    width, height = images.open(path).size
+    content = path.read_bytes()
+    sha256 = hashlib.sha256(content).hexdigest()
+    with arriving(database, folder) as (session, arrivals):
+        known = with_hash(session, sha256)
+        if known is None:
+            name, suffix = clean(path.name), path.suffix.lower()
+            new = StoredPhoto(sha256=sha256, name=name, suffix=suffix, width=width, height=height)
+            arrivals.put(new, content)
+            session.add(new)
+    if known is None:
+        report.added.append(new.name)
+        report.ids.append(new.id)
+    else:
+        report.duplicates.append((str(path), known.name))
+        report.ids.append(known.id)
+
+
+def with_hash(session: Session, sha256: str) -> StoredPhoto | None:
+    """The photo whose file has this hash."""
+    return session.scalar(select(StoredPhoto).where(StoredPhoto.sha256 == sha256))
 
 
 def find(session: Session, key: int | str) -> StoredPhoto:

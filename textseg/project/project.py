@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,15 +15,17 @@ from sqlalchemy.orm import Session
 
 from textseg import images
 from textseg.errors import EditError, ProjectError, StaleRevisionError
+from textseg.files import in_place_of
 from textseg.project import counts, gestures, log, photos
 from textseg.project.classes import Classes
 from textseg.project.counts import PERSONS
 from textseg.project.database import Database
 from textseg.project.gestures import Region
 from textseg.project.heads import Heads
-from textseg.project.intake import Intake, take_back
+from textseg.project.intake import Intake
 from textseg.project.labels import Labels, present
 from textseg.project.log import EditResult
+from textseg.project.originals import arriving, path_of
 from textseg.project.photos import AddReport, QueueEntry
 from textseg.project.schema import STATES, Class, PixelCount, Provenance, StoredPhoto
 from textseg.project.trainings import Trainings
@@ -49,18 +52,21 @@ class Project:
     def create(cls, folder: str | Path, vocabulary: Vocabulary) -> Project:
         """Make a project with these classes (ids 1, 2, ... in order); refuses a folder that holds one."""
         folder = Path(folder)
-        if (folder / "project.sqlite").exists():
+        file = folder / "project.sqlite"
+        if file.exists() and file.stat().st_size:
             raise ProjectError(f"There is a project in {folder} already; open it, or choose another folder.")
         try:
-            (folder / "photos").mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for inside in ("photos", "cache", "heads"):
+                (folder / inside).mkdir(mode=0o700, exist_ok=True)
+            with in_place_of(file) as new:
+                os.close(os.open(new, os.O_CREAT | os.O_EXCL, 0o600))
+                with closing(Database(new, new=True)) as database, database.writing() as session:
+                    classes = Classes(session)
+                    for word in vocabulary:
+                        classes.add(word)
         except OSError as error:
-            raise ProjectError(f"The folder {folder} cannot be made ({error.strerror}).") from None
-        database = Database(folder / "project.sqlite")
-        with database.writing() as session:
-            classes = Classes(session)
-            for word in vocabulary:
-                classes.add(word)
-        database.close()
+            raise ProjectError(f"The project {folder} cannot be made ({error.strerror}).") from None
         return cls(folder)
 
     @property
@@ -89,9 +95,18 @@ class Project:
 
     # Photos
 
-    def add(self, paths: Iterable[str | Path]) -> AddReport:
-        """Take in photos (files, or folders of them); the originals are copied, equal bytes are noticed."""
-        return photos.add(self.database, self.folder, paths)
+    def add(
+        self,
+        paths: Iterable[str | Path],
+        progress: Callable[[int, int], None] | None = None,
+        cancel: Callable[[], bool] | None = None,
+    ) -> AddReport:
+        """Take in photos (files, or folders of them); the originals are copied, equal bytes are noticed.
+
+        Each photo is in the project when it is done: one that was stopped by `cancel` keeps those that came before, and
+        its report names them. `progress(done, all)` is called before each photo.
+        """
+        return photos.add(self.database, self.folder, paths, progress, cancel)
 
     @contextmanager
     def taking_in(self, dry_run: bool = False) -> Iterator[Intake]:
@@ -99,19 +114,10 @@ class Project:
 
         With `dry_run` nothing stays either, and the project is as it was.
         """
-        written: list[Path] = []
-        try:
-            with self.database.writing() as session:
-                try:
-                    yield Intake(self.folder, session, dry_run, written)
-                except BaseException:
-                    take_back(written)  # while nobody else can write
-                    raise
-                if dry_run:
-                    session.rollback()
-        except BaseException:
-            take_back(written)
-            raise
+        with arriving(self.database, self.folder) as (session, arrivals):
+            yield Intake(session, arrivals, dry_run)
+            if dry_run:
+                session.rollback()
 
     def photos(self, state: str | None = None, search: str = "") -> list[StoredPhoto]:
         """The photos in the order they were added, of one state if given, whose name holds `search`."""
@@ -131,12 +137,15 @@ class Project:
     def photo_with(self, sha256: str) -> StoredPhoto | None:
         """The photo whose file has this hash, None if the project has none."""
         with self.database.reading() as session:
-            return session.scalar(select(StoredPhoto).where(StoredPhoto.sha256 == sha256))
+            return photos.with_hash(session, sha256)
 
     def picture(self, key: int | str) -> Image.Image:
         """The upright RGB picture of a photo; raises PhotoError when its file has vanished or is torn."""
-        photo = self.photo(key)
-        return images.open(self.folder / "photos" / f"{photo.sha256}{photo.suffix}")
+        return images.open(self.original(self.photo(key)))
+
+    def original(self, photo: StoredPhoto) -> Path:
+        """The file of a photo as it was taken in."""
+        return path_of(self.folder, photo)
 
     def scene(self, key: int | str, model: Model) -> Scene:
         """A photo as `model` sees it, encoded by whoever asked first; raises PhotoError when its file has vanished."""

@@ -138,7 +138,7 @@ class Trainings:
                 "cancel": row.cancel,
                 "head": row.head_id,
                 "began": moment(row.began),
-                "seconds": round(((row.ended or naive(now())) - row.began).total_seconds(), 1),
+                "seconds": max(0.0, round(((row.ended or naive(now())) - row.began).total_seconds(), 1)),
             }
             for row in rows
         ]
@@ -169,7 +169,7 @@ def _end(row: Training, state: str, problem: str | None) -> None:
 
 
 def _is_dead(row: Training) -> bool:
-    silent = naive(now()) - naive(row.beat)
+    silent = abs(naive(now()) - naive(row.beat))  # a clock that was put back makes it speak from the future
     if row.process is None:  # not started yet: interpreters take seconds to start, on a busy machine a minute
         return silent > SILENCE
     return silent > SILENCE or not _runs(row.process)

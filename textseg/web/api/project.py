@@ -188,9 +188,8 @@ class ProjectApi:
 
         `model` is another than the one the project is labelled with: an older head, the one it began with.
         """
-        path = self.project.folder / "photos" / f"{photo.sha256}{photo.suffix}"
         try:
-            upload = Photo(photo.name, path.read_bytes())
+            upload = Photo(photo.name, self.project.original(photo).read_bytes())
             return self._engine.scene(upload, model=model or self.model(), encodings=self.project.encodings)
         except OSError as error:
             raise PhotoError(f"{photo.name} cannot be read from the project's folder ({error.strerror}).") from None
