@@ -2,31 +2,51 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from tests.browser.conftest import serving_tiny
 from tests.tiny_learning import SETTINGS, draw_halves, make_project
 from textseg.project import Project
+from trainer import learning
 
 HEAD = ".learn [data-head='{}']"
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Project]]:
-    """The app with a project that nobody has corrected yet, and a model that encodes in a millisecond."""
-    from trainer import learning
+TINY = {"backbone": "tiny", "head": "none", "set": SETTINGS}
 
-    project = make_project(tmp_path_factory.mktemp("learn") / "p", photos=10, corrected=0)
+
+@contextmanager
+def serving(project: Project) -> Iterator[str]:
+    """The app with a project, and a model that encodes in a millisecond."""
 
     def start(project: Project, options: dict) -> int:
         """As `learning.start`, but in a thread: a process of its own would load the real backbone."""
-        training = project.trainings.begin({"backbone": "tiny", "head": "none", "set": SETTINGS})
+        training = project.trainings.begin(TINY)
         threading.Thread(target=learning.run, args=(project.folder, training), daemon=True).start()
         return training
 
     with pytest.MonkeyPatch.context() as patch, serving_tiny(project=project.folder) as url:
         patch.setattr(learning, "start", start)
+        yield url
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Project]]:
+    """The app with a project that has learnt from seven of its ten photos."""
+    project = make_project(tmp_path_factory.mktemp("learnt") / "p", photos=10, corrected=7)
+    learning.run(project.folder, project.trainings.begin(TINY | {"activate": "always"}))
+    with serving(project) as url:
+        yield url, project
+
+
+@pytest.fixture
+def uncorrected(tmp_path: Path) -> Iterator[tuple[str, Project]]:
+    """The app with a project that nobody has corrected yet."""
+    project = make_project(tmp_path / "p", photos=10, corrected=0)
+    with serving(project) as url:
         yield url, project
 
 
@@ -43,9 +63,10 @@ def open_learn(served, new_page) -> Callable:  # type: ignore[no-untyped-def]
     return open_
 
 
-def test_from_nothing_to_a_head_that_is_compared_rolled_back_and_activated(served, open_learn):
-    _, project = served
-    page = open_learn()
+def test_from_nothing_to_a_head_that_is_compared_rolled_back_and_activated(uncorrected, new_page):
+    url, project = uncorrected
+    page = new_page()
+    page.goto(f"{url}#learn")
     page.wait_for_selector("[data-part=nothing]:not([hidden])")
     assert page.is_disabled("[data-part=train]")
     for photo in project.photos()[:7]:
@@ -95,8 +116,6 @@ def test_the_next_photos_come_with_reasons_once_they_are_encoded(served, open_le
 
 def test_a_person_is_told_what_went_wrong_and_labels_anew_without_losing_corrections(served, open_learn):
     _, project = served
-    if project.heads.active() is None:
-        pytest.skip("needs the head of the first journey")
     said = project.corrections(project.photos()[0].id)
     page = open_learn()
     page.click("[data-part=relabel]")

@@ -80,14 +80,27 @@ def test_work_is_told_with_its_problem_and_one_at_a_time(page):
 def test_a_stopped_import_leaves_nothing(page, tmp_path, monkeypatch):
     from textseg import formats
 
+    other = make_project(tmp_path / "other", ["dog"], {f"{i}.png": (40, 30) for i in range(3)})
+    formats.export(other, "png", tmp_path / "export")
+    whole, seen = formats.import_, []
+
     def stopped(*arguments, progress, **options):
-        page.work({"action": "cancel"})
-        progress(0, 1)
+        def at(done, total):
+            seen.append(done)
+            if done == 2:  # two photos are in already
+                page.work({"action": "cancel"})
+            progress(done, total)
+
+        return whole(*arguments, progress=at, **options)
 
     monkeypatch.setattr(formats, "import_", stopped)
-    token = page.stage(piece())["upload"]
-    page.take({"upload": token, "format": "png", "merge": "mine", "as": "person"})
-    assert finished(page)["problem"] == "Stopped; nothing was changed."
+    page._api.local = True
+    project = page._api.project
+    before = [row.name for row in project.photos()], [one.name for one in project.classes()]
+    page.take({"folder": str(tmp_path / "export"), "format": "png", "merge": "mine", "as": "person"})
+    assert finished(page)["problem"] == "Stopped; nothing was changed." and max(seen) == 2
+    assert ([row.name for row in project.photos()], [one.name for one in project.classes()]) == before
+    assert len(list((project.folder / "photos").iterdir())) == len(before[0])
 
 
 @pytest.mark.parametrize(
