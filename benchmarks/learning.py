@@ -32,7 +32,7 @@ from textseg.project import Project
 from textseg.project.schema import Class
 from textseg.vocabulary import Vocabulary
 from trainer import corrections, datasets, recipes, suggest
-from trainer.corrections.corpus import Corpus, Lesson
+from trainer.corrections.corpus import Corpus, CorrectedPhoto
 from trainer.corrections.encodings import Encodings
 from trainer.datasets import UNSCORED, Dataset
 from trainer.evaluate import Confusion
@@ -48,7 +48,7 @@ LEAST_CLICK = 0.005
 class Known:
     """A photo with its truth, and everything that no training changes."""
 
-    lesson: Lesson
+    photo: CorrectedPhoto
     truth: np.ndarray
     """(H, W) index of the class, UNSCORED where none is."""
     z: torch.Tensor
@@ -142,7 +142,7 @@ def run(
 
 def halves(photos: Sequence[Known], held: int) -> tuple[list[Known], list[Known]]:
     """(held back, project): every second photo in the order of a hash of the file name."""
-    ordered = sorted(photos, key=lambda one: hashlib.sha256(one.lesson.photo.name.encode()).digest())
+    ordered = sorted(photos, key=lambda one: hashlib.sha256(one.photo.stored.name.encode()).digest())
     return ordered[held::2], ordered[1 - held :: 2]
 
 
@@ -169,16 +169,16 @@ class Bench:
     def _known(self, row: Any, encodings: Encodings, label: Path, frame: CorrectedHead) -> Known:
         features, regions = encodings.of(row)
         truth = self.dataset.truth(label, (row.width, row.height))
-        lesson = Lesson(row, features, regions, np.zeros(0))
+        photo = CorrectedPhoto(row, features, regions, np.zeros(0))
         with torch.no_grad():
-            z = corrections.fit.embedded(frame, lesson)
+            z = corrections.fit.embedded(frame, photo)
         likeness = features.float().mean((1, 2), keepdim=True)
-        lesson.features = features[:, :1, :1].expand_as(features)  # only its shape is needed from here on
+        photo.features = features[:, :1, :1].expand_as(features)  # only its shape is needed from here on
         scored = truth != UNSCORED
         ids = regions.spread(np.arange(regions.count), truth.shape)
         count = len(self.words)
         by_region = np.bincount(ids[scored] * count + truth[scored], minlength=regions.count * count)
-        return Known(lesson, truth, z, likeness, by_region.reshape(-1, count))
+        return Known(photo, truth, z, likeness, by_region.reshape(-1, count))
 
     def uncorrected(self, learnt: Vocabulary) -> np.ndarray:
         """(K,) bool: the classes whose word is none of `learnt`, nor another name of one."""
@@ -193,7 +193,7 @@ class Bench:
 
     def winners(self, model: Model, one: Known) -> np.ndarray:
         """(R,) index of the word that wins each region."""
-        return one.lesson.regions.pool(self.similarities(model, one)).argmax(0).numpy()
+        return one.photo.regions.pool(self.similarities(model, one)).argmax(0).numpy()
 
     def confusion(self, model: Model, photos: Sequence[Known]) -> Confusion:
         total = Confusion(len(self.words))
@@ -209,25 +209,25 @@ class Bench:
 
     def clicks(self, model: Model, one: Known) -> int:
         """Clicks that make the model's answer right: connected wrong parts of one true class."""
-        said = one.lesson.regions.spread(self.winners(model, one), one.truth.shape)
+        said = one.photo.regions.spread(self.winners(model, one), one.truth.shape)
         wrong = (said != one.truth) & (one.truth != UNSCORED)
         return sum(_parts(wrong & (one.truth == k)) for k in np.unique(one.truth[wrong]))
 
     def learn(self, model: Model, done: Sequence[Known], recipe: Any, background: str) -> Model:
         settings = recipes.defaults(Corrections) | recipe.objective
-        lessons = []
+        photos = []
         for one in done:
             said = np.where(one.truth == UNSCORED, 0, one.truth + 1).astype(np.int32)
             if background == "none":
                 said[self.background(one)] = -1
-            lessons.append(Lesson(one.lesson.photo, one.lesson.features, one.lesson.regions, said))
-        known = {one.lesson.photo.sha256: one for one in done}
-        found = {k for lesson in lessons for k in np.unique(lesson.said)}
+            photos.append(CorrectedPhoto(one.photo.stored, one.photo.features, one.photo.regions, said))
+        known = {one.photo.stored.sha256: one for one in done}
+        found = {k for photo in photos for k in np.unique(photo.said)}
         classes = [one for one in self.classes if one.id in found]
-        corpus = Corpus(classes, [one for one in self.classes if one.id not in found], lessons, [])
+        corpus = Corpus(classes, [one for one in self.classes if one.id not in found], photos, [])
         head = corrections.fit.new_head(model, corpus, self.texts, settings["presence"])
 
-        data = corrections.fit.patches(head, corpus, recipe.seed, lambda _, lesson: known[lesson.photo.sha256].z)
+        data = corrections.fit.patches(head, corpus, recipe.seed, lambda _, photo: known[photo.stored.sha256].z)
         objective = Corrections(head, model.backbone, len(done), **settings)
         corrections.fit.fit(objective, data, recipe)
         return Model(model.backbone, head.eval(), "learnt")
@@ -240,7 +240,7 @@ class Bench:
         """(H, W) bool: pixels that the truth calls background (id 0, not the ignored outlines)."""
         from textseg.labelmap import read_index_png
 
-        label = next(label for photo, label in self.dataset.pairs if photo.name == one.lesson.photo.name)
+        label = next(label for photo, label in self.dataset.pairs if photo.name == one.photo.stored.name)
         return read_index_png(label) == 0
 
     def order(
@@ -250,7 +250,7 @@ class Bench:
         views = []
         for key, one in enumerate(left):
             now, then = self.similarities(newest, one), self.similarities(before, one)
-            views.append(suggest.look(key, one.likeness, now, scale, then))
+            views.append(suggest.view(key, one.likeness, now, scale, then))
         known = [
             suggest.View(None, torch.nn.functional.normalize(one.likeness.flatten(), dim=0),
                          one.by_region.any(0).astype(float))

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from textseg.model.backbones import Backbone
-from trainer.data import Photo, label_keys
+from trainer.data import TrainingPhoto, label_keys
 from trainer.features import FeatureCache, Texts
 from trainer.objectives import Batch
 from trainer.recipes import Recipe
@@ -54,7 +54,7 @@ class Batches:
 
     def __init__(
         self,
-        photos: Sequence[Photo],
+        photos: Sequence[TrainingPhoto],
         caches: Sequence[FeatureCache],
         backbone: Backbone,
         recipe: Recipe,
@@ -105,7 +105,7 @@ class Batches:
         fresh = [photo for photo in photos if photo.sha256 not in cache]
         encoded: dict[str, torch.Tensor] = {}
         if fresh:
-            opened = list(self._openers.map(Photo.open, fresh))
+            opened = list(self._openers.map(TrainingPhoto.open, fresh))
             encoded = {p.sha256: f for p, f in zip(fresh, cache.encode(opened, self.backbone).cpu(), strict=True)}
         rows = [encoded[p.sha256] if p.sha256 in encoded else cache[p.sha256] for p in photos]
         return torch.stack(rows) if rows else torch.empty(0, *cache.shape, dtype=torch.float16)

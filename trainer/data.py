@@ -37,7 +37,7 @@ CAPTION_KEYS = ("captions", "caption", "text", "sentences")
 
 
 @dataclass(frozen=True)
-class Photo:
+class TrainingPhoto:
     """One photo on disk, a file or a part of a tar shard, with its captions."""
 
     name: str
@@ -68,7 +68,7 @@ class TrainingSet:
     """Photos, each once, in a fixed order, and what was left out and why."""
 
     sources: list[str]
-    photos: list[Photo]
+    photos: list[TrainingPhoto]
     skipped: dict[str, list[str]] = field(default_factory=dict)
 
     @property
@@ -129,7 +129,7 @@ def read(paths: Sequence[str | Path], cache: Path | None = None) -> TrainingSet:
     tables of contents of shards. Raises DatasetError when nothing is left, or a place cannot be read.
     """
     skipped: dict[str, list[str]] = {}
-    by_hash: dict[str, Photo] = {}
+    by_hash: dict[str, TrainingPhoto] = {}
     for place in paths:
         before = len(by_hash)
         for photo in _read_place(str(place), skipped, cache):
@@ -143,7 +143,7 @@ def read(paths: Sequence[str | Path], cache: Path | None = None) -> TrainingSet:
     return TrainingSet([Path(place).name for place in paths], list(by_hash.values()), skipped)
 
 
-def _read_place(place: str, skipped: dict[str, list[str]], cache: Path | None) -> Iterator[Photo]:
+def _read_place(place: str, skipped: dict[str, list[str]], cache: Path | None) -> Iterator[TrainingPhoto]:
     path = Path(place)
     if "{" in path.name and not path.exists():
         import braceexpand
@@ -165,7 +165,7 @@ def _read_place(place: str, skipped: dict[str, list[str]], cache: Path | None) -
         )
 
 
-def _read_folder(folder: Path, skipped: dict[str, list[str]], cache: Path | None) -> Iterator[Photo]:
+def _read_folder(folder: Path, skipped: dict[str, list[str]], cache: Path | None) -> Iterator[TrainingPhoto]:
     shards = sorted(folder.glob("*.tar"))
     if (folder / "captions.tsv").is_file():
         yield from _read_place(str(folder / "captions.tsv"), skipped, cache)
@@ -180,7 +180,7 @@ def _read_folder(folder: Path, skipped: dict[str, list[str]], cache: Path | None
             )
             if beside.is_file() and not captions:
                 skipped.setdefault("captions without text", []).append(beside.name)
-            yield Photo(str(path.relative_to(folder)), path, sha256, captions)
+            yield TrainingPhoto(str(path.relative_to(folder)), path, sha256, captions)
 
 
 def _tsv_pairs(path: Path, skipped: dict[str, list[str]]) -> Iterator[tuple[str, list[str]]]:
@@ -224,7 +224,9 @@ def _json_pairs(path: Path) -> Iterator[tuple[str, list[str]]]:
         yield file, [str(c) for c in (given if isinstance(given, list) else [given])]
 
 
-def _from_table(table: Path, pairs: Iterable[tuple[str, list[str]]], skipped: dict[str, list[str]]) -> Iterator[Photo]:
+def _from_table(
+    table: Path, pairs: Iterable[tuple[str, list[str]]], skipped: dict[str, list[str]]
+) -> Iterator[TrainingPhoto]:
     """Photos of a table; their files lie beside it, or in `images/` beside it, or where an absolute path says."""
     captions: dict[str, list[str]] = {}
     for file, texts in pairs:
@@ -239,17 +241,17 @@ def _from_table(table: Path, pairs: Iterable[tuple[str, list[str]]], skipped: di
         else:
             places[file] = path
     for (file, path), sha256 in zip(places.items(), _hashes(list(places.values())), strict=True):
-        yield Photo(file, path, sha256, _captions(captions[file]))
+        yield TrainingPhoto(file, path, sha256, _captions(captions[file]))
 
 
-def _read_shards(shards: Sequence[Path], skipped: dict[str, list[str]], cache: Path | None) -> Iterator[Photo]:
+def _read_shards(shards: Sequence[Path], skipped: dict[str, list[str]], cache: Path | None) -> Iterator[TrainingPhoto]:
     for shard in shards:
         if not shard.is_file():
             raise DatasetError(f"The shard {shard} does not exist.")
         for member in _contents(shard, cache):
             if member["caption"] is not None and not member["caption"]:
                 skipped.setdefault("captions without text", []).append(member["name"])
-            yield Photo(
+            yield TrainingPhoto(
                 f"{shard.name}/{member['name']}",
                 shard,
                 member["sha256"],
@@ -329,7 +331,7 @@ def _keep(path: Path, facts: Any) -> None:
     write_atomically(path, json.dumps(facts).encode())
 
 
-def nouns_of(photos: Sequence[Photo], nouns: Nouns, cache: Path | None = None) -> list[tuple[str, ...]]:
+def nouns_of(photos: Sequence[TrainingPhoto], nouns: Nouns, cache: Path | None = None) -> list[tuple[str, ...]]:
     """The nouns of each photo's captions, in the order they are first named; kept in `cache`."""
     facts = json.dumps([nouns.names, [photo.captions for photo in photos]])
     kept = cache / "nouns" / f"{hashlib.sha256(facts.encode()).hexdigest()[:32]}.json" if cache else None
@@ -342,7 +344,7 @@ def nouns_of(photos: Sequence[Photo], nouns: Nouns, cache: Path | None = None) -
 
 
 def pseudo_labels(
-    photos: Sequence[Photo],
+    photos: Sequence[TrainingPhoto],
     model: Model,
     vocabulary: Vocabulary,
     proposer: Proposer,
@@ -383,7 +385,7 @@ def pseudo_labels(
             progress.update(len(some))
 
 
-def label_keys(photo: Photo, grid: tuple[int, int]) -> tuple[str, str]:
+def label_keys(photo: TrainingPhoto, grid: tuple[int, int]) -> tuple[str, str]:
     """Where a store holds the labels and the confidence of a photo's patches."""
     place = f"{photo.sha256}/{grid[0]}x{grid[1]}"
     return f"{place}/labels", f"{place}/confidence"

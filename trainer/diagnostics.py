@@ -97,7 +97,7 @@ def auroc(scores: np.ndarray, positive: np.ndarray) -> float:
     return float((mean_rank[place[positive]].sum() - positives * (positives + 1) / 2) / (positives * negatives))
 
 
-def classification(model: Model, photos: Sequence[data.Photo], attn_scale: float = 10.0) -> dict[str, Any]:
+def classification(model: Model, photos: Sequence[data.TrainingPhoto], attn_scale: float = 10.0) -> dict[str, Any]:
     """Per cent of photos whose name is the best (top 1) or among the five best, by PACL's score of whole photos.
 
     The classes are all the names that occur; a photo with several is right with any of them.
@@ -109,7 +109,7 @@ def classification(model: Model, photos: Sequence[data.Photo], attn_scale: float
     return {"top1": _within(best, 1), "top5": _within(best, 5), "photos": len(photos), "classes": len(names)}
 
 
-def retrieval(model: Model, photos: Sequence[data.Photo], attn_scale: float = 10.0) -> dict[str, Any]:
+def retrieval(model: Model, photos: Sequence[data.TrainingPhoto], attn_scale: float = 10.0) -> dict[str, Any]:
     """R@1, R@5, R@10 in per cent by PACL's score: captions for a photo (any of its own), and the photo of a caption."""
     captions = [caption for photo in photos for caption in photo.captions]
     owner = np.repeat(np.arange(len(photos)), [len(photo.captions) for photo in photos])
@@ -134,7 +134,9 @@ def embed_texts(model: Model, texts: Sequence[str], templates: str) -> torch.Ten
 
 
 @torch.inference_mode()
-def pacl_scores(model: Model, photos: Sequence[data.Photo], texts: torch.Tensor, attn_scale: float) -> np.ndarray:
+def pacl_scores(
+    model: Model, photos: Sequence[data.TrainingPhoto], texts: torch.Tensor, attn_scale: float
+) -> np.ndarray:
     """(B, N) PACL's compatibility phi of each photo with each text, pooled separately for every pair.
 
     A head that has `tokens` (PACL's embedder before it is normalised) pools those, any other its embedding.

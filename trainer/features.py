@@ -15,7 +15,7 @@ from PIL import Image
 
 from textseg.errors import PhotoError
 from textseg.model.backbones import Backbone
-from trainer.data import Photo
+from trainer.data import TrainingPhoto
 from trainer.store import ArrayStore
 
 DEFAULT_LIMIT = 20 * 10**9
@@ -63,7 +63,9 @@ def folder_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def plan(photos: Sequence[Photo], caches: Sequence[FeatureCache], root: Path, limit: int) -> tuple[list[Photo], str]:
+def plan(
+    photos: Sequence[TrainingPhoto], caches: Sequence[FeatureCache], root: Path, limit: int
+) -> tuple[list[TrainingPhoto], str]:
     """(the photos to encode and keep, what to tell the person), before any work is done.
 
     A photo is kept in all sizes or in none. Those beyond the limit are encoded anew whenever they are needed.
@@ -87,8 +89,8 @@ def plan(photos: Sequence[Photo], caches: Sequence[FeatureCache], root: Path, li
 
 
 def fill(
-    photos: Sequence[Photo],
-    kept: Iterable[Photo],
+    photos: Sequence[TrainingPhoto],
+    kept: Iterable[TrainingPhoto],
     caches: Sequence[FeatureCache],
     backbone: Backbone,
     share: tuple[int, int] = (0, 1),
@@ -156,7 +158,7 @@ class Texts:
         return torch.stack([self._chunks[i // TEXTS_AT_ONCE][i % TEXTS_AT_ONCE] for i in indices])
 
 
-def _opened(photo: Photo) -> Image.Image | PhotoError:
+def _opened(photo: TrainingPhoto) -> Image.Image | PhotoError:
     try:
         return photo.open()
     except PhotoError as error:

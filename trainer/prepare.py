@@ -17,7 +17,7 @@ from textseg.proposals import load_proposer
 from textseg.vocabulary import Vocabulary
 from trainer import data, features
 from trainer.batches import Labels, Words
-from trainer.data import Photo, TrainingSet
+from trainer.data import TrainingPhoto, TrainingSet
 from trainer.features import FeatureCache, Texts
 from trainer.nouns import default_nouns
 from trainer.recipes import Recipe
@@ -64,7 +64,9 @@ def _sizes(recipe: Recipe, backbone: Backbone) -> list[tuple[int, int]]:
     return list(dict.fromkeys(rounded))  # type: ignore[arg-type]
 
 
-def words(photos: Sequence[Photo], backbone: Backbone, recipe: Recipe, accelerator: Any, root: Path, say: Say) -> Words:
+def words(
+    photos: Sequence[TrainingPhoto], backbone: Backbone, recipe: Recipe, accelerator: Any, root: Path, say: Say
+) -> Words:
     """Captions and nouns with their embeddings."""
     nouns_of = data.nouns_of(photos, default_nouns(), root)
     captions = {text: i for i, text in enumerate(dict.fromkeys(text for photo in photos for text in photo.captions))}
@@ -80,7 +82,7 @@ def words(photos: Sequence[Photo], backbone: Backbone, recipe: Recipe, accelerat
 
 
 def labels(
-    photos: Sequence[Photo],
+    photos: Sequence[TrainingPhoto],
     caches: Sequence[FeatureCache],
     backbone: Backbone,
     recipe: Recipe,

@@ -131,8 +131,8 @@ def test_photos_held_back_are_never_learnt_from_and_stay_the_same(tmp_path):
     project = make_project(tmp_path / "p")
     encodings = Encodings(project, load_model(TinyBackbone(), "none"))
     corpus = read(project, encodings, 0.3)
-    held = {one.photo.name for one in corpus.held_back}
-    assert held and not held & {one.photo.name for one in corpus.lessons}
+    held = {one.stored.name for one in corpus.held_back}
+    assert held and not held & {one.stored.name for one in corpus.photos}
     assert held == {row.name for row in project.photos() if is_held_back(row, 0.3)}
 
 
@@ -143,7 +143,7 @@ def test_a_class_that_is_named_ignore_is_not_looked_at(tmp_path):
     project.edit(photo.id, 2, {"type": "brush", "class": ignored, "radius": 20, "points": [[48, 32]]})
     corpus = read(project, Encodings(project, load_model(TinyBackbone(), "none")), 0.0)
     assert [one.name for one in corpus.classes] == ["red thing", "blue thing"]
-    assert (corpus.lessons[0].said == 0).sum() > 1000
+    assert (corpus.photos[0].said == 0).sum() > 1000
 
 
 def test_a_class_without_corrections_is_kept_as_it_was(tmp_path, recipe):
@@ -203,13 +203,13 @@ def test_a_perfect_answer_scores_100_and_unlabelled_pixels_do_not_count(tmp_path
     project.edit(1, 2, {"type": "brush", "class": 0, "radius": 4, "points": [[48, 32]]})
     model = load_model(TinyBackbone(), "none")
     corpus = read(project, Encodings(project, model), 0.0)
-    lesson = corpus.lessons[0]
+    photo = corpus.photos[0]
 
     grid = torch.zeros(2, 64, 96)
     grid[0, :, :48] = grid[1, :, 48:] = 1
     monkeypatch.setattr(corrections.score, "similarities", lambda *_: grid)
-    lesson.regions = Partition(np.arange(96)[None].repeat(64, 0))
-    result = score(model, [lesson], corpus.classes)
+    photo.regions = Partition(np.arange(96)[None].repeat(64, 0))
+    result = score(model, [photo], corpus.classes)
     assert result is not None and result["miou"] == 100
 
 

@@ -43,7 +43,7 @@ def projection() -> Projection:
 def test_the_patches_of_a_fit_and_its_loss_lie_where_the_head_lies(corpus, gpu):
     with torch.device("cuda"):
         head = CorrectedHead(projection(), {"type": "none", "config": {}}, 10.0, 16, [0, 1], 5)
-    assert embedded(head, corpus.lessons[0]).device == GPU
+    assert embedded(head, corpus.photos[0]).device == GPU
     data = patches(head, corpus)
     assert {part.device for part in vars(data).values()} == {GPU}
     losses = Corrections(head, TinyBackbone())(data.take(torch.arange(3)))
@@ -52,7 +52,7 @@ def test_the_patches_of_a_fit_and_its_loss_lie_where_the_head_lies(corpus, gpu):
 
 def test_similarities_of_known_features_come_back_for_the_regions(corpus, gpu):
     model = Model(TinyBackbone(), projection(), "none")
-    found = similarities(model, corpus.lessons[0].features, Vocabulary.parse("red thing, blue thing; sky"))
+    found = similarities(model, corpus.photos[0].features, Vocabulary.parse("red thing, blue thing; sky"))
     assert found.shape == (2, 8, 12) and found.device == torch.device("cpu")
 
 

@@ -8,7 +8,7 @@ from textseg.errors import UnknownNameError
 from textseg.model.partition import Partition
 from textseg.vocabulary import Vocabulary
 from trainer import suggest
-from trainer.suggest import View, look, next_region
+from trainer.suggest import View, next_region
 
 WORDS = Vocabulary.parse("cat, dog, boat")
 
@@ -68,13 +68,13 @@ def test_an_unknown_rule_is_answered_with_the_names():
 def test_a_view_says_which_words_are_there_and_which_are_close():
     scores = torch.full((3, 4, 4), -1.0)
     scores[0, :, :2], scores[1, :, 2:], scores[2, :, 2:] = 1.0, 0.51, 0.5
-    seen = look("a", torch.randn(5, 4, 4), scores, 20.0)
+    seen = suggest.view("a", torch.randn(5, 4, 4), scores, 20.0)
     assert seen.presence[0] > 0.9 and seen.rivals == (1, 2) and 0 < seen.margin < 1
-    assert look("a", torch.randn(5, 4, 4), scores, 20.0, -scores).disagreement == 1
+    assert suggest.view("a", torch.randn(5, 4, 4), scores, 20.0, -scores).disagreement == 1
 
 
 def test_one_word_alone_is_no_reason_to_fail():
-    seen = look("a", torch.randn(5, 4, 4), torch.zeros(1, 4, 4), 20.0)
+    seen = suggest.view("a", torch.randn(5, 4, 4), torch.zeros(1, 4, 4), 20.0)
     assert seen.rivals == (0, 0) and seen.margin == 1
 
 

@@ -48,12 +48,12 @@ def learn(
     for name, reason in corpus.skipped.items():
         say(f"{name} is left out: {reason}")
     say(
-        f"Corrected photos to learn from: {len(corpus.lessons)}, with {len(corpus.classes)} of the classes; "
+        f"Corrected photos to learn from: {len(corpus.photos)}, with {len(corpus.classes)} of the classes; "
         f"held back to see whether it helps: {len(corpus.held_back)}."
     )
     head = fit.new_head(model, corpus, project.folder / "cache", settings["presence"])
     data = fit.patches(head, corpus, recipe.seed)
-    objective = Corrections(head, model.backbone, len(corpus.lessons), **settings)
+    objective = Corrections(head, model.backbone, len(corpus.photos), **settings)
     fitting = time.monotonic()
     loss = fit.fit(objective, data, recipe, watch, cancel)
     fit_seconds = time.monotonic() - fitting

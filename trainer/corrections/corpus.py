@@ -22,10 +22,10 @@ IGNORED = frozenset({"ignore", "void"})
 
 
 @dataclass
-class Lesson:
-    """One corrected photo: its encoding, and what a person says of it."""
+class CorrectedPhoto:
+    """A photo with its encoding, and what a person says of it."""
 
-    photo: StoredPhoto
+    stored: StoredPhoto
     features: torch.Tensor
     """(D, h, w) float16."""
     regions: Partition
@@ -38,11 +38,13 @@ class Corpus:
     """What a project has to teach."""
 
     classes: list[Class]
-    """Those with corrected pixels in the lessons, by id."""
+    """Those with corrected pixels in the photos, by id."""
     unlearnt: list[Class]
     """The project's other classes: their words stay as they are."""
-    lessons: list[Lesson]
-    held_back: list[Lesson]
+    photos: list[CorrectedPhoto]
+    """Those to learn from."""
+    held_back: list[CorrectedPhoto]
+    """Those that only say whether it helped."""
     skipped: dict[str, str] = field(default_factory=dict)
     """Photos that could not be read, with the reasons."""
 
@@ -50,8 +52,8 @@ class Corpus:
     def fingerprint(self) -> str:
         """Identifies photos, corrections and classes."""
         digest = hashlib.sha256()
-        for lesson in sorted([*self.lessons, *self.held_back], key=lambda one: one.photo.sha256):
-            digest.update(lesson.photo.sha256.encode() + lesson.said.astype("<i4").tobytes())
+        for photo in sorted([*self.photos, *self.held_back], key=lambda one: one.stored.sha256):
+            digest.update(photo.stored.sha256.encode() + photo.said.astype("<i4").tobytes())
         for one in self.classes:
             digest.update("\0".join([str(one.id), one.name, *one.aliases, "\n"]).encode())
         return digest.hexdigest()[:16]
@@ -59,13 +61,13 @@ class Corpus:
     def facts(self) -> dict[str, Any]:
         """What a head says about its data."""
         pixels = {one.id: 0 for one in self.classes}
-        for lesson in self.lessons:
+        for photo in self.photos:
             for class_id in pixels:
-                pixels[class_id] += int((lesson.said == class_id).sum())
+                pixels[class_id] += int((photo.said == class_id).sum())
         return {
             "fingerprint": self.fingerprint,
-            "photos": len(self.lessons),
-            "held_back": [lesson.photo.name for lesson in self.held_back],
+            "photos": len(self.photos),
+            "held_back": [photo.stored.name for photo in self.held_back],
             "pixels": {one.name: pixels[one.id] for one in self.classes},
             "skipped": self.skipped,
         }
@@ -86,31 +88,31 @@ def read(
     """All corrections of `project`, photos encoded where they are not yet; raises TrainingError when there are none."""
     living = [one for one in project.classes() if one.name.casefold() not in IGNORED]
     ids = np.array([one.id for one in living], np.int32)
-    lessons: list[Lesson] = []
+    found: list[CorrectedPhoto] = []
     skipped: dict[str, str] = {}
     rows = project.corrected()
-    for n, photo in enumerate(rows):
+    for n, row in enumerate(rows):
         stop_if(cancel)
         if watch is not None:
-            fresh = "Reading" if photo in encodings else "Encoding"
-            watch(Progress(f"{fresh} {photo.name} ({n + 1} of {len(rows)})", 0.8 * n / len(rows)))
-        said = project.corrections(photo.id)
+            fresh = "Reading" if row in encodings else "Encoding"
+            watch(Progress(f"{fresh} {row.name} ({n + 1} of {len(rows)})", 0.8 * n / len(rows)))
+        said = project.corrections(row.id)
         said[~np.isin(said, ids) & (said > 0)] = 0
         if not said.any():
             continue
         try:
-            lessons.append(Lesson(photo, *encodings.of(photo), said))
+            found.append(CorrectedPhoto(row, *encodings.of(row), said))
         except PhotoError as error:
-            skipped[photo.name] = str(error)
-    held = [one for one in lessons if is_held_back(one.photo, hold_back)]
-    kept = [one for one in lessons if not is_held_back(one.photo, hold_back)]
+            skipped[row.name] = str(error)
+    held = [one for one in found if is_held_back(one.stored, hold_back)]
+    kept = [one for one in found if not is_held_back(one.stored, hold_back)]
     if not kept:  # the first corrections of all: something must be learnt from
         kept, held = held, []
-    found = set(np.unique(np.concatenate([np.unique(one.said) for one in kept]))) if kept else set()
-    if not found - {0, -1}:
+    taught = {class_id for one in kept for class_id in np.unique(one.said).tolist()}
+    if not taught - {0, -1}:
         why = f" ({len(skipped)} photos cannot be read: {next(iter(skipped.values()))})" if skipped else ""
         raise TrainingError(
             f"There is nothing to learn from in {project.name}: label a region, or accept one, then train{why}."
         )
-    classes = [one for one in living if one.id in found]
-    return Corpus(classes, [one for one in living if one.id not in found], kept, held, skipped)
+    classes = [one for one in living if one.id in taught]
+    return Corpus(classes, [one for one in living if one.id not in taught], kept, held, skipped)

@@ -16,7 +16,7 @@ from textseg.model import Model
 from textseg.model.embedding import embed_words
 from textseg.model.heads import Head
 from textseg.model.heads.corrected import CorrectedHead
-from trainer.corrections.corpus import Corpus, Lesson
+from trainer.corrections.corpus import Corpus, CorrectedPhoto
 from trainer.corrections.progress import Progress, stop_if
 from trainer.features import Texts
 from trainer.nouns import default_nouns
@@ -66,9 +66,9 @@ def base_of(head: Head) -> tuple[Head, dict[str, Any]]:
 
 
 @torch.no_grad()
-def embedded(head: CorrectedHead, lesson: Lesson) -> torch.Tensor:
-    """(1, E, h', w') the base's embedding of a lesson's photo: the same at every step of a fit."""
-    return head.base(lesson.features[None].float().to(head.weight.device))
+def embedded(head: CorrectedHead, photo: CorrectedPhoto) -> torch.Tensor:
+    """(1, E, h', w') the base's embedding of a photo: the same at every step of a fit."""
+    return head.base(photo.features[None].float().to(head.weight.device))
 
 
 @torch.no_grad()
@@ -76,23 +76,23 @@ def patches(
     head: CorrectedHead,
     corpus: Corpus,
     seed: int = 0,
-    embed: Callable[[CorrectedHead, Lesson], torch.Tensor] = embedded,
+    embed: Callable[[CorrectedHead, CorrectedPhoto], torch.Tensor] = embedded,
 ) -> Patches:
-    """The patches that a fit sees, drawn from every lesson alike."""
-    most = max(4, min(PATCHES_A_PHOTO, MOST_PATCHES // (2 * len(corpus.lessons))))
+    """The patches that a fit sees, drawn from every photo alike."""
+    most = max(4, min(PATCHES_A_PHOTO, MOST_PATCHES // (2 * len(corpus.photos))))
     ids = [one.id for one in corpus.classes]
     parts = []
-    for lesson in corpus.lessons:
-        draw = np.random.default_rng([seed, int(lesson.photo.sha256[:8], 16)])
-        height, width = lesson.features.shape[1:]
-        share = shares(lesson.said, (height, width), [*ids, -1])
+    for photo in corpus.photos:
+        draw = np.random.default_rng([seed, int(photo.stored.sha256[:8], 16)])
+        height, width = photo.features.shape[1:]
+        share = shares(photo.said, (height, width), [*ids, -1])
         labelled, none = share[:, :-1].sum(1) > LEAST_LABELLED, share[:, -1] > 0.75
         kind = np.where(labelled, Patches.LABELLED, np.where(none, Patches.NONE, Patches.UNLABELLED))
         # A patch that is labelled in part, but below the least share, says nothing.
         clear = labelled | none | (share.sum(1) == 0)
         drawn = [draw.permutation(np.flatnonzero((kind == 0) == one & clear))[:most] for one in (True, False)]
         index = torch.from_numpy(np.concatenate(drawn))
-        z = embed(head, lesson)
+        z = embed(head, photo)
         place = index.to(z.device)
         if z.shape[-2:] != (height, width):
             z = torch.nn.functional.interpolate(z, (height, width), mode="area")

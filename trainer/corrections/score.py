@@ -11,7 +11,7 @@ import torch
 from textseg.model import Model
 from textseg.project.schema import Class
 from textseg.vocabulary import Vocabulary, Word
-from trainer.corrections.corpus import Lesson
+from trainer.corrections.corpus import CorrectedPhoto
 from trainer.evaluate import Confusion
 
 
@@ -25,21 +25,21 @@ def similarities(model: Model, features: torch.Tensor, vocabulary: Vocabulary) -
         return best.scatter_reduce_(0, owner[:, None, None].expand_as(scores), scores, "amax").cpu()
 
 
-def score(model: Model, lessons: Sequence[Lesson], classes: Sequence[Class]) -> dict[str, Any] | None:
-    """mIoU, pixel accuracy and IoU by class in per cent, on what a person labelled; None without lessons.
+def score(model: Model, photos: Sequence[CorrectedPhoto], classes: Sequence[Class]) -> dict[str, Any] | None:
+    """mIoU, pixel accuracy and IoU by class in per cent, on what a person labelled; None without photos.
 
     All words of `classes` compete, averaged inside the photo's regions, as `textseg segment` answers by default.
     """
-    if not lessons:
+    if not photos:
         return None
     vocabulary = Vocabulary(tuple(Word(one.name, tuple(one.aliases)) for one in classes))
     index = np.full(max(one.id for one in classes) + 2, -1)
     index[[one.id for one in classes]] = range(len(classes))  # -1 ("none of these") reads the last place: not scored
     confusion = Confusion(len(classes))
-    for lesson in lessons:
-        grid = similarities(model, lesson.features, vocabulary)
-        winner = lesson.regions.pool(grid).argmax(0).numpy()
-        confusion.add(index[lesson.said], lesson.regions.spread(winner, lesson.said.shape))
+    for photo in photos:
+        grid = similarities(model, photo.features, vocabulary)
+        winner = photo.regions.pool(grid).argmax(0).numpy()
+        confusion.add(index[photo.said], photo.regions.spread(winner, photo.said.shape))
     counted, iou = confusion.counted(), confusion.iou()
     if not counted.any():
         return None
@@ -47,7 +47,7 @@ def score(model: Model, lessons: Sequence[Lesson], classes: Sequence[Class]) -> 
         "miou": round(confusion.miou(), 2),
         "pixel_accuracy": round(confusion.pixel_accuracy(), 2),
         "per_class": {one.name: round(float(iou[k]), 2) for k, one in enumerate(classes) if counted[k]},
-        "photos": len(lessons),
+        "photos": len(photos),
     }
 
 

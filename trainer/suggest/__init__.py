@@ -58,7 +58,7 @@ register, names, get = _registry.register, _registry.names, _registry.get
 DEFAULT = "rarity"
 
 
-def look(
+def view(
     key: Any, features: torch.Tensor, scores: torch.Tensor, scale: float, before: torch.Tensor | None = None
 ) -> View:
     """The view of a photo from its (D, h, w) features and (K, h, w) similarities, `before` those of another head."""
@@ -119,11 +119,11 @@ def views(
     photos: Sequence[tuple[Any, torch.Tensor]],
     vocabulary: Vocabulary,
 ) -> list[View]:
-    """`look` at photos given as (key, features); `before` is the head that came before, for disagreement."""
+    """The `view` of photos given as (key, features); `before` is the head that came before, for disagreement."""
     from trainer.corrections.score import similarities
 
     return [
-        look(
+        view(
             key,
             features,
             similarities(model, features, vocabulary),
