@@ -14,10 +14,11 @@ import torch.nn.functional as F
 from torch import nn
 
 from tests.tiny import noise_photo
+from textseg.commands import train
 from textseg.errors import TextsegError
 from textseg.model import heads
 from textseg.model.heads import Head
-from trainer import fit, objectives
+from trainer import objectives
 from trainer.objectives import Batch, Objective
 
 
@@ -90,9 +91,9 @@ def write_data(folder: Path, photos: int = 12) -> Path:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     parser = argparse.ArgumentParser()
-    fit.add_arguments(parser)
+    train.add_arguments(parser)
     try:
-        sys.exit(fit.run(parser.parse_args()))
+        sys.exit(train.run(parser.parse_args()))
     except TextsegError as error:
         print(error, file=sys.stderr)
         sys.exit(2)

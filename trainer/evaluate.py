@@ -5,9 +5,6 @@ the pixels that are scored; IoU = TP / (predicted + labelled - TP), and mIoU is 
 the ground truth. (IoU of single photos is never averaged; a class that occurs nowhere in the ground truth has no IoU.)
 """
 
-import argparse
-import json
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,9 +17,7 @@ from PIL import Image
 import textseg
 from textseg import images
 from textseg.errors import DatasetError, PhotoError
-from textseg.files import write_atomically
 from textseg.vocabulary import Vocabulary, Word
-from trainer import datasets, protocols
 from trainer.datasets import UNSCORED, Dataset
 from trainer.protocols import Protocol
 
@@ -254,53 +249,6 @@ def draw_confusion(result: Result, dataset: Dataset, min_photos: int = 1) -> byt
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=120)
     return file.getvalue()
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `textseg evaluate`; those that name a model and how it answers are the command line's own."""
-    parser.add_argument("dataset", type=Path, metavar="DATASET", help="a folder of images/, labels/ and classes.txt")
-    parser.add_argument("--words", choices=["all", "present"], default="all", help="which words compete in a photo")
-    parser.add_argument("--json", metavar="FILE", help="write the scores as JSON; - for standard output")
-    parser.add_argument("--limit", type=_count, metavar="N", help="only the first N photos")
-    parser.add_argument("--min-photos", type=_count, default=1, metavar="N", help="leave out classes in fewer photos")
-    parser.add_argument("--layout", default="folder", metavar="NAME", help=f"one of {', '.join(datasets.names())}")
-    parser.add_argument("--protocol", metavar="NAME", help=f"a published line: {' or '.join(protocols.names())}")
-    parser.add_argument("--background", default="", metavar="WORDS", help="more words that win pixels as 'none'")
-    parser.add_argument("--threshold", type=float, metavar="T", help="least similarity of a word; below it, none")
-    parser.add_argument("--min-probability", type=float, metavar="P", help="least softmax share of a word; below, none")
-    parser.add_argument("--confusion", type=Path, metavar="FILE", help="draw which words took whose pixels (PNG)")
-
-
-def run(args: argparse.Namespace) -> int:
-    """`textseg evaluate`: 0 when all photos were scored, 1 when some failed; raises TextsegError when none could be."""
-    for file in (args.json, args.confusion):
-        if file and not Path(file).parent.is_dir():
-            raise DatasetError(f"{file} cannot be written: its folder does not exist.")
-    dataset = datasets.open(args.dataset, args.layout)
-    protocol = protocols.get(args.protocol, dataset) if args.protocol else Protocol()
-    given = {name: getattr(args, name) for name in ("refine", "templates", "threshold", "min_probability")}
-    protocol = replace(protocol, **{name: value for name, value in given.items() if value is not None})
-    model = textseg.load_model(args.backbone, args.head, readout=args.readout)
-    labeller = Labeller(model, dataset, protocol, args.background, args.by)
-    result = evaluate(dataset, labeller, args.words, args.limit)
-    for photo, reason in result.failed:
-        print(f"{photo}: {reason}", file=sys.stderr)
-    scores = json.dumps(summary(result, dataset, args.min_photos), indent=1)
-    if args.json == "-":
-        print(scores)
-    else:
-        print(table(result, dataset, args.min_photos))
-        if args.json:
-            write_atomically(Path(args.json), f"{scores}\n".encode())
-    if args.confusion:
-        write_atomically(args.confusion, draw_confusion(result, dataset, args.min_photos))
-    return 1 if result.failed else 0
-
-
-def _count(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a number from 1 up")
-    return int(text)
 
 
 def _number(value: float) -> float | None:

@@ -14,11 +14,11 @@ from PIL import Image
 
 import textseg
 from tests.tiny import TinyBackbone, noise_photo, tiny_model
+from textseg.commands import evaluate as command
 from textseg.errors import DatasetError, UnknownNameError
 from textseg.model import dense
 from textseg.vocabulary import Vocabulary
 from trainer import datasets, protocols
-from trainer import evaluate as evaluation
 from trainer.datasets import UNSCORED
 from trainer.evaluate import Confusion, Labeller, evaluate, improbable
 from trainer.protocols import Protocol
@@ -93,7 +93,7 @@ Run = Callable[..., int]
 def run(model: textseg.Model) -> Run:
     def run_command(*arguments: object) -> int:
         parser = argparse.ArgumentParser()
-        evaluation.add_arguments(parser)
+        command.add_arguments(parser)
         answer = {
             "backbone": "tiny",
             "head": "none",
@@ -102,7 +102,7 @@ def run(model: textseg.Model) -> Run:
             "refine": "none",
             "templates": None,
         }
-        return evaluation.run(parser.parse_args([str(a) for a in arguments], argparse.Namespace(**answer)))
+        return command.run(parser.parse_args([str(a) for a in arguments], argparse.Namespace(**answer)))
 
     return run_command
 

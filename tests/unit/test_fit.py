@@ -7,6 +7,7 @@ from PIL import Image
 
 from tests.tiny import TinyBackbone
 from tests.tiny_training import write_data
+from textseg.commands.train import byte_count
 from textseg.errors import Cancelled, DatasetError, PhotoError, TrainingError
 from textseg.model import Model, heads
 from trainer import fit, loop
@@ -216,10 +217,10 @@ def test_the_learning_rate_rises_then_falls_to_its_floor():
 
 @pytest.mark.parametrize(("text", "count"), [("20GB", 20e9), ("1.5 gb", 1.5e9), ("500MB", 5e8), ("7", 7), ("3k", 3000)])
 def test_sizes_are_read_as_people_write_them(text, count):
-    assert fit.byte_count(text) == count
+    assert byte_count(text) == count
 
 
 @pytest.mark.parametrize("text", ["", "B", "many", "-1GB", "nan", "inf"])
 def test_what_is_no_size_is_refused(text):
     with pytest.raises(Exception, match="is no size"):
-        fit.byte_count(text)
+        byte_count(text)

@@ -1,21 +1,65 @@
 """`textseg evaluate`."""
 
 import argparse
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
 
 from textseg.commands.arguments import add_answer, add_model
+from textseg.errors import DatasetError
+from textseg.files import write_atomically
 
 HELP = "measure mIoU on a folder of photos and label maps"
 
 
-def add_arguments(command: argparse.ArgumentParser) -> None:
-    from trainer import evaluate
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from trainer import datasets, protocols
 
-    evaluate.add_arguments(command)
-    add_answer(command)
-    add_model(command)
+    parser.add_argument("dataset", type=Path, metavar="DATASET", help="a folder of images/, labels/ and classes.txt")
+    parser.add_argument("--words", choices=["all", "present"], default="all", help="which words compete in a photo")
+    parser.add_argument("--json", metavar="FILE", help="write the scores as JSON; - for standard output")
+    parser.add_argument("--limit", type=_count, metavar="N", help="only the first N photos")
+    parser.add_argument("--min-photos", type=_count, default=1, metavar="N", help="leave out classes in fewer photos")
+    parser.add_argument("--layout", default="folder", metavar="NAME", help=f"one of {', '.join(datasets.names())}")
+    parser.add_argument("--protocol", metavar="NAME", help=f"a published line: {' or '.join(protocols.names())}")
+    parser.add_argument("--background", default="", metavar="WORDS", help="more words that win pixels as 'none'")
+    parser.add_argument("--threshold", type=float, metavar="T", help="least similarity of a word; below it, none")
+    parser.add_argument("--min-probability", type=float, metavar="P", help="least softmax share of a word; below, none")
+    parser.add_argument("--confusion", type=Path, metavar="FILE", help="draw which words took whose pixels (PNG)")
+    add_answer(parser)
+    add_model(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    from trainer import evaluate
+    import textseg
+    from trainer import datasets, evaluate, protocols
 
-    return evaluate.run(args)
+    for file in (args.json, args.confusion):
+        if file and not Path(file).parent.is_dir():
+            raise DatasetError(f"{file} cannot be written: its folder does not exist.")
+    dataset = datasets.open(args.dataset, args.layout)
+    protocol = protocols.get(args.protocol, dataset) if args.protocol else protocols.Protocol()
+    given = {name: getattr(args, name) for name in ("refine", "templates", "threshold", "min_probability")}
+    protocol = replace(protocol, **{name: value for name, value in given.items() if value is not None})
+    model = textseg.load_model(args.backbone, args.head, readout=args.readout)
+    labeller = evaluate.Labeller(model, dataset, protocol, args.background, args.by)
+    result = evaluate.evaluate(dataset, labeller, args.words, args.limit)
+    for photo, reason in result.failed:
+        print(f"{photo}: {reason}", file=sys.stderr)
+    scores = json.dumps(evaluate.summary(result, dataset, args.min_photos), indent=1)
+    if args.json == "-":
+        print(scores)
+    else:
+        print(evaluate.table(result, dataset, args.min_photos))
+        if args.json:
+            write_atomically(Path(args.json), f"{scores}\n".encode())
+    if args.confusion:
+        write_atomically(args.confusion, evaluate.draw_confusion(result, dataset, args.min_photos))
+    return 1 if result.failed else 0
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number from 1 up")
+    return int(text)
