@@ -88,3 +88,57 @@ def test_what_is_registered_stands_alone(package):
     assert registered
     for name, path in registered.items():
         assert not imports(path) & (registered.keys() - {name}), name
+
+
+NAMED_TUPLES = {"_asdict", "_fields", "_make", "_replace"}
+"""Public, for all their underscores."""
+
+WITHOUT_ANOTHER_WAY = {"_reset_state"}
+"""Accelerate keeps the precision of the first training in a process, and forgets it by this alone."""
+
+
+def private(name: str) -> bool:
+    return (
+        name.startswith("_")
+        and not name.endswith("__")
+        and name != "_"
+        and name not in NAMED_TUPLES | WITHOUT_ANOTHER_WAY
+    )
+
+
+def own(tree: ast.Module) -> set[str]:
+    """What a module calls so itself: its functions, classes, variables, and the attributes it sets."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            found.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            found.add(node.attr)
+    return found
+
+
+def trespasses(tree: ast.Module) -> list[str]:
+    """Where a module uses what another one keeps to itself."""
+    mine, found = own(tree), []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in ("textseg", "trainer"):
+            found += [f"line {node.lineno}: {one.name}" for one in node.names if private(one.name)]
+        elif isinstance(node, ast.Attribute) and private(node.attr) and node.attr not in mine:
+            own_object = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+            found += [] if own_object else [f"line {node.lineno}: {node.attr}"]
+    return found
+
+
+@pytest.mark.parametrize("package", ["textseg", "trainer"])
+def test_no_module_uses_what_another_keeps_to_itself(package):
+    found = {}
+    for path in sorted((ROOT / package).rglob("*.py")):
+        found |= {f"{path.relative_to(ROOT)}, {one}": 0 for one in trespasses(ast.parse(path.read_text("utf-8")))}
+    assert not found, "make it public where it belongs: " + "; ".join(found)
+
+
+def test_a_private_door_between_modules_is_found():
+    code = "from textseg.project import _x\nclass A:\n  def f(self, b): self._own = b._other; return self._ok, b._own"
+    assert trespasses(ast.parse(code)) == ["line 1: _x", "line 3: _other"]
