@@ -75,6 +75,12 @@ def test_folders_of_the_machine_are_not_a_strangers_to_choose(label, tmp_path):
     assert "folder" not in label.overview({}) and not (tmp_path / "new").exists()
 
 
+def test_only_this_machine_is_told_where_things_lie(label, tmp_path):
+    for api in (label.api, ProjectApi(None, label._engine)):
+        assert str(tmp_path) not in json.dumps(Label(api, label._engine).overview({}))
+    assert "textseg" in Label(ProjectApi(None, label._engine, local=True), label._engine).overview({})["place"]
+
+
 def test_a_message_meant_for_another_project_is_refused(label):
     call = answered(label.set_note, label.api.meant)
     assert call({"project": label.overview({})["key"], "photo": 1, "note": "mine"})["ok"]

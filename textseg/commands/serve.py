@@ -12,11 +12,24 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--host", default="127.0.0.1")
     command.add_argument("--port", type=int, default=7860)
     command.add_argument("--project", type=Path, metavar="DIR", help="the project folder to label in")
+    command.add_argument(
+        "--share-project", action="store_true", help="let everyone who reaches the server work on the project"
+    )
+    command.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="another name of this server, such as a proxy's",
+    )
     add_model(command, readout=False)
 
 
 def run(args: argparse.Namespace) -> int:
     from textseg import web
 
-    web.serve(host=args.host, port=args.port, project=args.project, backbone=args.backbone, head=args.head)
+    web.serve(
+        host=args.host, port=args.port, project=args.project, backbone=args.backbone, head=args.head,
+        allow_hosts=args.allow_host, share_project=args.share_project,
+    )  # fmt: skip
     return 0

@@ -2,32 +2,37 @@
 
 import mimetypes
 import os
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from textseg import __version__
-from textseg.errors import TextsegError
+from textseg.errors import TextsegError, UsageError
 from textseg.project import Project
 from textseg.shipped import asset
 from textseg.web.api.project import ProjectApi, add_project
 from textseg.web.api.segment import add_segment
 from textseg.web.engine import Engine
+from textseg.web.gate import LOOPBACK, Gate, known_as
 from textseg.web.nouns import Nouns
 from textseg.web.pages.data import Data, add_export
 from textseg.web.pages.explore import MAX_FILE_MB, Explore
 from textseg.web.pages.label import Label
 from textseg.web.pages.learn import Learn
-from textseg.web.rpc.page import page, url
+from textseg.web.rpc.page import TOKEN, page, url
 from textseg.web.samples import SAMPLES
 
 FIRST = ("shared", "shell", "canvas")
 """Folders of `assets/web` whose styles come before those of the pages that stand on them."""
 
 DAY = 24 * 3600
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+MAX_QUEUED = 32
+"""Calls of the named endpoints that may wait; more are refused in a sentence."""
+MAX_SESSIONS = 1000
 
 
 def build(
@@ -74,7 +79,7 @@ def page_head() -> str:
         f'<link rel="modulepreload" href="{url(path.relative_to(web).as_posix())}">'
         for path in sorted(web.rglob("*.js"))
     )
-    return sheets + modules
+    return f'<meta name="textseg-token" content="{TOKEN}">' + sheets + modules
 
 
 def serve(
@@ -84,14 +89,30 @@ def serve(
     backbone: str = "lite",
     head: str | PathLike[str] = "default",
     block: bool = True,
+    allow_hosts: Sequence[str] = (),
+    share_project: bool = False,
 ) -> gr.Blocks:
     """Serve the pages until interrupted (or, without `block`, until the returned Blocks are closed).
 
+    `allow_hosts` are names beside this machine's own by which browsers reach the server, such as a proxy's. A project
+    is served beyond this machine only with `share_project`: whoever reaches the pages can then do everything to it.
     Raises TextsegError when the port is taken.
     """
-    blocks = build(backbone, head, project, local=host in LOOPBACK and "SPACE_ID" not in os.environ)
+    in_space = "SPACE_ID" in os.environ
+    local = host in LOOPBACK and not in_space and not known_as(allow_hosts)
+    if project is not None and not local and not share_project:
+        raise UsageError(
+            "Everyone who reaches this server could see, change and download the project, and train in it; "
+            "say --share-project if you mean that."
+        )
+    blocks = build(backbone, head, project, local)
+    blocks.queue(max_size=MAX_QUEUED)
+    gate = Middleware(Gate, allowed=known_as([host, *allow_hosts]), in_space=in_space)
     try:
-        blocks.launch(server_name=host, server_port=port, prevent_thread_lock=True, quiet=True, **launch_options())
+        blocks.launch(
+            server_name=host, server_port=port, prevent_thread_lock=True, quiet=True,
+            app_kwargs={"middleware": [gate]}, **launch_options(),
+        )  # fmt: skip
     except OSError:
         raise TextsegError(f"Port {port} of {host} is taken or may not be used; choose another with --port.") from None
     print(f"textseg is on http://{host}:{port}", flush=True)
@@ -108,6 +129,7 @@ def launch_options() -> dict[str, Any]:
         "run_history": False,
         "enable_monitoring": False,
         "strict_cors": True,
+        "state_session_capacity": MAX_SESSIONS,
         "ssr_mode": False,
         "max_file_size": f"{MAX_FILE_MB}mb",
         "favicon_path": asset("web/icon.png"),

@@ -4,12 +4,28 @@
  * What every call answers. Beside `error`, one sentence for the person, a mark says what the page can do about it:
  * `lost` nothing was heard from the server, so it is not known whether the message arrived; `gone` the server no longer
  * holds the photo; `stale` the gesture was made on an older label map; `other_project` the message is about a project
- * that is not the one open there.
+ * that is not the one open there; `expired` the server was started again since the page was opened.
  * @typedef {{ok: boolean, error?: string, lost?: boolean, gone?: boolean, stale?: boolean, other_project?: boolean,
- *   [fact: string]: any}} Reply
+ *   expired?: boolean,   [fact: string]: any}} Reply
  */
 
 const SILENCE = "The server does not answer; see that it still runs, then try again.";
+
+/** Tells the server that a page of its own speaks. Made anew at each start, so it can expire. */
+let token = document.querySelector("meta[name=textseg-token]")?.content ?? "";
+
+/**
+ * Take the token from the page as it is served now, unless that has been done since `old` was sent.
+ * @returns {Promise<boolean>} whether there is another one
+ */
+async function renew(old) {
+  if (token !== old) return true;
+  const answer = await fetch(location.pathname + location.search, { cache: "no-store" }).catch(() => null);
+  // Gradio keeps the page's head as text in a script, so that there is no element to look for.
+  const found = answer?.ok && /textseg-token\W+content\W+([\w-]+)/.exec(await answer.text());
+  if (found) token = found[1];
+  return token !== old;
+}
 
 export class Server {
   /** @param {Object<string, function(any): Promise<any>>} functions Gradio's, by name */
@@ -26,7 +42,14 @@ export class Server {
    * @returns {Promise<Reply>}
    */
   async call(name, message = {}) {
-    const packed = pack({ project: this.project, ...message });
+    const sent = token;
+    const reply = await this.send(name, message);
+    if (!reply.expired || !(await renew(sent))) return reply;
+    return this.send(name, message); // it was not taken: a message without this start's token does nothing
+  }
+
+  async send(name, message) {
+    const packed = pack({ token, project: this.project, ...message });
     const reply = await this.functions[name](packed).catch(() => null);
     return reply ?? { ok: false, lost: true, error: SILENCE };
   }

@@ -106,7 +106,7 @@ class Label:
         """The queue and the classes; without a project, where one could be made."""
         here = {"key": self.api.key, "local": self.api.local}
         if self.api.key is None:
-            return here | {"project": None, "place": str(_free_place())}
+            return here | {"project": None} | ({"place": str(_free_place())} if self.api.local else {})
         photos = [_photo(row) for row in self.api.project.photos()]
         here |= {"folder": str(self.api.project.folder), "place": str(_free_place())} if self.api.local else {}
         return here | {"project": self.api.project.name, "photos": photos} | self._classes()

@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import secrets
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -24,8 +25,20 @@ class OtherProjectError(RequestError):
     """The message is about a project that is not the one open here."""
 
 
+class ExpiredError(RequestError):
+    """The message lacks this start's token: the server was started again since, or no page of its own sent it."""
+
+    def __init__(self) -> None:
+        super().__init__("The server was started again; reload the page.")
+
+
+TOKEN = secrets.token_urlsafe(24)
+"""Made anew at each start. A page finds it in its own head, where no other site can read it, and sends it with every
+message."""
+
 MARKS: dict[type[TextsegError], str] = {
     PhotoGoneError: "gone", StaleRevisionError: "stale", OtherProjectError: "other_project",
+    ExpiredError: "expired",
 }  # fmt: skip
 """Errors that a page can do something about, and how an answer marks them; see `assets/web/shared/server.js`."""
 
@@ -51,7 +64,7 @@ def page(name: str, functions: Sequence[ServerFunction], given: dict[str, Any], 
         html_template=asset(f"web/{name}/{name}.html").read_text("utf-8"),
         js_on_load=MOUNT,
         apply_default_css=False,
-        server_functions=[answered(function, meant) for function in functions],
+        server_functions=[answered(function, meant, TOKEN) for function in functions],
         elem_id=f"{name}-page",
         elem_classes="page",
         script=url(f"{name}/{name}.js"),
@@ -64,7 +77,7 @@ def url(file: str) -> str:
     return f"gradio_api/file={asset('web').resolve().as_posix()}/{file}"
 
 
-def answered(function: ServerFunction, meant: Meant | None = None) -> ServerFunction:
+def answered(function: ServerFunction, meant: Meant | None = None, token: str | None = None) -> ServerFunction:
     """`function` as Gradio's server function: one message in, one JSON object out, whatever happens.
 
     An exception would reach the page as null, so it becomes `{"ok": false, "error": sentence}`, marked as in MARKS.
@@ -73,6 +86,10 @@ def answered(function: ServerFunction, meant: Meant | None = None) -> ServerFunc
     @functools.wraps(function)
     def call(message: Any) -> dict[str, Any]:
         try:
+            if token is not None and not secrets.compare_digest(
+                Message(message).text("token", "").encode(), token.encode()
+            ):
+                raise ExpiredError
             with _project_of(message, function, meant):
                 return {"ok": True, **function(message)}
         except TextsegError as error:

@@ -1,0 +1,106 @@
+"""Which requests pass the gate: decided by whom they are sent to, which page sent them, and what they carry."""
+
+import pytest
+from starlette.testclient import TestClient
+
+from textseg.web.gate import MAX_JSON_BYTES, Gate, known_as
+
+HOST = "127.0.0.1:7860"
+JSON = {"content-type": "application/json"}
+
+
+@pytest.fixture
+def ask():
+    """`ask(method, headers, body, **options of the gate)`: what passes reads its body and says "through"."""
+
+    async def app(scope, receive, send):
+        more = scope["type"] == "http"
+        while more:
+            more = (await receive()).get("more_body", False)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"through"})
+
+    def ask(method="POST", headers=None, body=b"{}", **options):
+        client = TestClient(Gate(app, **options), raise_server_exceptions=False)
+        return client.request(method, "/", headers={"host": HOST} | (headers or {}), content=body)
+
+    return ask
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:7860", "", "[", "a b"]
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_name_that_is_not_this_servers_reaches_nothing(ask, host, method):
+    assert ask(method, JSON | {"host": host}).status_code == 421
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:7860", "127.0.0.1", "[::1]:7860", "192.168.1.7:7860"])
+def test_this_machine_and_addresses_reach_it(ask, host):
+    assert ask("GET", {"host": host}).text == "through"
+
+
+@pytest.mark.parametrize(
+    "sender",
+    [
+        {"origin": "https://evil.example"}, {"origin": "null"}, {"origin": "http://127.0.0.1:9999"},
+        {"origin": "http://localhost:7860"}, {"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"},
+        {"origin": f"http://{HOST}", "sec-fetch-site": "cross-site"}, {"origin": "garbage"}, {"origin": ""},
+    ],
+)  # fmt: skip
+def test_what_another_page_sends_changes_nothing(ask, sender):
+    assert ask("POST", JSON | sender).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "sender", [{}, {"origin": f"http://{HOST}"}, {"origin": f"http://{HOST}", "sec-fetch-site": "same-origin"}]
+)
+def test_its_own_page_and_programs_pass(ask, sender):
+    assert ask("POST", JSON | sender).text == "through"
+
+
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "text/plain; application/json", "application/x-www-form-urlencoded", ""]
+)
+def test_a_body_is_json_or_a_form_with_files(ask, kind):
+    assert ask("POST", {"content-type": kind}).status_code == 415
+    assert ask("POST", {"content-type": "application/json; charset=utf-8"}).text == "through"
+    assert ask("POST", {}, b"").text == "through"
+
+
+def test_a_body_has_a_limit_whether_it_says_its_length_or_not(ask):
+    assert ask("POST", JSON | {"content-length": "9" * 14}).status_code == 413
+    pieces = (b" " * 2**20 for _ in range(MAX_JSON_BYTES // 2**20 + 1))
+    assert ask("POST", JSON, pieces).status_code == 413
+    assert ask("POST", JSON, b" " * MAX_JSON_BYTES).text == "through"
+
+
+def test_behind_a_proxy_the_name_that_browsers_use_is_allowed_by_name(ask):
+    page = JSON | {"origin": "https://label.example.org"}
+    assert ask("POST", page).status_code == 403
+    assert ask("POST", page, allowed=["label.example.org"]).text == "through"
+    assert ask("POST", page | {"host": "label.example.org"}, allowed=["label.example.org"]).text == "through"
+    assert ask("POST", JSON | {"origin": "https://evil.example"}, allowed=["label.example.org"]).status_code == 403
+
+
+def test_a_space_is_reached_by_its_own_name_and_shown_in_the_hubs_frame(ask, monkeypatch):
+    monkeypatch.setenv("SPACE_HOST", "someone-textseg.hf.space")
+    page = {"host": "someone-textseg.hf.space", "origin": "https://someone-textseg.hf.space"}
+    answer = ask("POST", JSON | page, allowed=known_as(), in_space=True)
+    assert (
+        answer.text == "through"
+        and "frame-ancestors 'self' https://huggingface.co" in answer.headers["content-security-policy"]
+    )
+    assert "x-frame-options" not in answer.headers
+
+
+def test_answers_may_not_be_framed_guessed_at_or_loaded_elsewhere(ask):
+    for answer in (ask("GET"), ask("POST", {"origin": "null"})):
+        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+
+
+def test_the_root_path_of_a_proxy_brings_its_name_along(monkeypatch):
+    monkeypatch.setenv("GRADIO_ROOT_PATH", "https://label.example.org/textseg")
+    assert known_as(["a.example"]) == ["a.example", "label.example.org"]
