@@ -5,6 +5,7 @@ What the system raises becomes such a sentence by `explain`.
 """
 
 import errno
+import reprlib
 from typing import Any
 
 
@@ -80,10 +81,14 @@ class FormatError(TextsegError):
     """A project cannot be written in a format: too many classes, a folder that holds other files, a package missing."""
 
 
+_short = reprlib.Repr()
+_short.maxstring = _short.maxother = _short.maxlong = 200
+
+
 def brief(value: Any, most: int = 60) -> str:
     """A value as messages show it."""
     try:
-        text = repr(value) if not isinstance(value, str) or most == 60 else value
+        text = _short.repr(value) if not isinstance(value, str) or most == 60 else value
     except (RecursionError, ValueError):
         text = f"a {type(value).__name__}"
     return text if len(text) <= most else text[: most - 1] + "…"

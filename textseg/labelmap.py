@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from textseg.errors import DatasetError
+from textseg import images
+from textseg.errors import DatasetError, PhotoError
 from textseg.vocabulary import Vocabulary
 
 
@@ -93,12 +94,10 @@ def read_index_png(source: str | PathLike[str] | bytes) -> np.ndarray:
     """Read an index PNG (palette, 8-bit or 16-bit grey) as an (H, W) array of ids; raises DatasetError."""
     name = "The label map" if isinstance(source, bytes) else Path(source).name
     try:
-        image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
-        if image.mode not in ("P", "L", "1", "I;16", "I"):
-            raise DatasetError(f"{name} has {image.mode} colours; a label map is a one-channel PNG of class ids.")
-        ids = np.asarray(image)
-    except DatasetError:
-        raise
-    except (OSError, SyntaxError, ValueError) as error:
-        raise DatasetError(f"{name} cannot be read as a label map ({error}).") from None
+        with images.stored(source, name) as image:
+            if image.mode not in ("P", "L", "1", "I;16", "I"):
+                raise DatasetError(f"{name} has {image.mode} colours; a label map is a one-channel PNG of class ids.")
+            ids = np.asarray(image)
+    except PhotoError as error:
+        raise DatasetError(str(error)) from None
     return ids.astype(np.uint16 if ids.max(initial=0) > 255 else np.uint8)

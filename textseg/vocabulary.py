@@ -9,6 +9,7 @@ from textseg.errors import UnknownNameError, VocabularyError
 
 MAX_WORDS = 1000
 MAX_WORD_LENGTH = 200
+MAX_ALIASES = 100
 SEPARATORS = ",，、\n"
 
 # Okabe-Ito first (Okabe & Ito 2008, colour-blind safe), then well-separated colours in the manner of glasbey.
@@ -81,7 +82,7 @@ class Vocabulary(Sequence[Word]):
         had one; a list with one word a line has `separators="\\n"`. Raises VocabularyError when no word is left, when
         one is too long, or when there are too many.
         """
-        entries: dict[str, tuple[list[str], bool]] = {}
+        entries: dict[str, tuple[dict[str, str], bool]] = {}
         given = [(part, False) for part in re.split(f"[{separators}]", text)]
         given += [(part, True) for part in re.split(f"[{SEPARATORS}]", background)]
         for part, behind in given:
@@ -91,12 +92,12 @@ class Vocabulary(Sequence[Word]):
             names = [name for name in (_clean(name).lstrip("- ") for name in part.split(";")) if name]
             if not names:
                 continue
-            known, was_behind = entries.setdefault(fold(names[0]), ([], behind))
-            known += [name for name in names if fold(name) not in {fold(k) for k in known}]
-            entries[fold(names[0])] = (known, was_behind)
+            known, _ = entries.setdefault(fold(names[0]), ({}, behind))
+            for name in names:
+                known.setdefault(fold(name), name)
         if all(behind for _, behind in entries.values()):
             raise VocabularyError("Give at least one word, for example: cat; kitten, sofa, wall.")
-        return cls._of(((names, behind) for names, behind in entries.values()), colours or {})
+        return cls._of(((list(names.values()), behind) for names, behind in entries.values()), colours or {})
 
     @classmethod
     def from_names(cls, names: Iterable[str]) -> "Vocabulary":
@@ -112,6 +113,8 @@ class Vocabulary(Sequence[Word]):
         free = iter([colour for colour in colour_cycle(len(entries) + len(taken)) if colour not in taken])
         words = []
         for names, behind in entries:
+            if len(names) > MAX_ALIASES:
+                raise VocabularyError(f"'{names[0][:20]}' has {len(names)} names; a word has at most {MAX_ALIASES}.")
             for name in names:
                 if len(name) > MAX_WORD_LENGTH:
                     raise VocabularyError(

@@ -27,7 +27,9 @@ def outcomes(chromium):  # type: ignore[no-untyped-def]
     def run(module: str) -> dict[str, str]:
         page = chromium.new_page()
         page.route(f"{PAGE}**", lambda route: route.fulfill(body="", content_type="text/html"))
-        page.route("**/*.js", lambda route: route.fulfill(path=ROOT / route.request.url.removeprefix("http://localhost/")))
+        page.route(
+            "**/*.js", lambda route: route.fulfill(path=ROOT / route.request.url.removeprefix("http://localhost/"))
+        )
         page.goto(PAGE)
         found: dict[str, str] = page.evaluate(
             "async (module) => (await import('./cases.js')).outcomes(`./${module}.js`)", module

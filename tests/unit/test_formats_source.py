@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from textseg.errors import DatasetError
+from textseg.errors import DatasetError, brief
 from textseg.formats import source as reading
 from textseg.formats.filenames import portable, same, unique_stems
 from textseg.formats.source import Source, a_name, a_number, an_id, points, unzip
@@ -139,3 +139,50 @@ def test_reserved_names_of_windows_are_changed_and_others_kept():
         "_CON", "_nul", "_com1.tar", "_LPT9", "Console",
     ]  # fmt: skip
     assert portable("été 猫 🐈‍⬛") == "été 猫 🐈‍⬛"
+
+
+@given(value=st.recursive(st.text(max_size=6) | st.integers(), lambda inner: st.lists(inner, max_size=2), max_leaves=8))
+def test_brackets_in_strings_are_no_nesting(value):
+    reading._check_nesting(json.dumps([value, '[[[[\\"[[{', "\\"], ensure_ascii=False).encode(), "a.json")
+    with pytest.raises(DatasetError, match="nested"):
+        reading._check_nesting(json.dumps([value, "]"]).encode() + b"[" * 70, "a.json")
+
+
+def test_a_long_run_without_structure_is_read_once(folder):
+    for content in (b'{"a": "' + b'\\"' * 500_000, b'"\\' * 500_000, b'"' + b"\\" * 1_000_001):
+        (folder.root / "a.json").write_bytes(content)
+        with pytest.raises(DatasetError, match="is not JSON"):
+            folder.json(folder.root / "a.json")
+
+
+def test_yaml_that_stands_for_more_than_it_is_long_is_refused(folder):
+    lines = ["a: &a [x, x, x, x, x, x, x, x, x]"]
+    lines += [
+        f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]"
+        for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+    ]
+    (folder.root / "data.yaml").write_text("\n".join(lines))
+    with pytest.raises(DatasetError, match="data.yaml is not YAML .*aliases"):
+        folder.yaml(folder.root / "data.yaml")
+    (folder.root / "data.yaml").write_text("x" * 2**19)
+    with pytest.raises(DatasetError, match="the limit is"):
+        folder.yaml(folder.root / "data.yaml")
+
+
+def test_a_value_is_shown_without_being_written_out_whole():
+    value: list = []
+    for _ in range(60):
+        value = [value] * 9
+    assert len(brief(value)) <= 60
+    assert len(brief(10**5000)) <= 60 and len(brief("x" * 10**7)) <= 60
+
+
+@pytest.mark.parametrize("text", ["9" * 5000, "²", "٣", "-1", "1.0", "", None, 3])
+def test_only_plain_digits_below_the_bound_are_a_number(text):
+    assert reading.natural(text, 2**31) is None
+    assert reading.natural("007", 8) == 7 and reading.natural("8", 8) is None
+
+
+def test_a_name_longer_than_a_file_can_have_is_refused(folder):
+    with pytest.raises(DatasetError, match="longer than a file name"):
+        folder.inside("a/" + "é" * 200 + ".jpg", "x")

@@ -98,3 +98,44 @@ def test_working_size_has_sides_on_the_multiple_and_a_bounded_long_side(size):
     width, height = images.fit(Image.new("RGB", size), 448, 32).size
     assert width % 32 == 0 and height % 32 == 0
     assert max(width, height) <= 2048 and min(width, height) >= 32
+
+
+@pytest.mark.parametrize(
+    "content", [b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\nshowpage\n", b"P6 1 1 255 abc"]
+)
+def test_only_formats_that_are_meant_come_in_whatever_the_name_says(tmp_path, monkeypatch, content):
+    import subprocess
+
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("a program was started"))
+    (tmp_path / "photo.jpg").write_bytes(content)
+    with pytest.raises(PhotoError, match="photo.jpg is not a picture that can be read"):
+        images.open(tmp_path / "photo.jpg")
+
+
+def test_a_name_longer_than_files_have_is_one_sentence(tmp_path):
+    with pytest.raises(PhotoError, match=r"\.$"):
+        images.open(tmp_path / ("x" * 300 + ".jpg"))
+
+
+def test_whatever_a_decoder_raises_is_one_sentence(monkeypatch, photo):
+    def fail(self):
+        raise RuntimeError("the decoder gave up")
+
+    content = encoded(photo)
+    monkeypatch.setattr(Image.Image, "load", fail)
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", fail)
+    with pytest.raises(PhotoError, match="cannot be read .the decoder gave up"):
+        images.open(content)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "I;16", "F", "P", "LA", "CMYK"])
+def test_bands_meet_without_a_seam(mode, monkeypatch):
+    values = np.random.default_rng(0).integers(0, 255, (40, 30, 4), np.uint8)
+    if mode in ("I;16", "F"):
+        photo = Image.fromarray(values[..., 0].astype(np.uint16 if mode == "I;16" else np.float32) * 100)
+    else:
+        photo = Image.fromarray(values if mode in ("RGBA", "LA") else values[..., :3]).convert(mode)
+    content = encoded(photo, "TIFF")
+    whole = np.asarray(images.open(content))
+    monkeypatch.setattr(images, "BAND", 7)
+    assert np.array_equal(np.asarray(images.open(content)), whole)

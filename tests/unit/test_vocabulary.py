@@ -68,3 +68,12 @@ def test_templates_are_named_and_have_one_place_for_the_word():
     assert len(vocabulary.templates("imagenet")) == 80 and len(vocabulary.templates("simple")) == 7
     with pytest.raises(UnknownNameError, match="scene"):
         vocabulary.templates("unknown")
+
+
+def test_an_accent_is_one_letter_however_it_is_written():
+    assert Vocabulary.parse("caf\u00e9, cafe\u0301").names == ["caf\u00e9"]
+
+
+def test_a_word_has_a_bounded_number_of_aliases():
+    with pytest.raises(VocabularyError, match="at most 100"):
+        Vocabulary.parse(";".join(f"a{k}" for k in range(50_000)))

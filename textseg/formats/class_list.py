@@ -6,7 +6,7 @@ from pathlib import Path
 
 from textseg.errors import DatasetError, brief
 from textseg.formats.incoming import Category
-from textseg.formats.source import Source, a_name
+from textseg.formats.source import Source, a_name, natural
 
 CLASS_FILES = ("classes.txt", "labels.txt")
 VOID = 255
@@ -31,9 +31,9 @@ def class_list(source: Source, folder: Path) -> tuple[dict[int, Category], set[i
         where = f"{source.shown(path)} line {number}"
         columns = [str(first + k), line] if plain else line.split("\t")
         columns = [column.strip() for column in columns]
-        if not (columns[0].isascii() and columns[0].isdigit() and int(columns[0]) < 2**16):
+        class_id = natural(columns[0], 2**16)
+        if class_id is None:
             raise DatasetError(f"{where} begins with {brief(columns[0])}, which is not an id from 0 to 65535.")
-        class_id = int(columns[0])
         if class_id in classes:
             raise DatasetError(f"{where} names the id {class_id} a second time.")
         name = a_name(columns[1] if len(columns) > 1 else "", where)
@@ -47,8 +47,9 @@ def class_list(source: Source, folder: Path) -> tuple[dict[int, Category], set[i
         ignored = set()
         for number, line in source.lines(path):
             word = line.split()[0]
-            if not (word.isascii() and word.isdigit() and int(word) < 2**16):
+            unasked = natural(word, 2**16)
+            if unasked is None:
                 raise DatasetError(f"{source.shown(path)} line {number} is {brief(word)}, which is not an id.")
-            ignored.add(int(word))
+            ignored.add(unasked)
     ignored |= {0, VOID} - classes.keys()
     return {class_id: category for class_id, category in classes.items() if class_id not in ignored}, ignored

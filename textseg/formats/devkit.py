@@ -6,12 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from textseg.errors import DatasetError, brief
 from textseg.formats.class_numbers import numbers_of
 from textseg.formats.incoming import Entry
-from textseg.formats.source import PHOTO_FOLDERS, Source, a_name
+from textseg.formats.source import PHOTO_FOLDERS, Source, a_name, natural
+from textseg.vocabulary import MAX_WORDS
 
 VOID = 255
 BACKGROUND = "background"
@@ -56,16 +56,19 @@ def label_map(source: Source, path: Path) -> list[tuple[str, Rgb]]:
             if taken == colour or known == name.strip():
                 raise DatasetError(f"{where} has the name or colour of class {other} ('{known}').")
         found.append((a_name(name, where), colour))
+        if len(found) > MAX_WORDS:
+            raise DatasetError(f"{source.shown(path)} describes more than {MAX_WORDS} classes.")
     if not found:
         raise DatasetError(f"{source.shown(path)} describes no class.")
     return found
 
 
 def _colour(text: str, where: str) -> Rgb:
-    numbers = [int(n) if n.strip().isascii() and n.strip().isdigit() else 256 for n in text.split(",")]
-    if len(numbers) != 3 or max(numbers) > 255:
+    numbers = [natural(n.strip(), 256) for n in text.split(",", 3)]
+    if len(numbers) != 3 or None in numbers:
         raise DatasetError(f"{where} has the colour {brief(text)}; a line is name:red,green,blue:parts:actions.")
-    return numbers[0], numbers[1], numbers[2]
+    red, green, blue = (n or 0 for n in numbers)
+    return red, green, blue
 
 
 def reader(source: Source, table: dict[int, int], by_colour: dict[Rgb, int]) -> Callable[[Path], Labels]:
@@ -75,9 +78,7 @@ def reader(source: Source, table: dict[int, int], by_colour: dict[Rgb, int]) -> 
     def of(path: Path) -> Labels:
         def labels(size: tuple[int, int]) -> np.ndarray:
             if source.check_size(path, size) in ("RGB", "RGBA"):
-                with Image.open(path) as image:
-                    colours = np.asarray(image.convert("RGB"), np.int64)
-                values = colours @ np.array([65536, 256, 1])
+                values = source.colours(path) @ np.array([65536, 256, 1])
                 return numbers_of(values, indices, source.shown(path), lambda v: f"the colour #{v:06x}")
             ids = source.labels(path, size).astype(np.int64)
             return numbers_of(ids, table, source.shown(path), lambda v: f"the id {v}")

@@ -13,7 +13,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from textseg import __version__, images
 from textseg.errors import FormatError, PhotoError
@@ -210,7 +209,7 @@ class Export:
             raise PhotoError(f"its file cannot be read from the project's folder ({error.strerror}).") from None
         if hashlib.sha256(content).hexdigest() != photo.sha256:
             raise PhotoError("its file was damaged or changed since it was taken in.")
-        with Image.open(io.BytesIO(content)) as header:
+        with images.stored(content) as header:
             upright = header.getexif().get(EXIF_ORIENTATION, 1) in (0, 1)
             is_jpeg = header.format == "JPEG" and header.mode in ("RGB", "L")
         suffix = Path(photo.name).suffix

@@ -6,7 +6,6 @@ is what the Hub and `datasets.load_dataset` read. Needs the extra `textseg[forma
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,17 +14,16 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from textseg.errors import DatasetError, FormatError, brief
+from textseg.errors import DatasetError, FormatError
+from textseg.formats import tables
 from textseg.formats.class_list import class_list
 from textseg.formats.exporting import Export
 from textseg.formats.incoming import Category, Entry, Incoming
 from textseg.formats.registry import Format, register
-from textseg.formats.source import Source, a_name
+from textseg.formats.source import Source, a_name, natural, picture
 from textseg.labelmap import index_png, read_index_png
 
-LABELS = ("label", "labels", "annotation", "mask", "segmentation_mask", "semantic_mask", "semantic_segmentation")
 UNLABELLED = "unlabelled"
 ROWS_A_FILE = 1000
 
@@ -83,22 +81,15 @@ class HuggingFace(Format):
         export.write("README.md", card(export, names, {split: len(places) for split, places in rows.items()}))
 
     def read(self, source: Source) -> Incoming:
-        datasets = _library()
-        incoming = Incoming([], [])
-        entries: list[Entry] = []
-        for split, part in _open(datasets, source).items():
-            image, label = _columns(part, split)
-            if not incoming.classes:
-                names = _names(datasets, source, part)
-                incoming.classes = [Category(name) for name in names.values()]
-                table = np.full(2**16, -1, np.int32)
-                table[[0, 255]] = 0
-                table[list(names)] = np.arange(1, len(names) + 1)
-            raw = part.cast_column(image, datasets.Image(decode=False)).cast_column(label, datasets.Image(decode=False))
-            for k in range(len(raw)):
-                entries.append(_entry(source, raw, k, f"{split} row {k}", image, label, table))
-        incoming.entries = entries
-        return incoming
+        folder = source.scratch()
+        labels, rows = tables.unpack(source.root, folder)
+        names = _names(source, labels)
+        table = np.full(2**16, -1, np.int32)
+        table[[0, 255]] = 0
+        table[list(names)] = np.arange(1, len(names) + 1)
+        return Incoming(
+            [Category(name) for name in names.values()], (_entry(source, folder, row, table) for row in rows)
+        )
 
 
 def push(folder: Path, repository: str, private: bool = True) -> str:
@@ -166,91 +157,51 @@ def _told_apart(name: str) -> str:
     return f"{name} (class)" if name == UNLABELLED else name
 
 
-def _open(datasets: Any, source: Source) -> dict[str, Any]:
-    """The splits under a folder: as `save_to_disk` wrote them, or parquet files."""
-    root = source.root
-    parquet = sorted([*root.glob("data/*.parquet"), *root.glob("*.parquet"), *root.glob("*/*.parquet")])
-    try:
-        with _quiet(datasets):
-            if (root / "dataset_dict.json").is_file() or (root / "state.json").is_file():
-                loaded = datasets.load_from_disk(str(root))
-                return dict(loaded) if isinstance(loaded, datasets.DatasetDict) else {"train": loaded}
-            splits: dict[str, list[str]] = {}
-            for path in dict.fromkeys(parquet):
-                splits.setdefault(path.name.split("-")[0].removesuffix(".parquet"), []).append(str(path))
-            with TemporaryDirectory(prefix="textseg-hf-") as cache:
-                found = {
-                    split: datasets.Dataset.from_parquet(files, cache_dir=cache, keep_in_memory=True)
-                    for split, files in splits.items()
-                }
-    except Exception as error:  # the library raises anything at all on a torn file
-        said = brief(" ".join(str(error).split()), 160)
-        raise DatasetError(f"{root} cannot be read as a Hugging Face dataset ({said}).") from None
-    if not found:
-        raise DatasetError(f"{root} holds neither dataset_dict.json, state.json nor parquet files.")
-    return found
-
-
-def _columns(part: Any, split: str) -> tuple[str, str]:
-    """The columns of photo and label map."""
-    pictures = [name for name, feature in part.features.items() if type(feature).__name__ == "Image"]
-    label = next((name for name in LABELS if name in pictures), None)
-    photos = [name for name in pictures if name != label]
-    if label is None or not photos:
-        raise DatasetError(
-            f"The split {split} has the image columns {', '.join(pictures) or 'none'}; needed: one of photos and one "
-            f"called {' or '.join(LABELS[:4])}."
-        )
-    return ("image" if "image" in photos else photos[0]), label
-
-
-def _names(datasets: Any, source: Source, part: Any) -> dict[int, str]:
+def _names(source: Source, labels: list[str] | None) -> dict[int, str]:
     """{value in the label image: name} from a ClassLabel column, `id2label.json` or a list of classes."""
-    for feature in part.features.values():
-        inner = getattr(feature, "feature", feature)
-        if type(inner).__name__ == "ClassLabel":
-            named = dict(enumerate(inner.names))
-            return {k: a_name(name, f"class {k}") for k, name in named.items() if not (k == 0 and name == UNLABELLED)}
+    if labels is not None:
+        if len(labels) >= 2**16:
+            raise DatasetError(f"The class column has {len(labels):,} classes; a label image holds {2**16 - 1:,}.")
+        named = dict(enumerate(labels))
+        return {k: a_name(name, f"class {k}") for k, name in named.items() if not (k == 0 and name == UNLABELLED)}
     path = source.root / "id2label.json"
     if path.is_file():
         given = source.json(path)
-        if not isinstance(given, dict) or not all(str(k).isdigit() and int(k) < 2**16 for k in given):
+        numbers = {natural(k, 2**16): name for k, name in given.items()} if isinstance(given, dict) else {None: ""}
+        if None in numbers:
             raise DatasetError("id2label.json must be an object of names by number.")
-        return {int(k): a_name(name, f"id2label.json: {k}") for k, name in given.items()}
+        return {k: a_name(name, f"id2label.json: {k}") for k, name in numbers.items() if k is not None}
     classes, _ = class_list(source, source.root)
     return {k: category.name for k, category in classes.items()}
 
 
-def _entry(source: Source, part: Any, k: int, where: str, image: str, label: str, table: np.ndarray) -> Entry:
-    row = part[k]
-    name = row.get("file_name") or (row[image] or {}).get("path") or f"{where.replace(' ', '-')}"
+def _entry(source: Source, folder: Path, row: tables.Row, table: np.ndarray) -> Entry:
+    where = f"{row.where}: {row.label_column}"
 
     def labels(size: tuple[int, int]) -> np.ndarray:
-        content = _bytes(source, part[k][label], f"{where}: {label}")
-        try:
-            with Image.open(io.BytesIO(content)) as header:
-                found = header.size
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-            raise DatasetError(f"{where}: {label} is not a picture.") from None
+        content = _file(source, folder, row.label, where).read_bytes()
+        with picture(content, where) as header:
+            found = header.size
         if found != size:
-            raise DatasetError(f"{where}: {label} is {found[0]} x {found[1]} pixels, its photo {size[0]} x {size[1]}.")
+            raise DatasetError(f"{where} is {found[0]} x {found[1]} pixels, its photo {size[0]} x {size[1]}.")
         ids = read_index_png(content)
         numbers = table[ids]
         if numbers.min() < 0:
-            raise DatasetError(f"{where}: {label} holds the id {int(ids[numbers < 0][0])}, which has no name.")
+            raise DatasetError(f"{where} holds the id {int(ids[numbers < 0][0])}, which has no name.")
         return numbers
 
-    return Entry(Path(str(name)).name, where, _bytes(source, row[image], f"{where}: {image}"), labels)
+    name = Path(row.name or row.where.replace(" ", "-")).name
+    return Entry(name, row.where, _file(source, folder, row.photo, f"{row.where}: photo"), labels)
 
 
-def _bytes(source: Source, value: Any, where: str) -> bytes:
-    if isinstance(value, dict) and isinstance(value.get("bytes"), bytes):
-        return value["bytes"]
-    if isinstance(value, dict) and value.get("path"):
-        path = source.inside(value["path"], where)
-        if path.is_file():
-            return path.read_bytes()
-    raise DatasetError(f"{where} holds no picture.")
+def _file(source: Source, folder: Path, cell: tables.Cell, where: str) -> Path:
+    """Where a picture lies: unpacked from its cell, or named by it inside the dataset's folder."""
+    if cell.file is not None:
+        return folder / cell.file
+    path = source.inside(cell.path, where)
+    if not path.is_file() or not path.resolve().is_relative_to(source.root.resolve()):
+        raise DatasetError(f"{where} holds no picture.")
+    return path
 
 
 @contextmanager

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import io
+import logging
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import numpy as np
-from PIL import Image
 
 from textseg import images
-from textseg.errors import DatasetError, PhotoError
+from textseg.errors import DatasetError, PhotoError, TextsegError, brief, explain
 from textseg.formats.exporting import MANIFEST, some
 from textseg.formats.filenames import same
 from textseg.formats.incoming import Category, Entry, Incoming
@@ -28,6 +28,8 @@ from textseg.project.schema import StoredPhoto
 from textseg.vocabulary import MAX_WORDS, Word, colour_cycle, fold
 
 UNLABELLED = "unlabelled"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -127,15 +129,31 @@ def import_(
     stands_for = reader.background if background is None else None if background == UNLABELLED else background
     report = ImportReport(format, str(path), dry_run=dry_run)
     with opened(Path(path), stands_for) as files, TemporaryDirectory(prefix="textseg-import-") as spool:
-        incoming = reader.read(files)
-        classes, originals = _manifest(files, incoming.classes)
-        checked, used = _check(project, files, incoming, originals, Path(spool), report, progress)
+        with _foreign(files):
+            incoming = reader.read(files)
+            classes, originals = _manifest(files, incoming.classes)
+            checked, used = _check(project, files, incoming, originals, Path(spool), report, progress)
         report.notes += incoming.notes
         with project.taking_in(dry_run) as intake:
             table = _classes(project, intake, classes, used, strict, report)
             for photo in checked:
                 _take_in(intake, photo, table, merge, source, format, report)
     return report
+
+
+@contextmanager
+def _foreign(files: Source) -> Iterator[None]:
+    """What libraries and the system raise over the files of others, as one sentence."""
+    try:
+        yield
+    except TextsegError:
+        raise
+    except OSError as error:
+        raise DatasetError(explain(error)) from None
+    except Exception as error:
+        log.exception("reading %s", files.root)
+        said = brief(" ".join(str(error).split()), 120)
+        raise DatasetError(f"{files.root.name} cannot be read ({type(error).__name__}: {said}).") from None
 
 
 def _check(
@@ -213,7 +231,7 @@ def _photo(
         return Checked(found.name, picture.size, found.id, bytes, "", None, f"known {found.id}")
     suffix = Path(name).suffix.lower()
     if suffix not in images.SUFFIXES:
-        with Image.open(io.BytesIO(content)) as header:
+        with images.stored(content) as header:
             suffix = "." + (header.format or "png").lower()
         name += suffix
     read = (lambda: content) if isinstance(entry.photo, bytes) else entry.photo.read_bytes

@@ -18,7 +18,7 @@ from textseg.formats.exporting import MANIFEST, Export
 from textseg.formats.incoming import Category, Entry, Incoming
 from textseg.formats.options import POLYGONS
 from textseg.formats.registry import Format, register
-from textseg.formats.source import Source, a_list, a_name, an_object, points
+from textseg.formats.source import Source, a_list, a_name, an_object, picture, points
 
 VERSION = "6.3.1"
 """The labelme that the files say they are of."""
@@ -166,14 +166,11 @@ def _paste(ids: np.ndarray, shape: dict[str, Any], number: int, where: str) -> i
     if x0 < 0 or y0 < 0 or x1 >= width or y1 >= height:
         raise DatasetError(f"{where}.points is {brief(shape['points'])}, which leaves the photo of {width} x {height}.")
     box = x1 - x0 + 1, y1 - y0 + 1
-    try:
-        with Image.open(io.BytesIO(_base64(shape.get("mask"), f"{where}.mask"))) as image:
-            if image.size != box:
-                found = f"{image.size[0]} x {image.size[1]}"
-                raise DatasetError(f"{where}.mask is {found} pixels but its box {box[0]} x {box[1]}.")
-            mask = np.asarray(image.convert("L")).astype(bool)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        raise DatasetError(f"{where}.mask is not a PNG in base64.") from None
+    with picture(_base64(shape.get("mask"), f"{where}.mask"), f"{where}.mask") as image:
+        if image.size != box:
+            found = f"{image.size[0]} x {image.size[1]}"
+            raise DatasetError(f"{where}.mask is {found} pixels but its box {box[0]} x {box[1]}.")
+        mask = np.asarray(image.convert("L")).astype(bool)
     under = ids[y0 : y1 + 1, x0 : x1 + 1]
     covered = int(np.count_nonzero(mask & (under != 0) & (under != number)))
     under[mask] = number

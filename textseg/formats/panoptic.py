@@ -115,8 +115,8 @@ def _labels(source: Source, path: Path, segments: dict[int, int], declared: Any)
         mode = source.check_size(path, size)
         if mode not in ("RGB", "RGBA"):
             raise DatasetError(f"{source.shown(path)} has {mode} colours; a panoptic PNG is RGB.")
-        with Image.open(path) as opened:
-            colours = np.asarray(opened.convert("RGB"), np.int64)
-        return numbers_of(colours @ np.array([1, 256, 65536]), {0: 0, **segments}, source.shown(path), brief)
+        return numbers_of(
+            source.colours(path) @ np.array([1, 256, 65536]), {0: 0, **segments}, source.shown(path), brief
+        )
 
     return labels

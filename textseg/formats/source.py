@@ -14,15 +14,16 @@ import stat
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 from PIL import Image
 
 from textseg import images
-from textseg.errors import DatasetError, brief
+from textseg.errors import DatasetError, PhotoError, brief
 from textseg.formats.filenames import same
 from textseg.labelmap import read_index_png
 from textseg.vocabulary import MAX_WORD_LENGTH
@@ -30,6 +31,9 @@ from textseg.vocabulary import MAX_WORD_LENGTH
 MAX_JSON_BYTES = 512 * 2**20
 MAX_TEXT_BYTES = 16 * 2**20
 MAX_NESTING = 64
+MAX_NAME_BYTES = 255
+MAX_YAML_BYTES = 256 * 2**10
+"""YAML is read some hundred times slower than JSON."""
 MAX_ZIP_FILES = 200_000
 MAX_ZIP_BYTES = 64 * 2**30
 """A zip that unpacks to more files or bytes than this is refused before anything is unpacked."""
@@ -56,6 +60,17 @@ class Source:
         self.background = background
         """The class that id 0 stands for; None: such pixels are unlabelled."""
 
+        self._scratch: list[tempfile.TemporaryDirectory[str]] = []
+
+    def scratch(self) -> Path:
+        """An empty folder that lasts as long as the source is read."""
+        self._scratch.append(tempfile.TemporaryDirectory(prefix="textseg-import-"))
+        return Path(self._scratch[-1].name)
+
+    def close(self) -> None:
+        while self._scratch:
+            self._scratch.pop().cleanup()
+
     def shown(self, path: Path) -> str:
         """`path` as messages name it."""
         try:
@@ -68,6 +83,8 @@ class Source:
         if not isinstance(text, str) or not text.strip() or "\0" in text or len(text) > 4096:
             raise DatasetError(f"{where}: {brief(text)} is no file name.")
         plain = text.replace("\\", "/")
+        if any(len(part.encode("utf-8", "replace")) > MAX_NAME_BYTES for part in plain.split("/")):
+            raise DatasetError(f"{where}: {brief(text)} is longer than a file name can be.")
         if plain.startswith("/") or re.match("[A-Za-z]:", plain):
             raise DatasetError(f"{where}: {brief(text)} is an absolute path; only paths inside the folder are read.")
         above = (base or self.root).relative_to(self.root).as_posix()
@@ -103,6 +120,15 @@ class Source:
         except ValueError as error:
             raise DatasetError(f"{self.shown(path)} is not JSON ({brief(str(error), 120)}).") from None
 
+    def yaml(self, path: Path) -> Any:
+        """A YAML file; one with aliases is refused, for a few lines of them stand for more than any memory holds."""
+        try:
+            return yaml.load(self._bytes(path, MAX_YAML_BYTES).decode("utf-8-sig"), _YamlWithoutAliases)
+        except (yaml.YAMLError, RecursionError, ValueError) as error:
+            raise DatasetError(
+                f"{self.shown(path)} is not YAML ({brief(' '.join(str(error).split()), 120)})."
+            ) from None
+
     def labels(self, path: Path, size: tuple[int, int]) -> np.ndarray:
         """An (H, W) index PNG; raises DatasetError unless it has the photo's `size` (width, height)."""
         self.check_size(path, size)
@@ -115,17 +141,19 @@ class Source:
         """The mode of the PNG at `path`, once it is known to be as large as its photo; nothing is decoded."""
         if not path.is_file():
             raise DatasetError(f"{self.shown(path)} does not exist; every photo listed needs its label map.")
-        try:
-            with Image.open(path) as image:
-                found, mode = image.size, image.mode
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise DatasetError(f"{self.shown(path)} cannot be read as a picture ({brief(str(error), 120)}).") from None
+        with picture(path, self.shown(path)) as image:
+            found, mode = image.size, image.mode
         if found != size:
             raise DatasetError(
                 f"{self.shown(path)} is {found[0]} x {found[1]} pixels but its photo is {size[0]} x {size[1]}; "
                 "a label map has the size of its upright photo."
             )
         return mode
+
+    def colours(self, path: Path) -> np.ndarray:
+        """The (H, W, 3) RGB values of a picture, integers wide enough to make one number of them."""
+        with picture(path, self.shown(path)) as image:
+            return np.asarray(image.convert("RGB"), np.int64)
 
     def photo(self, stem: str, *folders: Path) -> Path | None:
         """The photo with this stem in the first of `folders` that has one."""
@@ -151,17 +179,34 @@ class Source:
         return path.read_bytes()
 
 
+class _YamlWithoutAliases(yaml.SafeLoader):
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases (*name) are not read; write the values out")
+        return super().compose_node(parent, index)
+
+
+@contextmanager
+def picture(source: Path | bytes, where: str) -> Iterator[Image.Image]:
+    """A picture of an import as its file holds it, not decoded yet (`images.stored`); raises DatasetError."""
+    try:
+        with images.stored(source, where) as image:
+            yield image
+    except PhotoError as error:
+        raise DatasetError(str(error)) from None
+
+
 @contextmanager
 def opened(path: Path, background: str | None) -> Iterator[Source]:
     """The source at `path`; a zip is unpacked into a temporary folder first, checked before its first byte."""
-    if not (path.is_file() and zipfile.is_zipfile(path)):
-        yield Source(path, background)
-        return
-    with tempfile.TemporaryDirectory(prefix="textseg-import-") as folder:
-        unzip(path, Path(folder))
-        inner = [p for p in Path(folder).iterdir() if p.name != "__MACOSX"]
-        # A zip of one folder is that folder.
-        yield Source(inner[0] if len(inner) == 1 and inner[0].is_dir() else Path(folder), background)
+    with ExitStack() as stack:
+        if path.is_file() and zipfile.is_zipfile(path):
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="textseg-import-")))
+            unzip(path, folder)
+            inner = [p for p in folder.iterdir() if p.name != "__MACOSX"]
+            # A zip of one folder is that folder.
+            path = inner[0] if len(inner) == 1 and inner[0].is_dir() else folder
+        yield stack.enter_context(closing(Source(path, background)))
 
 
 def unzip(path: Path, folder: Path) -> list[Path]:
@@ -201,8 +246,8 @@ def _check_zip(path: Path, members: list[zipfile.ZipInfo]) -> None:
 
 def _check_nesting(content: bytes, name: str) -> None:
     """Refuse JSON that is nested deeper than any format is, before it is parsed."""
-    # Brackets inside strings do not count.
-    plain = re.sub(rb'"[^"\\]*(?:\\.[^"\\]*)*"', b"", content, flags=re.DOTALL)
+    # Brackets inside strings do not count: without escapes, every second piece between quotes is a string.
+    plain = b"".join(content.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2])
     marks = np.frombuffer(plain.translate(None, _NO_BRACKETS), np.uint8)
     opening = (marks == ord("[")) | (marks == ord("{"))
     depth = int(np.cumsum(np.where(opening, 1, -1), dtype=np.int64).max(initial=0))
@@ -211,6 +256,12 @@ def _check_nesting(content: bytes, name: str) -> None:
 
 
 # Values
+
+
+def natural(text: Any, below: int) -> int | None:
+    """The whole number from 0 that `text` writes in plain digits, None if it is none or not `below`."""
+    plain = isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 20
+    return int(text) if plain and int(text) < below else None
 
 
 def an_object(value: Any, where: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from textseg.formats import polygons
 from textseg.formats.exporting import Export
 from textseg.formats.incoming import Category, Entry, Incoming
 from textseg.formats.registry import Format, register
-from textseg.formats.source import Source, a_name, an_id
+from textseg.formats.source import Source, a_name, an_id, natural
 
 FILES = ("data.yaml", "data.yml", "dataset.yaml")
 SETS = ("train", "val", "valid", "test")
@@ -78,10 +78,7 @@ def _share(value: float) -> str:
 
 
 def _yaml(source: Source, path: Path) -> dict[Any, Any]:
-    try:
-        content = yaml.safe_load(source.text(path))
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise DatasetError(f"{source.shown(path)} is not YAML ({brief(' '.join(str(error).split()), 120)}).") from None
+    content = source.yaml(path)
     if not isinstance(content, dict):
         raise DatasetError(f"{source.shown(path)} is {brief(content)} and must be a table with 'names'.")
     return content
@@ -94,7 +91,7 @@ def _names(value: Any, where: str) -> dict[int, str]:
         raise DatasetError(f"{where} is {brief(value)} and must list the classes.")
     names = {}
     for k, name in given.items():
-        number = int(k) if isinstance(k, str) and k.isascii() and k.isdigit() else k
+        number = k if (written := natural(k, 2**31)) is None else written
         names[an_id(number, f"{where}: a key")] = a_name(str(name) if isinstance(name, int) else name, f"{where}[{k}]")
     return dict(sorted(names.items()))
 
@@ -144,7 +141,8 @@ def _labels(source: Source, path: Path, numbers: dict[int, int], counts: dict[st
         for line_number, line in source.lines(path):
             where = f"{source.shown(path)} line {line_number}"
             first, *rest = line.split()
-            if not (first.isascii() and first.isdigit() and int(first) in numbers):
+            number = numbers.get(-1 if (k := natural(first, 2**31)) is None else k)
+            if number is None:
                 raise DatasetError(f"{where} begins with {brief(first)}, which is no class of data.yaml.")
             values = np.array([_number(text, where) for text in rest])
             if len(values) == 4:
@@ -154,7 +152,7 @@ def _labels(source: Source, path: Path, numbers: dict[int, int], counts: dict[st
                 continue
             if len(values) < 6 or len(values) % 2:
                 raise DatasetError(f"{where} has {len(values)} coordinates; an outline has three points or more.")
-            outlines.append((values.reshape(-1, 2) * size, numbers[int(first)]))
+            outlines.append((values.reshape(-1, 2) * size, number))
         covered = polygons.paint(ids, outlines)
         if covered and not counts["overlap"]:
             incoming.notes.append("Outlines overlap; a label map holds one class a pixel, and the later one is seen.")
