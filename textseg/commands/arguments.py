@@ -27,20 +27,52 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}; see '{self.prog} --help'.\n")
 
 
+def add_words(command: argparse.ArgumentParser, required: bool = True, background: bool = True) -> None:
+    """What to look for; `read_words` reads it."""
+    command.add_argument(
+        "--words",
+        required=required,
+        help='classes separated by commas, other names of a class after semicolons: "cat; kitten, sofa, wall"; '
+        "- reads standard input and @FILE a file, one class a line",
+    )
+    if background:
+        command.add_argument(
+            "--background", default="", metavar="WORDS", help="words that compete for pixels but are written as 0, none"
+        )
+
+
 def add_model(command: argparse.ArgumentParser, readout: bool = True) -> None:
-    command.add_argument("--backbone", default="lite", metavar="NAME", help="lite, clip:MODEL/TAG, dinov2:SIZE ...")
-    command.add_argument("--head", default="default", metavar="FILE", help="a head file, 'default' or 'none'")
+    """Which model answers; `textseg models` lists what there is."""
+    command.add_argument(
+        "--backbone", default="lite", metavar="NAME", help="one that `textseg models` lists (default: lite)"
+    )
+    command.add_argument(
+        "--head",
+        default="default",
+        metavar="FILE",
+        help="a head file; 'default' is the one shipped with the backbone, 'none' leaves it untrained",
+    )
     if readout:
-        command.add_argument("--readout", metavar="NAME", help="the dense readout of a clip backbone")
+        command.add_argument(
+            "--readout", metavar="NAME", help="how a CLIP backbone is read out, as `textseg models` lists it"
+        )
 
 
 def add_answer(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--by", default="pixel", metavar="NAME", help="pixel, unit, slic or proposal")
-    command.add_argument("--refine", metavar="NAME", help="how to bring labels to image edges, or none")
-    command.add_argument("--templates", choices=template_names(), help="prompt templates around each word")
+    """How a label map is made of similarities."""
+    command.add_argument(
+        "--by", default="pixel", metavar="NAME", help="what gets one label: pixel (default), unit, slic or proposal"
+    )
+    command.add_argument(
+        "--refine",
+        metavar="NAME",
+        help="how labels are aligned with image edges, as `textseg models` lists it, or none",
+    )
+    command.add_argument("--templates", choices=template_names(), help="prompt templates that words are put into")
 
 
 def share(text: str) -> float:
+    """A number from 0 to 1; raises ArgumentTypeError."""
     try:
         value = float(text)
     except ValueError:
@@ -51,6 +83,7 @@ def share(text: str) -> float:
 
 
 def count(text: str) -> int:
+    """A whole number from 0 up; raises ArgumentTypeError."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"'{text}' is not a whole number")
     return int(text)
@@ -84,4 +117,5 @@ def photo_bar() -> Iterator[Callable[[int, int], None]]:
 
 
 def listed(text: str) -> list[str]:
+    """The parts of a text between commas."""
     return [part.strip() for part in text.split(",") if part.strip()]

@@ -3,11 +3,11 @@
 import argparse
 import json
 
-HELP = "what is installed, and which models can load now"
+HELP = "report what is installed and which backbones load"
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--json", action="store_true", help="as JSON")
+    command.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(args: argparse.Namespace) -> int:

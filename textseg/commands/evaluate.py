@@ -10,23 +10,34 @@ from textseg.commands.arguments import add_answer, add_model
 from textseg.errors import DatasetError
 from textseg.files import write_atomically
 
-HELP = "measure mIoU on a folder of photos and label maps"
+HELP = "measure mIoU on labelled photos"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     from trainer import datasets, protocols
 
-    parser.add_argument("dataset", type=Path, metavar="DATASET", help="a folder of images/, labels/ and classes.txt")
-    parser.add_argument("--words", choices=["all", "present"], default="all", help="which words compete in a photo")
+    parser.add_argument("dataset", type=Path, metavar="DATASET", help="a folder with images/, labels/ and classes.txt")
+    parser.add_argument(
+        "--words",
+        choices=["all", "present"],
+        default="all",
+        help="whether all classes compete in a photo (default), or only those present in it",
+    )
     parser.add_argument("--json", metavar="FILE", help="write the scores as JSON; - for standard output")
     parser.add_argument("--limit", type=_count, metavar="N", help="only the first N photos")
-    parser.add_argument("--min-photos", type=_count, default=1, metavar="N", help="leave out classes in fewer photos")
-    parser.add_argument("--layout", default="folder", metavar="NAME", help=f"one of {', '.join(datasets.names())}")
-    parser.add_argument("--protocol", metavar="NAME", help=f"a published line: {' or '.join(protocols.names())}")
-    parser.add_argument("--background", default="", metavar="WORDS", help="more words that win pixels as 'none'")
-    parser.add_argument("--threshold", type=float, metavar="T", help="least similarity of a word; below it, none")
-    parser.add_argument("--min-probability", type=float, metavar="P", help="least softmax share of a word; below, none")
-    parser.add_argument("--confusion", type=Path, metavar="FILE", help="draw which words took whose pixels (PNG)")
+    parser.add_argument("--min-photos", type=_count, default=1, metavar="N", help="ignore classes in fewer photos")
+    parser.add_argument(
+        "--layout", default="folder", metavar="NAME", help=f"{', '.join(datasets.names())} (default: folder)"
+    )
+    parser.add_argument("--protocol", metavar="NAME", help=f"a published protocol: {' or '.join(protocols.names())}")
+    parser.add_argument(
+        "--background", default="", metavar="WORDS", help="words that compete for pixels but count as none"
+    )
+    parser.add_argument("--threshold", type=float, metavar="T", help="lowest similarity at which a word counts")
+    parser.add_argument(
+        "--min-probability", type=float, metavar="P", help="lowest softmax probability at which a word counts"
+    )
+    parser.add_argument("--confusion", type=Path, metavar="FILE", help="draw the confusion matrix (PNG)")
     add_answer(parser)
     add_model(parser)
 

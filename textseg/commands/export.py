@@ -9,7 +9,7 @@ from typing import Any
 from textseg.commands.arguments import listed, photo_bar
 from textseg.errors import UsageError
 
-HELP = "write a project's photos and label maps for another program"
+HELP = "export a project's photos and label maps"
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -17,17 +17,21 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
     command.add_argument("folder", type=Path, metavar="DIR", help="the project")
     command.add_argument("--format", required=True, metavar="NAME", help=", ".join(formats.names()))
-    command.add_argument("--out", required=True, type=Path, metavar="PATH", help="a new folder, or an older export")
-    command.add_argument("--split", metavar="SHARES", help="train=0.8,val=0.1,test=0.1; look-alikes stay together")
-    command.add_argument("--seed", type=int, default=0, help="another number deals the split otherwise")
+    command.add_argument(
+        "--out", required=True, type=Path, metavar="PATH", help="a new folder, or an earlier export to replace"
+    )
+    command.add_argument(
+        "--split", metavar="SHARES", help="such as train=0.8,val=0.1,test=0.1; near-duplicates stay together"
+    )
+    command.add_argument("--seed", type=int, default=0, help="seed of the split (default: 0)")
     command.add_argument("--states", metavar="LIST", help='only photos in these states, e.g. "done, in work"')
     command.add_argument("--classes", metavar="LIST", help="only these classes; others become unlabelled")
-    command.add_argument("--provenance", metavar="LIST", help="only pixels that are: person, accepted, model")
+    command.add_argument("--provenance", metavar="LIST", help="only pixels from: person, accepted, model")
     command.add_argument("--polygons", action="store_true", help="short for --option polygons")
     command.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help=_options())
-    command.add_argument("--push-to-hub", metavar="OWNER/NAME", help="upload to this dataset, private (hf)")
-    command.add_argument("--dry-run", action="store_true", help="only say what would be written")
-    command.add_argument("--json", action="store_true", help="the report as JSON")
+    command.add_argument("--push-to-hub", metavar="OWNER/NAME", help="upload to this private dataset (format hf)")
+    command.add_argument("--dry-run", action="store_true", help="only report what would be written")
+    command.add_argument("--json", action="store_true", help="print the report as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -74,4 +78,4 @@ def _options() -> str:
     for name in formats.names():
         for option in formats.get(name).export_options:
             offered.setdefault(option.name, []).append(name)
-    return "a choice that a format offers: " + "; ".join(f"{name} ({', '.join(of)})" for name, of in offered.items())
+    return "an option of the format: " + "; ".join(f"{name} ({', '.join(of)})" for name, of in offered.items())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from textseg.commands.arguments import photo_bar
 
-HELP = "take photos and label maps of another program into a project"
+HELP = "import photos and label maps into a project"
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -19,15 +19,19 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--merge",
         default="unlabelled",
         choices=["unlabelled", "mine", "theirs"],
-        help="where both have labels: fill only unlabelled pixels, keep labelled photos, or take theirs whole",
+        help="where both have labels: fill unlabelled pixels only (default), keep mine, or take theirs",
     )
     command.add_argument(
-        "--as", dest="made_by", default="person", choices=["person", "model"], help="whose work the labels are"
+        "--as",
+        dest="made_by",
+        default="person",
+        choices=["person", "model"],
+        help="who made the labels (default: person)",
     )
     command.add_argument("--background", metavar="CLASS", help="the class that id 0 stands for, or 'unlabelled'")
-    command.add_argument("--strict", action="store_true", help="refuse classes that the project lacks")
-    command.add_argument("--dry-run", action="store_true", help="only say what would change")
-    command.add_argument("--json", action="store_true", help="the report as JSON")
+    command.add_argument("--strict", action="store_true", help="refuse classes that the project does not have")
+    command.add_argument("--dry-run", action="store_true", help="only report what would change")
+    command.add_argument("--json", action="store_true", help="print the report as JSON")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -5,40 +5,45 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textseg.commands.arguments import add_model, count, read_words, share
+from textseg.commands.arguments import add_model, add_words, count, read_words, share
 from textseg.errors import UsageError
 from textseg.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from textseg.project import Project
 
-HELP = "pseudo-label a folder of photos, for a person to correct"
+HELP = "pseudo-label many photos for a person to correct"
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument("photos", type=Path, metavar="FOLDER|LIST", help="a folder, or a text file of photos")
-    command.add_argument("--words", help='"cat; kitten, sofa, wall", - for standard input, or @FILE')
+    command.add_argument(
+        "photos", type=Path, metavar="FOLDER|LIST", help="a folder of photos, or a text file that lists them"
+    )
+    add_words(command, required=False)
     where = command.add_mutually_exclusive_group(required=True)
-    where.add_argument("--out", type=Path, metavar="DIR", help="write <stem>.png and <stem>.json of each photo")
-    where.add_argument("--project", type=Path, metavar="DIR", help="label into this project; made if there is none")
-    command.add_argument("--background", default="", metavar="WORDS", help="words that win pixels but show as none")
-    command.add_argument("--confidence", type=share, metavar="T", help="least probability of a region's word, 0..1")
-    command.add_argument("--margin", type=share, metavar="T", help="least distance to the runner-up, 0..1")
-    command.add_argument("--engine", choices=["local"], default="local", help="where the work is done")
-    command.add_argument("--resume", action="store_true", help="skip what an earlier run has labelled")
-    command.add_argument("--dry-run", action="store_true", help="with --project: count, and change nothing")
+    where.add_argument("--out", type=Path, metavar="DIR", help="write <stem>.png and <stem>.json for each photo")
+    where.add_argument(
+        "--project", type=Path, metavar="DIR", help="label into this project, which is created if needed"
+    )
+    command.add_argument(
+        "--confidence", type=share, metavar="T", help="lowest probability, 0 to 1, at which a region is labelled"
+    )
+    command.add_argument("--margin", type=share, metavar="T", help="lowest lead over the second-best word, 0 to 1")
+    command.add_argument("--engine", choices=["local"], default="local", help="where the work runs")
+    command.add_argument("--resume", action="store_true", help="skip photos that an earlier run labelled")
+    command.add_argument("--dry-run", action="store_true", help="with --project: only report what would be done")
     command.add_argument(
         "--overwrite",
         type=count,
         metavar="PIXELS",
-        help="with --project: go over at most so many pixels that a person made (--dry-run counts them)",
+        help="with --project: replace up to this many pixels that a person labelled (--dry-run counts them)",
     )
     add_model(command)
 
 
 def run(args: argparse.Namespace) -> int:
     if args.project is None and (args.dry_run or args.overwrite is not None):
-        raise UsageError("--dry-run and --overwrite are about a project; give --project DIR.")
+        raise UsageError("--dry-run and --overwrite need a project; add --project DIR.")
     there = args.project is not None and (args.project / "project.sqlite").exists()
     if args.words is None and not there:
         raise UsageError('Say what to look for: --words "cat; kitten, sofa, wall".')

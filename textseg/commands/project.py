@@ -5,37 +5,37 @@ import json
 import sys
 from pathlib import Path
 
-from textseg.commands.arguments import Parser, read_words
+from textseg.commands.arguments import Parser, add_words, read_words
 from textseg.errors import UsageError
 
-HELP = "make a project, add photos, see its state"
+HELP = "create a project, add photos, show its state, history and heads"
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     actions = command.add_subparsers(metavar="ACTION", required=True, parser_class=Parser)
-    action = actions.add_parser("new", help="make a project with these classes")
-    action.add_argument("folder", type=Path, metavar="DIR")
-    action.add_argument("--words", required=True, help='"cat; kitten, sofa, wall", - for standard input, or @FILE')
+    action = actions.add_parser("new", help="create a project with these classes")
+    action.add_argument("folder", type=Path, metavar="DIR", help="the project's folder")
+    add_words(action, background=False)
     action.set_defaults(act=_new)
-    action = actions.add_parser("add", help="take in photos")
-    action.add_argument("folder", type=Path, metavar="DIR")
+    action = actions.add_parser("add", help="add photos")
+    action.add_argument("folder", type=Path, metavar="DIR", help="the project's folder")
     action.add_argument("photos", nargs="+", type=Path, metavar="PHOTO", help="photos, or folders of photos")
     action.set_defaults(act=_add)
-    action = actions.add_parser("status", help="photos by state, classes, pixels, revisions")
-    action.add_argument("folder", type=Path, metavar="DIR")
-    action.add_argument("--json", action="store_true", help="as JSON")
+    action = actions.add_parser("status", help="count photos by state and pixels by class")
+    action.add_argument("folder", type=Path, metavar="DIR", help="the project's folder")
+    action.add_argument("--json", action="store_true", help="print JSON")
     action.set_defaults(act=_status)
-    action = actions.add_parser("history", help="every step of one photo")
-    action.add_argument("folder", type=Path, metavar="DIR")
+    action = actions.add_parser("history", help="list every edit of one photo")
+    action.add_argument("folder", type=Path, metavar="DIR", help="the project's folder")
     action.add_argument("photo", metavar="PHOTO", help="its file name or stored id")
     action.set_defaults(act=_history)
-    action = actions.add_parser("heads", help="what the project has learnt: list, activate, export or share a head")
-    action.add_argument("folder", type=Path, metavar="DIR")
-    action.add_argument("--activate", metavar="N", help="label with head N from now on, or 'none': as it began")
+    action = actions.add_parser("heads", help="list the heads trained on the project; activate, export or upload one")
+    action.add_argument("folder", type=Path, metavar="DIR", help="the project's folder")
+    action.add_argument("--activate", metavar="N", help="label with head N from now on, or with 'none' of them")
     action.add_argument("--export", metavar="N", type=int, help="copy head N to --out")
     action.add_argument("--out", type=Path, metavar="FILE", help="a .safetensors file, or a folder")
     action.add_argument("--push", metavar="N", type=int, help="upload head N to --to")
-    action.add_argument("--to", metavar="OWNER/NAME", help="a model on the Hub, private")
+    action.add_argument("--to", metavar="OWNER/NAME", help="a private model repository on the Hugging Face Hub")
     action.set_defaults(act=_heads)
 
 

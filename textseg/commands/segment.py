@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textseg.commands.arguments import add_answer, add_model, read_words, share
+from textseg.commands.arguments import add_answer, add_model, add_words, read_words, share
 from textseg.errors import PhotoError, TextsegError
 from textseg.files import write_atomically
 from textseg.vocabulary import Vocabulary
@@ -15,17 +15,20 @@ if TYPE_CHECKING:
     from textseg.bulk import LabelFolder
     from textseg.model import Model, Scene
 
-HELP = "label photos with words"
+HELP = "find words in photos: a label map and facts for each"
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("photos", nargs="+", type=Path, metavar="PHOTO", help="photos, or folders of photos")
-    command.add_argument("--words", required=True, help='"cat; kitten, sofa, wall", - for standard input, or @FILE')
-    command.add_argument("--out", required=True, type=Path, metavar="DIR")
-    command.add_argument("--background", default="", metavar="WORDS", help="words that win pixels but show as none")
-    command.add_argument("--threshold", type=share, metavar="T", help="least similarity, 0..1, for a word to show")
+    add_words(command)
+    command.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for label maps and facts")
+    command.add_argument(
+        "--threshold", type=share, metavar="T", help="lowest similarity, 0 to 1, at which a word shows"
+    )
     command.add_argument("--overlay", action="store_true", help="also write <stem>.overlay.png")
-    command.add_argument("--similarity", action="store_true", help="also write one <stem>.<id>.similarity.png a word")
+    command.add_argument(
+        "--similarity", action="store_true", help="also write <stem>.<id>.similarity.png for each word"
+    )
     add_answer(command)
     add_model(command)
 

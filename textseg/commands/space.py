@@ -3,12 +3,12 @@
 import argparse
 from pathlib import Path
 
-HELP = "build or push a Hugging Face Space"
+HELP = "build a Hugging Face Space, or push one"
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
-    command.add_argument("action", choices=["build", "push"])
-    command.add_argument("folder", type=Path, metavar="DIR")
+    command.add_argument("action", choices=["build", "push"], help="write the folder, or upload it")
+    command.add_argument("folder", type=Path, metavar="DIR", help="the folder of the Space")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -3,22 +3,22 @@
 import argparse
 import math
 
-HELP = "train a head"
+HELP = "train a head for a backbone"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    from trainer import features
+    from trainer import features, objectives
 
-    parser.add_argument("--objective", required=True, metavar="NAME", help="pacl, mgca, mixreorg, afss or corrections")
+    parser.add_argument("--objective", required=True, metavar="NAME", help=", ".join(objectives.names()))
     parser.add_argument(
         "--data", required=True, nargs="+", metavar="PATH",
-        help="TSV (file<TAB>caption), JSON list, folder of photos, or webdataset tar shards; several are put together; "
-        "for corrections the folder of a project",
+        help="a TSV of file<TAB>caption, a JSON list, a folder of photos, or webdataset shards; several are combined; "
+        "for corrections, a project",
     )  # fmt: skip
-    parser.add_argument("--out", required=True, metavar="HEAD.safetensors")
-    parser.add_argument("--backbone", default="lite", metavar="NAME")
-    parser.add_argument("--head", metavar="FILE", help="a head to start from (default: a fresh one)")
-    parser.add_argument("--recipe", metavar="FILE", help="YAML with settings that differ from the objective's own")
+    parser.add_argument("--out", required=True, metavar="HEAD.safetensors", help="the head file to write")
+    parser.add_argument("--backbone", default="lite", metavar="NAME", help="the backbone it is for (default: lite)")
+    parser.add_argument("--head", metavar="FILE", help="a head to start from (default: a new one)")
+    parser.add_argument("--recipe", metavar="FILE", help="YAML with settings to change")
     parser.add_argument(
         "--set",
         dest="changes",
@@ -28,11 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="single settings, such as lr=0.0005 seed=1",
     )
-    parser.add_argument("--resume", action="store_true", help="go on with a training that was stopped or killed")
-    parser.add_argument("--cache", metavar="DIR", help="where features are kept (default: the user's cache folder)")
+    parser.add_argument("--resume", action="store_true", help="continue a training that was interrupted")
+    parser.add_argument("--cache", metavar="DIR", help="folder for features (default: the user's cache folder)")
     parser.add_argument(
         "--cache-limit", type=byte_count, default=features.DEFAULT_LIMIT, metavar="SIZE",
-        help="bytes the cache may take, such as 20GB (the default)",
+        help="largest size of the cache (default: 20GB)",
     )  # fmt: skip
 
 
