@@ -8,7 +8,10 @@ import pytest
 from gradio.data_classes import DataWithFiles
 
 from tests.label_maps import make_project
+from tests.tiny import noise_photo
+from textseg import images
 from textseg.errors import DatasetError, FormatError, ProjectError, TextsegError
+from textseg.project import Project
 from textseg.web.api.project import ProjectApi
 from textseg.web.pages.data import Data, export_options
 
@@ -37,6 +40,27 @@ def test_pieces_of_a_file_come_together_under_its_path(page, tmp_path):
     assert (staged / "set" / "images" / "a b.png").read_bytes() == b"abcdef"
     with pytest.raises(DatasetError, match="A piece of a b.png is missing"):
         page.stage(piece(b"xyz", upload=token, path="set/images/a b.png", offset="3"))
+
+
+def test_adding_that_is_stopped_says_what_is_in_the_project(page, tmp_path, monkeypatch):
+    token = ""
+    for number in range(4):
+        noise_photo(20, 10, seed=10 + number).save(tmp_path / "x.png")
+        token = page.stage(piece((tmp_path / "x.png").read_bytes(), path=f"{number}.png", upload=token))["upload"]
+    opened, really_open = [], images.open
+
+    def stop_at_the_second(path):
+        opened.append(path)
+        if len(opened) == 2:
+            page.work({"action": "cancel"})
+        return really_open(path)
+
+    monkeypatch.setattr(images, "open", stop_at_the_second)
+    page.add({"upload": token})
+    state = finished(page)
+    assert state["problem"] is None and state["report"]["add"]["stopped"]
+    assert state["report"]["add"]["added"] == ["0.png", "1.png"]
+    assert [entry.name for entry in Project(tmp_path / "p").queue()] == ["one.png", "0.png", "1.png"]
 
 
 @pytest.mark.parametrize("path", ["../a.png", "/a.png", "a//b", "a/../b", "..", "", "C:\\a.png", "a\0b", "x" * 300])

@@ -129,6 +129,11 @@ class Project:
         with self.database.reading() as session:
             return photos.queue(session, state, search)
 
+    def photos_by_state(self) -> dict[str, int]:
+        """How many photos are in each of STATES."""
+        with self.database.reading() as session:
+            return photos.by_state(session)
+
     def photo(self, key: int | str) -> StoredPhoto:
         """The photo with this id or file name; raises ProjectError."""
         with self.database.reading() as session:

@@ -13,9 +13,9 @@ export function reportOf(report) {
   return h("div", { class: "report" }, ...lines.filter(Boolean));
 }
 
-function added({ added, duplicates, failed }) {
+function added({ added, duplicates, failed, stopped }) {
   return [
-    headline(added.length > 0, `${count(added.length, "photo")} added`),
+    headline(added.length > 0, `${stopped ? "Stopped: " : ""}${count(added.length, "photo")} added`),
     fold(`${count(duplicates.length, "photo")} in the project already`, duplicates.map(pair(" is "))),
     fold(`${count(failed.length, "file")} not taken in`, failed.map(pair(": ")), true),
   ];

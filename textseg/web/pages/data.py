@@ -6,6 +6,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -61,12 +62,12 @@ class Data:
         if self._api.key is None:
             return here
         project = self._api.project
-        states = [photo.state for photo in project.photos()]
+        states = project.photos_by_state()
         if self._api.local:
             here["folder"] = str(project.folder.resolve())
         return here | {
             "project": project.name,
-            "photos": {"total": len(states), **{state: states.count(state) for state in STATES}},
+            "photos": {"total": sum(states.values()), **states},
             "classes": [
                 {"id": c.id, "name": c.name, "aliases": c.aliases, "colour": c.colour, "background": c.background}
                 for c in project.classes()
@@ -74,7 +75,7 @@ class Data:
         }
 
     def statistics(self, message: Any) -> dict[str, Any]:
-        """Pixels of each class, which takes a while in a large project."""
+        """Pixels of each class."""
         status = self._api.project.status()
         pixels = {str(row["id"]): row["pixels"] for row in status["classes"]}
         return {"pixels": pixels, "unlabelled": status["unlabelled_pixels"]}
@@ -113,7 +114,7 @@ class Data:
 
         def work(progress: Progress) -> dict[str, Any]:
             try:
-                return _add(project, folder, progress)
+                return _add(project, folder, progress, self._work.cancel.is_set)
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
 
@@ -320,7 +321,7 @@ def _described(name: str) -> dict[str, Any]:
     }
 
 
-def _add(project: Project, folder: Path, progress: Progress) -> dict[str, Any]:
+def _add(project: Project, folder: Path, progress: Progress, cancel: Callable[[], bool]) -> dict[str, Any]:
     """Take in every photo under `folder`; zips are unpacked first, other files are named."""
     failed: list[tuple[str, str]] = []
     for number, path in enumerate([p for p in sorted(folder.rglob("*")) if p.suffix.lower() == ".zip"]):
@@ -336,15 +337,15 @@ def _add(project: Project, folder: Path, progress: Progress) -> dict[str, Any]:
     failed += [(path.name, "is no photo.") for path in others]
     if not photos and len(failed) == len(others):
         raise PhotoError(f"There are no photos in it; they end in {', '.join(sorted(images.SUFFIXES))}.")
-    added: list[str] = []
-    duplicates: list[tuple[str, str]] = []
-    for done, path in enumerate(photos):
-        progress(done, len(photos))
-        one = project.add([path])
-        added += one.added
-        duplicates += [(path.name, there) for _, there in one.duplicates]
-        failed += [(path.name, reason) for _, reason in one.failed]
-    return {"add": {"added": added, "duplicates": duplicates, "failed": failed}}
+
+    def tell(done: int, number: int) -> None:
+        with suppress(Cancelled):  # `add` stops by itself, and says what is in the project by then
+            progress(done, number)
+
+    report = project.add(photos, tell, cancel)
+    duplicates = [(Path(given).name, there) for given, there in report.duplicates]
+    failed += [(Path(given).name, reason) for given, reason in report.failed]
+    return {"add": {"added": report.added, "duplicates": duplicates, "failed": failed, "stopped": report.cancelled}}
 
 
 def _relative(path: str) -> Path:

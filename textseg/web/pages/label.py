@@ -21,7 +21,7 @@ from textseg.errors import EditError, PhotoError, ProjectError, PromptError, Tex
 from textseg.files import write_atomically
 from textseg.labelmap import rgb
 from textseg.model import Model, Scene
-from textseg.project import Project
+from textseg.project import Project, QueueEntry
 from textseg.project.labeller import pseudo_label_all
 from textseg.project.schema import STATES, Class, StoredPhoto
 from textseg.proposals import Mask, Proposals, load_proposer
@@ -107,7 +107,7 @@ class Label:
         here = {"key": self.api.key, "local": self.api.local}
         if self.api.key is None:
             return here | {"project": None} | ({"place": str(_free_place())} if self.api.local else {})
-        photos = [_photo(row) for row in self.api.project.photos()]
+        photos = [_photo(row) for row in self.api.project.queue()]
         here |= {"folder": str(self.api.project.folder), "place": str(_free_place())} if self.api.local else {}
         return here | {"project": self.api.project.name, "photos": photos} | self._classes()
 
@@ -405,7 +405,7 @@ def _free_place() -> Path:
     raise AssertionError
 
 
-def _photo(row: StoredPhoto) -> dict[str, Any]:
+def _photo(row: StoredPhoto | QueueEntry) -> dict[str, Any]:
     size = [row.width, row.height]
     return {"photo": row.id, "name": row.name, "size": size, "state": row.state, "revision": row.revision}
 

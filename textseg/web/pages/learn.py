@@ -72,7 +72,7 @@ class Learn:
         return {
             "project": project.name,
             "key": self._api.key,
-            "photos": len(project.photos()),
+            "photos": sum(project.photos_by_state().values()),
             "corrected": len(said),
             "classes": classes,
             "none": totals.get(-1, [0, 0]),
