@@ -4,7 +4,9 @@ const MOST = 40; // screen pixels a photo pixel
 
 export class Viewport {
   constructor() {
+    /** @type {[number, number]} */
     this.image = [1, 1];
+    /** @type {[number, number]} */
     this.screen = [1, 1];
     this.scale = 1;
     this.left = 0;

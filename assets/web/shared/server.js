@@ -12,7 +12,7 @@
 const SILENCE = "The server does not answer; see that it still runs, then try again.";
 
 /** Tells the server that a page of its own speaks. Made anew at each start, so it can expire. */
-let token = document.querySelector("meta[name=textseg-token]")?.content ?? "";
+let token = document.querySelector("meta[name=textseg-token]")?.getAttribute("content") ?? "";
 
 /**
  * Take the token from the page as it is served now, unless that has been done since `old` was sent.
