@@ -1,6 +1,7 @@
 # make app    set up, then serve the page on http://127.0.0.1:7860
 # make test   set up, then run the linters and every test
 # make venv   set up only: .venv with everything in it
+# make fuzz   set up, then try mutated input at every door for ten minutes (MINUTES=2 for less)
 
 # The first Python that is new enough; PYTHON=... chooses another.
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -10,7 +11,7 @@ READY := .venv/ready
 # pip shows its progress on a terminal only.
 QUIET := $(if $(MAKE_TERMOUT),,--quiet)
 
-.PHONY: app test venv lint types chromium clean
+.PHONY: app test venv lint types chromium fuzz clean
 .DEFAULT_GOAL := app
 
 app: $(READY)
@@ -47,6 +48,9 @@ chromium:
 		echo "Installing chromium for the browser tests."; \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; }; } \
 		|| echo "chromium could not be installed: the browser tests will be skipped."
+
+fuzz: $(READY)
+	$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),10)
 
 clean:
 	rm -rf .venv node_modules build dist *.egg-info

@@ -70,15 +70,14 @@ def stored(source: Stored, name: str | None = None) -> Iterator[Image.Image]:
                 raise PhotoError(f"{name} is not a file.")
             if path.stat().st_size == 0:
                 raise PhotoError(f"{name} is empty (0 bytes).")
+        Image.init()
+        known = [form for form in FORMATS if form in Image.OPEN]
         with warnings.catch_warnings():
-            # Our own limit, checked before anything is decoded, replaces Pillow's warning.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            Image.init()
-            known = [form for form in FORMATS if form in Image.OPEN]
-            opened = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=known)
-        with opened:
-            _check_size(opened, name)
-            yield opened
+            # Our own limit replaces Pillow's warning, and what it says of odd files is said in one sentence or not.
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=known) as opened:
+                _check_size(opened, name)
+                yield opened
     except TextsegError:
         raise
     except UnidentifiedImageError:

@@ -76,7 +76,8 @@ def test_a_region_must_be_a_code_of_the_photos_size():
 
 
 @pytest.mark.parametrize(
-    "points", [[], [[1]], [["a", "b"]], [[float("nan"), 1]], [[float("inf"), 1]], None, [[1, 2]] * 20_001]
+    "points",
+    [[], [[1]], [["a", "b"]], [[float("nan"), 1]], [[float("inf"), 1]], [[10**400, 1]], None, [[1, 2]] * 20_001],
 )
 def test_points_that_are_no_points_are_refused(points):
     with pytest.raises(EditError):

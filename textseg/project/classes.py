@@ -9,7 +9,7 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from textseg.errors import EditError, ProjectError
+from textseg.errors import EditError, ProjectError, brief
 from textseg.project.schema import Class, clean
 from textseg.vocabulary import Word
 
@@ -113,5 +113,5 @@ def _names(**fields: Any) -> dict[str, Any]:
 def an_id(value: Any, name: str) -> int:
     """`value` as a class id, 0 for none; raises EditError that calls it `name`."""
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 65535:
-        raise EditError(f"'{name}' is a class id, not {value!r}.")
+        raise EditError(f"'{name}' is a class id, not {brief(value)}.")
     return value

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import select
 
-from textseg.errors import EditError
+from textseg.errors import EditError, brief
 from textseg.project import log, operations
 from textseg.project.classes import an_id
 from textseg.project.labels import Labels, present
@@ -39,7 +39,7 @@ def apply(labels: Labels, operation: Mapping[str, Any]) -> EditResult:
         return _accept(labels, operation)
     if kind in PAINTING:
         return _paint(labels, operation)
-    raise EditError(f"There is no gesture '{kind}'; choose one of {', '.join(GESTURES)}.")
+    raise EditError(f"There is no gesture {brief(kind)}; choose one of {', '.join(GESTURES)}.")
 
 
 def _paint(labels: Labels, operation: Mapping[str, Any]) -> EditResult:
@@ -70,7 +70,7 @@ def _paint(labels: Labels, operation: Mapping[str, Any]) -> EditResult:
     locked = operation.get("locked") or []
     if locked:
         if not isinstance(locked, list):
-            raise EditError(f"'locked' is a list of class ids, not {locked!r}.")
+            raise EditError(f"'locked' is a list of class ids, not {brief(locked)}.")
         mask = mask & ~np.isin(shown, [an_id(one, "locked") for one in locked])
     person = labels.person()
     mask = mask & ((ids != to) | (sources != person))
@@ -149,5 +149,5 @@ def put_model_labels(
 
 def _confidence(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
-        raise EditError(f"'above' is a confidence from 0 to 1, not {value!r}.")
+        raise EditError(f"'above' is a confidence from 0 to 1, not {brief(value)}.")
     return float(value)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from textseg import rle
-from textseg.errors import DatasetError, EditError
+from textseg.errors import DatasetError, EditError, brief
 from textseg.project.raster import Box
 
 MAX_POINTS = 20_000
@@ -23,7 +23,7 @@ def brush(points: Sequence[Sequence[float]], radius: float, size: tuple[int, int
     """(box, mask) of the pixels whose centres lie within `radius` of the polyline; a single point paints a disc."""
     line = _points(points, 1)
     if not isinstance(radius, (int, float)) or not math.isfinite(radius) or not 0 < radius <= 2000:
-        raise EditError(f"A brush radius is a number from 0 to 2000 pixels, not {radius!r}.")
+        raise EditError(f"A brush radius is a number from 0 to 2000 pixels, not {brief(radius)}.")
     box = _clip((*(line.min(0) - radius), *(line.max(0) + radius)), size)
     x0, y0, x1, y1 = box
     mask = np.zeros((max(y1 - y0, 0), max(x1 - x0, 0)), bool)
@@ -85,7 +85,7 @@ def _points(points: Any, least: int) -> np.ndarray:
     """(N, 2) float coordinates; raises EditError for anything else."""
     try:
         line = np.asarray(points, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         line = np.empty(0)
     if line.ndim != 2 or line.shape[1] != 2 or len(line) < least:
         raise EditError(f"A gesture needs at least {least} point(s), each two numbers [x, y].")
