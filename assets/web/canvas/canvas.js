@@ -143,6 +143,7 @@ export class Canvas {
   /** A pointer's place on the screen and in the photo. */
   point(event) {
     const box = this.element.getBoundingClientRect();
+    /** @type {[number, number]} */
     const screen = [event.clientX - box.left, event.clientY - box.top];
     return { screen, image: this.viewport.toImage(...screen), pointer: event.pointerType, event };
   }
