@@ -36,7 +36,7 @@ from trainer.corrections.corpus import Corpus, CorrectedPhoto
 from trainer.corrections.encodings import Encodings
 from trainer.datasets import UNSCORED, Dataset
 from trainer.evaluate import Confusion
-from trainer.objectives.corrections import Corrections
+from trainer.objectives.corrections import Corrections, Patches
 
 POINTS = (0, 1, 2, 5, 10, 20, 50)
 CLICKS = (0, 5, 10, 20, 30, 40, 60, 80, 100, 120, 140)
@@ -229,7 +229,7 @@ class Bench:
 
         data = corrections.fit.patches(head, corpus, recipe.seed, lambda _, photo: known[photo.stored.sha256].z)
         objective = Corrections(head, model.backbone, len(done), **settings)
-        corrections.fit.fit(objective, data, recipe)
+        corrections.fit.fit(objective, Patches.joined(data), recipe)
         return Model(model.backbone, head.eval(), "learnt")
 
     @property

@@ -125,15 +125,17 @@ def _learn(project: Project, training: int, options: Mapping[str, Any]) -> None:
     choice = options.get("activate", "better")
     kept = {key: facts[key] for key in ("classes", "data", "scores", "seconds", "start")}
     if not better and choice == "better":
-        trainings.say(training, "It scores worse than the head before, so it is not activated.")
+        scored = facts["scores"]["after"] is not None
+        why = "It scores worse than the head before" if scored else "Nothing says yet whether it is better"
+        trainings.say(training, f"{why}, so it is not activated.")
     activated = choice == "always" or (better and choice != "never")
     trainings.succeed(training, file, facts["data"]["fingerprint"], kept, activated, started_from)
 
 
 def is_no_worse(scores: Mapping[str, Any]) -> bool:
-    """Whether a head may be activated by itself: no held-back photo says that it is worse than what was active."""
+    """Whether a head may be activated by itself: photos that it has not seen say that it is no worse than before."""
     before, after = scores["before"], scores["after"]
-    return before is None or after is None or after["miou"] >= before["miou"]
+    return before is not None and after is not None and after["miou"] >= before["miou"]
 
 
 def _ended(sentence: str) -> str:

@@ -18,7 +18,7 @@ from trainer.corrections.corpus import read
 from trainer.corrections.encodings import Encodings
 from trainer.corrections.fit import embedded, new_head, patches
 from trainer.corrections.score import similarities
-from trainer.objectives.corrections import Corrections
+from trainer.objectives.corrections import Corrections, Patches
 
 GPU = torch.device("cuda", 0)
 
@@ -44,7 +44,7 @@ def test_the_patches_of_a_fit_and_its_loss_lie_where_the_head_lies(corpus, gpu):
     with torch.device("cuda"):
         head = CorrectedHead(projection(), {"type": "none", "config": {}}, 10.0, 16, [0, 1], 5)
     assert embedded(head, corpus.photos[0]).device == GPU
-    data = patches(head, corpus)
+    data = Patches.joined(patches(head, corpus))
     assert {part.device for part in vars(data).values()} == {GPU}
     losses = Corrections(head, TinyBackbone())(data.take(torch.arange(3)))
     assert {term.device for term in losses.values()} == {GPU}

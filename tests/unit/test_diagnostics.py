@@ -88,7 +88,7 @@ def test_whole_photo_scores_pool_patches_for_every_text_apart(folder: Path) -> N
             assert score == pytest.approx(float(torch.cosine_similarity(pooled, text, dim=0)), abs=1e-5)
 
 
-def table(folder: Path, lines: str) -> list[data.Photo]:
+def table(folder: Path, lines: str) -> list[data.TrainingPhoto]:
     (folder / "captions.tsv").write_text(lines)
     return data.read([folder / "captions.tsv"]).captioned().photos
 

@@ -122,12 +122,10 @@ def card(repository: str, head: Mapping[str, Any]) -> str:
     """The model card of a head on the Hub: what it knows, how well, and how to use it."""
     data, scores = head["data"], head["scores"]
     classes = ", ".join(name for name, *_ in head["classes"])
-    score = "No corrected photo was held back, so nothing says how good it is."
+    score = "No corrected photo is one that it has not seen, so nothing says how good it is."
     if scores["before"] and scores["after"]:
-        score = (
-            f"mIoU on {scores['after']['photos']} photos held back: {scores['after']['miou']:.1f} % "
-            f"({scores['before']['miou']:.1f} % before)."
-        )
+        which = f"{scores['after']['photos']} photos {scores.get('photos', 'held back')}"
+        score = f"mIoU on {which}: {scores['after']['miou']:.1f} % ({scores['before']['miou']:.1f} % before)."
     return f"""---
 library_name: textseg
 pipeline_tag: image-segmentation

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +76,8 @@ def patches(
     corpus: Corpus,
     seed: int = 0,
     embed: Callable[[CorrectedHead, CorrectedPhoto], torch.Tensor] = embedded,
-) -> Patches:
-    """The patches that a fit sees, drawn from every photo alike."""
+) -> list[Patches]:
+    """The patches of each photo that a fit sees, drawn from every photo alike."""
     most = max(4, min(PATCHES_A_PHOTO, MOST_PATCHES // (2 * len(corpus.photos))))
     ids = [one.id for one in corpus.classes]
     parts = []
@@ -105,7 +104,7 @@ def patches(
                 torch.from_numpy(kind)[index].to(z.device),
             )
         )
-    return Patches(*(torch.cat([getattr(part, one.name) for part in parts]) for one in fields(Patches)))
+    return parts
 
 
 def shares(said: np.ndarray, grid: tuple[int, int], ids: Sequence[int]) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,21 +25,28 @@ def similarities(model: Model, features: torch.Tensor, vocabulary: Vocabulary) -
         return best.scatter_reduce_(0, owner[:, None, None].expand_as(scores), scores, "amax").cpu()
 
 
-def score(model: Model, photos: Sequence[CorrectedPhoto], classes: Sequence[Class]) -> dict[str, Any] | None:
+def score(
+    models: Model | Mapping[str, Model], photos: Sequence[CorrectedPhoto], classes: Sequence[Class]
+) -> dict[str, Any] | None:
     """mIoU, pixel accuracy and IoU by class in per cent, on what a person labelled; None without photos.
 
-    All words of `classes` compete, averaged inside the photo's regions, as `textseg segment` answers by default.
+    `models` is one for all photos, or one by each photo's sha256. `spread` is the standard deviation of the photos' own
+    mIoU. All words of `classes` compete, averaged inside the photo's regions, as `textseg segment` answers by default.
     """
     if not photos:
         return None
     vocabulary = Vocabulary(tuple(Word(one.name, tuple(one.aliases)) for one in classes))
     index = np.full(max(one.id for one in classes) + 2, -1)
     index[[one.id for one in classes]] = range(len(classes))  # -1 ("none of these") reads the last place: not scored
-    confusion = Confusion(len(classes))
+    confusion, own = Confusion(len(classes)), []
     for photo in photos:
+        model = models if isinstance(models, Model) else models[photo.stored.sha256]
         grid = similarities(model, photo.features, vocabulary)
         winner = photo.regions.pool(grid).argmax(0).numpy()
-        confusion.add(index[photo.said], photo.regions.spread(winner, photo.said.shape))
+        seen = Confusion(len(classes))
+        for one in (confusion, seen):
+            one.add(index[photo.said], photo.regions.spread(winner, photo.said.shape))
+        own += [seen.miou()] if seen.counted().any() else []
     counted, iou = confusion.counted(), confusion.iou()
     if not counted.any():
         return None
@@ -48,6 +55,7 @@ def score(model: Model, photos: Sequence[CorrectedPhoto], classes: Sequence[Clas
         "pixel_accuracy": round(confusion.pixel_accuracy(), 2),
         "per_class": {one.name: round(float(iou[k]), 2) for k, one in enumerate(classes) if counted[k]},
         "photos": len(photos),
+        "spread": round(float(np.std(own)), 2),
     }
 
 
@@ -55,8 +63,9 @@ def helped(scores: dict[str, Any]) -> str:
     """Before and after in one sentence."""
     before, after = scores["before"], scores["after"]
     if before is None or after is None:
-        return "No corrected photo was held back yet, so nothing says whether it helps."
+        return "Every corrected photo was learnt from, so nothing says whether it helps; correct another one."
+    varies = f"; from photo to photo it varies by {after['spread']:.1f}" if "spread" in after else ""
     return (
-        f"mIoU on {after['photos']} photos held back: {before['miou']:.1f} before, {after['miou']:.1f} after "
-        f"({after['miou'] - before['miou']:+.1f})."
+        f"mIoU on {after['photos']} photos {scores['photos']}: {before['miou']:.1f} before, {after['miou']:.1f} after "
+        f"({after['miou'] - before['miou']:+.1f}{varies})."
     )

@@ -16,7 +16,8 @@ classes may rise against words that nobody corrected. (C5) is a prior on w, whic
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import torch
 
@@ -45,6 +46,11 @@ class Patches:
     def __len__(self) -> int:
         return len(self.kind)
 
+    @staticmethod
+    def joined(parts: Sequence[Patches]) -> Patches:
+        """All patches of `parts` together."""
+        return Patches(*(torch.cat([getattr(part, one.name) for part in parts]) for one in fields(Patches)))
+
     def take(self, index: torch.Tensor) -> Patches:
         """The patches at `index`, which may lie on another device."""
         index = index.to(self.kind.device)
@@ -67,12 +73,13 @@ class Corrections(Objective):
         keep: float = 0.3,
         decay: float = 0.2,
         presence: float = 0.03,
-        hold_back: float = 0.15,
+        hold_back: float = 0.0,
     ) -> None:
         """`photos` is how many there are to learn from; `open`, `none`, `keep` and `decay` weight (C2) to (C5).
 
-        `trainer.corrections` reads the other two: `presence` is the head's, `hold_back` the share of photos kept for
-        scoring. Raises TrainingError for another head than a corrected one.
+        `trainer.corrections` reads the other two: `presence` is the head's, `hold_back` the share of photos that are
+        kept for scoring; at 0 all teach, and each is scored by a head that has not seen it. Raises TrainingError for
+        another head than a corrected one.
         """
         super().__init__(head, backbone)
         if not isinstance(head, CorrectedHead):

@@ -223,14 +223,14 @@ class LearnPage {
         "p",
         { class: "number" },
         gain === null
-          ? "No corrected photo was held back yet, so no score."
+          ? "There is no corrected photo yet that it has not seen, so no score."
           : h(
               "span",
               {},
               `mIoU ${before.miou.toFixed(1)} → `,
               h("b", {}, after.miou.toFixed(1)),
               h("span", { class: gain >= 0 ? "gain" : "loss" }, ` ${gain >= 0 ? "+" : "−"}${Math.abs(gain).toFixed(1)}`),
-              ` on ${plural(after.photos, "photo")} held back`,
+              ` on ${plural(after.photos, "photo")} ${head.scores.photos ?? "held back"}`,
             ),
       ),
       h("p", { class: "hint" }, `${plural(head.data.photos, "photo")}, ${plural(head.classes.length, "class", "classes")}: ${head.classes.map(([name]) => name).join(", ")}`),
