@@ -9,6 +9,7 @@ import { readPng } from "./png.js";
  * @property {string[]} aliases
  * @property {string} colour `#rrggbb`
  * @property {boolean} background wins pixels but is shown as none
+ * @property {number|null} presence probability that the word is in the photo; null: not asked
  *
  * @typedef {Object} LabelRaster class id (0 none) and score byte (255 = 1.0) of each pixel, without thresholds
  * @property {number} width
@@ -22,6 +23,13 @@ import { readPng } from "./png.js";
  * @property {LabelRaster} labels
  * @property {number} scale logit scale of the softmax over words
  * @property {{encode: number, answer: number}} seconds
+ * @property {Rest|null} rest what else competed; null when only the words did
+ *
+ * @typedef {Object} Rest other words, which nobody typed
+ * @property {[string, number][]} shares what the pixels without a label are instead, with their shares of the photo
+ * @property {string[]} names
+ * @property {Uint16Array} ids position in names of the one that scores best in each cell of the grid
+ * @property {Uint8Array} score its similarity there, in bytes of the grid
  *
  * @typedef {Object} Partition
  * @property {number} count
@@ -39,7 +47,14 @@ export async function readAnswer(message) {
     labels: { ...readIds(labels, message.labels.planes), score: plane(labels, labels.channels - 1) },
     scale: message.scale,
     seconds: message.seconds,
+    rest: message.rest ? await readRest(message.rest) : null,
   };
+}
+
+async function readRest({ shares, names, png }) {
+  const raster = await readPng(png);
+  const [low, high, score] = [0, 1, 2].map((channel) => plane(raster, channel));
+  return { shares, names, ids: Uint16Array.from(low, (byte, i) => byte | (high[i] << 8)), score };
 }
 
 /** @returns {Promise<Partition>} */

@@ -1,7 +1,7 @@
 /** The project's classes as rows: digit, colour, name, share of the photo, threshold of the model's view, eye, lock. */
 
 import { h, icon } from "../shared/dom.js";
-import { percent } from "../explore/words.js";
+import { percent } from "../shared/numbers.js";
 
 export class ClassRows {
   /**

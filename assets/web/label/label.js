@@ -16,6 +16,7 @@ import { Server } from "../shared/server.js";
 import { Statistics } from "./statistics.js";
 import { Store } from "./store.js";
 import { TOOLS } from "./tools/index.js";
+import { listenForDrops, listenForPastes } from "../shared/intake.js";
 import { Waiting } from "../shared/waiting.js";
 
 const LATE = { ok: false, error: "", late: true };
@@ -120,7 +121,6 @@ export class LabelPage {
       await this.photos.add([...part.file.files]);
       part.file.value = "";
     });
-    this.listenForDrops();
     // Somebody may have worked on the project meanwhile, here in another tab or elsewhere.
     window.addEventListener("focus", () => this.photos.refresh());
     window.addEventListener("blur", () => this.canvas.grab(false));
@@ -130,27 +130,11 @@ export class LabelPage {
       if (photo) tell("photo", photo);
       this.photos.refresh(); // another page may have brought photos and labels in
     });
-    document.addEventListener("paste", (event) => {
-      const files = [...event.clipboardData.files];
-      if (files.length && this.shown) this.photos.add(files);
-    });
-  }
-
-  listenForDrops() {
-    const curtain = this.part.drop;
-    let leaving = 0;
-    document.addEventListener("dragover", (event) => {
-      if (!this.shown || !event.dataTransfer?.types.includes("Files")) return;
-      event.preventDefault();
-      clearTimeout(leaving);
-      curtain.hidden = false;
-      leaving = setTimeout(() => (curtain.hidden = true), 300);
-    });
-    document.addEventListener("drop", (event) => {
-      if (!this.shown || !event.dataTransfer?.types.includes("Files")) return;
-      event.preventDefault();
-      curtain.hidden = true;
-      this.photos.add([...event.dataTransfer.files]);
+    listenForPastes(() => this.shown, (files) => this.photos.add(files));
+    listenForDrops({
+      shown: () => this.shown,
+      over: (event) => (part.drop.hidden = !event),
+      drop: ({ files }) => this.photos.add([...files]),
     });
   }
 

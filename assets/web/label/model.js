@@ -3,7 +3,7 @@
 import { debounce } from "../shared/dom.js";
 import { decide } from "../canvas/labels.js";
 import { LabelMap } from "../canvas/labelmap.js";
-import { percent } from "../explore/words.js";
+import { percent } from "../shared/numbers.js";
 import { readAnswer } from "../canvas/payload.js";
 
 const PAUSE = 700; // milliseconds after a gesture before its sources are counted again

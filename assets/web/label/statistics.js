@@ -1,7 +1,7 @@
 /** Project statistics: photos by state and pixels by class, of the whole project. */
 
 import { h } from "../shared/dom.js";
-import { percent } from "../explore/words.js";
+import { percent } from "../shared/numbers.js";
 
 export class Statistics {
   /** @param {import("./label.js").LabelPage} page */

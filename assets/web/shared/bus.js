@@ -1,10 +1,15 @@
 /** What the header and the pages tell each other. */
 
+/**
+ * @typedef {"page"|"photo"|"project"|"status"|"reached"} Topic the page in front; what it has in hand; how the model is;
+ *   whether the server answered last time
+ */
+
 const hub = new EventTarget();
 const last = {};
 
 /**
- * @param {"status"|"photo"|"page"} topic
+ * @param {Topic} topic
  * @param {any} value
  */
 export function tell(topic, value) {
@@ -14,7 +19,7 @@ export function tell(topic, value) {
 
 /**
  * Call `listener` with every value told about `topic`, beginning with the last one.
- * @param {"status"|"photo"|"page"} topic
+ * @param {Topic} topic
  * @param {function(any): void} listener
  */
 export function hear(topic, listener) {

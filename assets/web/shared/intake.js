@@ -14,33 +14,55 @@ export function listenForPhotos(part, onphoto, onproblem, shown) {
     if (part.file.files[0]) onphoto(part.file.files[0]);
     part.file.value = "";
   });
-  listenForDrops(part.drop, onphoto, onproblem, shown);
-  document.addEventListener("paste", (event) => {
-    const file = [...event.clipboardData.files][0];
-    if (!file || !shown()) return;
-    event.preventDefault();
-    onphoto(file);
+  listenForDrops({
+    shown,
+    over: (event) => (part.drop.hidden = !event),
+    drop: ({ files }) => {
+      if (files.length > 1) onproblem("Several photos were dropped; the first one was opened.");
+      onphoto(files[0]);
+    },
   });
+  listenForPastes(shown, ([file]) => onphoto(file));
   part.camera.addEventListener("click", () => takePhoto(part["camera-dialog"], onphoto, onproblem));
 }
 
-function listenForDrops(curtain, onphoto, onproblem, shown) {
+/**
+ * Files that are dragged over the window and dropped.
+ * @param {Object} page
+ * @param {function(): boolean} page.shown whether they are meant for this page
+ * @param {function(DragEvent|null): void} page.over a file hovers there, or null: it has left
+ * @param {function(DataTransfer, DragEvent): void} page.drop
+ */
+export function listenForDrops({ shown, over, drop }) {
   const files = (event) => shown() && event.dataTransfer?.types.includes("Files");
   let leaving = 0;
   document.addEventListener("dragover", (event) => {
     if (!files(event)) return;
     event.preventDefault();
+    over(event);
     clearTimeout(leaving);
-    curtain.hidden = false;
-    leaving = setTimeout(() => (curtain.hidden = true), 300); // dragover comes again and again while a file hovers
+    leaving = setTimeout(() => over(null), 300); // dragover comes again and again while a file hovers
   });
   document.addEventListener("drop", (event) => {
     if (!files(event)) return;
     event.preventDefault();
-    curtain.hidden = true;
-    if (event.dataTransfer.files.length > 1)
-      onproblem("Several photos were dropped; the first one was opened.");
-    onphoto(event.dataTransfer.files[0]);
+    clearTimeout(leaving);
+    over(null);
+    drop(event.dataTransfer, event);
+  });
+}
+
+/**
+ * Files that are pasted.
+ * @param {function(): boolean} shown whether they are meant for this page
+ * @param {function(File[]): void} onfiles at least one
+ */
+export function listenForPastes(shown, onfiles) {
+  document.addEventListener("paste", (event) => {
+    const files = [...event.clipboardData.files];
+    if (!files.length || !shown()) return;
+    event.preventDefault();
+    onfiles(files);
   });
 }
 

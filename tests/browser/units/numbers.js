@@ -1,0 +1,16 @@
+import { equal, test } from "./cases.js";
+import { bytes, decimal, duration, percent, plural } from "../../../assets/web/shared/numbers.js";
+
+test("what is there is never 0 per cent", () => {
+  equal([0, 0.0001, 0.0005, 0.0123, 0.0994, 0.5, 1].map(percent), ["0 %", "< 0.1 %", "0.1 %", "1.2 %", "9.9 %", "50 %", "100 %"]);
+});
+
+test("a noun follows its number", () => {
+  equal([plural(1, "photo"), plural(0, "photo"), plural(2400, "class", "classes")], ["1 photo", "0 photos", "2,400 classes"]);
+});
+
+test("bytes have one to three digits", () => equal([999, 1500, 12_345_678].map(bytes), ["999 bytes", "1.5 KB", "12 MB"]));
+
+test("time spans are told in the unit that suits them", () => equal([0.2, 61, 600, 10_000].map(duration), ["1 s", "61 s", "10 min", "3 h"]));
+
+test("a minus is a minus", () => equal(decimal(-0.254), "−0.25"));
