@@ -28,6 +28,9 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+CLOSED: set[str] = set()
+"""Addresses of apps that a test has closed: pages that are still open there look for them in vain."""
+
 LOOPBACK = {"127.0.0.1", "localhost", "::1", "0.0.0.0"}
 
 
@@ -71,6 +74,7 @@ def serving_tiny(**options: object) -> Iterator[str]:
         patch.setattr("textseg.web.app.SAMPLES", SAMPLES[:1])
         blocks = web.serve(port=port, block=False, **options)  # type: ignore[arg-type]
         yield f"http://127.0.0.1:{port}/"
+        CLOSED.add(f"http://127.0.0.1:{port}/")
         blocks.close()
 
 
@@ -134,7 +138,9 @@ def new_page(chromium) -> Iterator[Callable[..., object]]:  # type: ignore[no-un
 
     def new(context=None, expects=None, **window):  # type: ignore[no-untyped-def]
         def complain(message) -> None:  # type: ignore[no-untyped-def]
-            if message.type == "error" and not (expects and re.search(expects, message.text)):
+            if message.type != "error" or page.url.startswith(tuple(CLOSED)):
+                return
+            if not (expects and re.search(expects, message.text)):
                 complaints.append(message.text)
 
         if context is None:
@@ -208,3 +214,40 @@ def open_photo(served, new_page) -> Callable:  # type: ignore[no-untyped-def,typ
         return page
 
     return open_
+
+
+CALLS = re.compile("/component_server/")
+"""Addresses of server functions."""
+
+
+class Held:
+    """Calls of one server function that wait in the browser: `release` lets the server hear them."""
+
+    def __init__(self, page, function: str, about: str = "") -> None:  # type: ignore[no-untyped-def]
+        self.page, self.routes, self.holding = page, [], True
+
+        def handle(route) -> None:  # type: ignore[no-untyped-def]
+            text = route.request.post_data or ""
+            if self.holding and f'"fn_name":"{function}"' in text and about in text:
+                self.routes.append(route)
+            else:
+                route.fallback()
+
+        page.route(CALLS, handle)
+
+    def wait(self) -> None:
+        """Until one is held."""
+        for _ in range(1500):
+            if self.routes:
+                return
+            self.page.wait_for_timeout(20)
+        raise AssertionError("the page did not ask")
+
+    def release(self) -> None:
+        """Let them go, and wait until all are answered."""
+        self.holding = False
+        for route in self.routes:
+            with self.page.expect_response(lambda response, route=route: response.request == route.request) as answered:
+                route.continue_()
+            answered.value.finished()
+        self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")

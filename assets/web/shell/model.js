@@ -1,0 +1,101 @@
+/** The model behind the pages: a chip that says how it is, and a panel with what it is and costs. */
+
+import { hear, tell } from "../shared/bus.js";
+import { h, icon } from "../shared/dom.js";
+
+/** @typedef {import("../shared/server.js").Server} Server */
+
+const EAGER = 700; // milliseconds between two looks at a model that is loading, or a server that is away
+const CALM = 5000; // and at one that is ready
+
+/**
+ * Look at the model again and again, and show how it is.
+ * @param {Object<string, any>} part the header's parts: chip, dot, model, panel, banner
+ * @param {Server} server
+ * @param {string} version the program's
+ */
+export function watchModel(part, server, version) {
+  let timer = 0;
+  const look = async () => {
+    const status = await server.call("status");
+    if (status.ok) tell("status", status);
+    clearTimeout(timer); // a click looks too
+    timer = setTimeout(look, status.ok && status.state !== "loading" ? CALM : EAGER);
+  };
+  hear("status", (status) => show(part, status, version));
+  hear("reached", (reached) => {
+    if (reached === !part.chip.classList.contains("away")) return;
+    part.chip.classList.toggle("away", !reached);
+    if (reached) return look();
+    part.dot.className = "dot away";
+    part.model.textContent = "server away";
+    part.chip.title = "The server does not answer; what is on the page stays, and is tried again by itself";
+  });
+  part.chip.addEventListener("click", look);
+  document.addEventListener("visibilitychange", () => document.hidden || look());
+  look();
+}
+
+function show(part, status, version) {
+  const { state, name } = status;
+  part.dot.className = `dot ${state}`;
+  const note = {
+    loading: "loading",
+    ready: name === "lite" ? "built in" : status.readout || status.head,
+    fallback: "fallback",
+    failed: "failed",
+  };
+  part.model.replaceChildren(short(name), h("span", { class: "note" }, ` · ${note[state]}`));
+  part.chip.title = {
+    loading: "The model is loading",
+    ready: "The model is ready",
+    fallback: "Another model had to be used",
+    failed: "No model could be loaded",
+  }[state];
+  part.banner.hidden = !status.notice;
+  part.banner.replaceChildren();
+  if (status.notice) {
+    const used = state === "fallback" ? ` The built-in model ${name} is used instead.` : "";
+    part.banner.append(icon("warning"), h("span", {}, status.notice + used));
+  }
+  const rows = [
+    ["Backbone", name],
+    ["Readout", status.readout ?? "its own"],
+    ["Head", status.head],
+    ["Needs", name === "lite" ? "nothing: it came with the program" : "its weights, once"],
+    [
+      "Runs on",
+      { cpu: "CPU", cuda: "GPU (CUDA)", mps: "GPU (MPS)" }[status.device?.split(":")[0]] ?? status.device,
+    ],
+    ["Loading took", seconds(status.seconds)],
+    ["One photo takes", status.encode_seconds ? seconds(status.encode_seconds) : "not measured yet"],
+    ["Memory, at most", status.memory_mb && `${status.memory_mb.toLocaleString("en")} MB`],
+    ["Photos kept encoded", status.scenes != null && `${status.scenes} (${status.scenes_mb} MB)`],
+    ["Works at", status.short_side && `${status.short_side} px, one answer every ${status.patch_stride} px`],
+    ["Licence", status.licence],
+    ["Program", `textseg ${version}`],
+  ];
+  part.panel.replaceChildren(
+    h("h2", {}, state === "loading" ? `Loading ${name} (${Math.round(status.seconds)} s)` : short(name)),
+    h("p", {}, ABOUT[name.split(":")[0]] ?? ""),
+    h(
+      "dl",
+      {},
+      ...rows
+        .filter(([, value]) => value)
+        .flatMap(([term, value]) => [h("dt", {}, term), h("dd", { class: "number" }, String(value))]),
+    ),
+    h("p", { class: "hint" }, "Another model: ", h("code", {}, "textseg serve --backbone NAME --head FILE")),
+  );
+}
+
+const ABOUT = {
+  lite: "EfficientNet-Lite2 with MiniLM words. Small, and works with no network at all.",
+  clip: "An open_clip vision transformer, read out densely.",
+  dinov2: "DINOv2 features with a trained head.",
+  dinov3: "DINOv3 features with a trained head.",
+};
+
+const short = (name) => name.replace(/^clip:/, "CLIP ").replace(/\/\/.*$/, " (file)");
+const seconds = (value) => (value == null ? null : `${value < 10 ? value.toFixed(1) : Math.round(value)} s`);
+
