@@ -33,7 +33,7 @@ def upload(page, name: str, content: bytes) -> None:
 
 def opened(page, name: str) -> None:
     page.wait_for_function("name => document.querySelector('.in-hand b')?.textContent === name", arg=name)
-    page.wait_for_selector(ANSWERED)
+    page.wait_for_selector(".explore:not(.stale)")
 
 
 def png(size: tuple[int, int], mode: str = "RGB") -> bytes:
@@ -127,7 +127,7 @@ def test_a_click_pins_the_point_and_says_why(page):
 
 def test_a_chip_shows_its_heat_map_with_a_scale(page):
     before = pixel(page, 0.5, 0.5)
-    page.click(".classes li:nth-child(1) .name")
+    page.click(".classes [data-word='0'] .name")
     page.wait_for_selector(".legend .bar")
     assert page.get_attribute("[data-view=heat]", "aria-pressed") == "true"
     assert page.text_content(".legend b") == Vocabulary.parse(FIRST.words)[0].name
@@ -143,12 +143,12 @@ def test_thresholds_colours_and_hiding_need_no_server(page):
     )
     page.wait_for_selector(".suggestion")
     calls.clear()
-    slider = page.locator(".classes li:nth-child(1) input")
+    slider = page.locator(".classes [data-word='0'] input")
     slider.focus()
     page.keyboard.press("End")
-    page.wait_for_function("document.querySelector('.classes li:nth-child(1) .area').textContent.startsWith('0')")
+    page.wait_for_function("document.querySelector('.classes [data-word=\"0\"] .area').textContent.startsWith('0')")
     assert "none of them" in page.text_content("[data-part=none]")
-    page.click(".classes li:nth-child(2) .eye")
+    page.click(".classes [data-word='1'] .eye")
     page.click("[data-view=heat]")
     page.locator(".explore [data-part=opacity]").fill("20")
     page.mouse.move(500, 400)
@@ -158,7 +158,7 @@ def test_thresholds_colours_and_hiding_need_no_server(page):
 def test_the_downloads_are_what_the_library_gives_with_the_same_thresholds(page, scene):
     level = 90
     name = Vocabulary.parse(FIRST.words)[0].name
-    page.locator(".classes li:nth-child(1) input").fill(str(level))
+    page.locator(".classes [data-word='0'] input").fill(str(level))
     with page.expect_download() as download:
         page.click("[data-download=labels]")
     got = Path(download.value.path()).read_bytes()
@@ -172,7 +172,7 @@ def test_the_downloads_are_what_the_library_gives_with_the_same_thresholds(page,
     facts = json.loads(Path(download.value.path()).read_text("utf-8"))
     assert facts["size"] == list(scene.size)
     assert facts["classes"] == expected.classes()
-    shown = page.text_content(".classes li:nth-child(1) .area")
+    shown = page.text_content(".classes [data-word='0'] .area")
     assert abs(float(shown.split()[0]) - 100 * facts["classes"][0]["area"]) <= 0.6
 
     with page.expect_download() as download:
@@ -185,20 +185,23 @@ def test_what_is_painted_is_the_label_map(page, scene):
     """The pixels of the page's class map, counted, are those of the library's."""
     ids = segment(scene, Vocabulary.parse(FIRST.words)).ids
     shares = np.bincount(ids.ravel(), minlength=3)[1:] / ids.size
-    shown = [float(text.split()[0]) for text in page.locator(".classes .area").all_text_contents()]
-    np.testing.assert_allclose(shown, 100 * shares, atol=0.51)
+    areas = {
+        int(row.get_attribute("data-word")): float(row.locator(".area").text_content().split()[0])
+        for row in page.locator(".classes li").all()
+    }
+    np.testing.assert_allclose([areas[k] for k in range(len(shares))], 100 * shares, atol=0.51)
 
 
 def test_a_background_word_wins_pixels_but_is_none(page):
     ask(page, "cup, -wooden table; wood")
-    assert page.text_content(".classes li:nth-child(2) .area") == ""
+    assert page.text_content(".classes [data-word='1'] .area") == ""
     assert "none of them" in page.text_content("[data-part=none]")
 
 
 def test_html_in_a_name_is_text(page):
     name = "<img src=x onerror=alert(1)><b>cat</b>"
     ask(page, f"{name}, wall")
-    assert page.locator(".classes li:nth-child(1) .label").text_content() == name
+    assert page.locator(".classes [data-word='0'] .label").text_content() == name
     assert page.locator(".explore img[src='x']").count() == 0
     page.hover(".explore .board canvas", position={"x": 300, "y": 300})
     page.wait_for_selector(".tip:not([hidden]) li")

@@ -49,8 +49,8 @@ def build(
     mimetypes.add_type("text/javascript", ".js")
     gr.set_static_paths([asset("web").resolve()])
     engine, nouns = Engine(backbone, head), Nouns()
-    explore = Explore(engine, nouns)
     api = ProjectApi(Project(project) if project is not None else None, engine, local)
+    explore = Explore(engine, nouns, api)
     with gr.Blocks(title="textseg", analytics_enabled=False, fill_width=True, delete_cache=(3600, DAY)) as blocks:
         page("shell", [explore.status], {"version": __version__, "project": project is not None})
         explore.component()

@@ -32,7 +32,7 @@ class Nouns:
         self.words = asset("words/nouns.txt").read_text("utf-8").split("\n")
         self.words = [word.strip() for word in self.words if word.strip()]
         self.done = 0
-        self._mapped: torch.Tensor | None = None
+        self._embedded: torch.Tensor | None = None
         self._ready = threading.Event()
 
     @property
@@ -51,27 +51,34 @@ class Nouns:
                 write_atomically(path, lambda file: np.save(file, embedded.numpy()))
             except OSError:
                 log.info("the embedded nouns could not be kept in %s", path.parent)
-        with torch.inference_mode():
-            self._mapped = model.head.text(embedded.to(model.device)).float()
+        self._embedded = embedded
         self.done = len(self.words)
         self._ready.set()
 
-    def suggest(self, scene: Scene, vocabulary: Vocabulary, n: int = 12) -> list[str]:
-        """The nouns that score best somewhere in the photo and are not asked yet, best first.
+    def _mapped(self, model: Model) -> torch.Tensor | None:
+        """(nouns, E) as the head of `model` sees them, on its device; None while they are still being embedded."""
+        if self._embedded is None:
+            return None
+        with torch.inference_mode():
+            return model.head.text(self._embedded.to(model.device)).float()
+
+    def suggest(self, scene: Scene, vocabulary: Vocabulary | None, n: int = 12) -> list[str]:
+        """The nouns that score best somewhere in the photo and are not asked yet, best first; None asks no word.
 
         A place is a 3 x 3 mean, so that no lucky cell decides; a noun close to an asked or a better one is left out.
         """
-        if self._mapped is None:
+        mapped = self._mapped(scene.model)
+        if mapped is None:
             return []
         peaks = []
-        for nouns in self._mapped.split(256):  # not all nouns' maps at a time
+        for nouns in mapped.split(256):  # not all nouns' maps at a time
             grid = torch.einsum("ehw,ke->khw", scene.embedding.float(), nouns)
             peaks.append(F.avg_pool2d(grid[None], 3, 1, 1, count_include_pad=False)[0].amax((1, 2)))
-        vectors = F.normalize(self._mapped, dim=1)
-        taken = F.normalize(scene.model.embed(vocabulary)[0].float(), dim=1)
+        vectors = F.normalize(mapped, dim=1)
+        taken = vectors[:0] if vocabulary is None else F.normalize(scene.model.embed(vocabulary)[0].float(), dim=1)
         found: list[str] = []
         for i in torch.cat(peaks).argsort(descending=True)[: 20 * n].tolist():
-            if float((taken @ vectors[i]).max()) > TOO_CLOSE:
+            if len(taken) and float((taken @ vectors[i]).max()) > TOO_CLOSE:
                 continue
             taken = torch.cat([taken, vectors[i : i + 1]])
             found.append(self.words[i])
@@ -81,11 +88,12 @@ class Nouns:
 
     def near(self, scene: Scene, x: float, y: float, n: int = 5) -> list[tuple[str, float]]:
         """The `n` nouns most similar to the photo at (x, y), each 0..1 across and down."""
-        if self._mapped is None:
+        mapped = self._mapped(scene.model)
+        if mapped is None:
             return []
-        at = torch.tensor([[[[2 * x - 1, 2 * y - 1]]]], dtype=torch.float32, device=self._mapped.device)
+        at = torch.tensor([[[[2 * x - 1, 2 * y - 1]]]], dtype=torch.float32, device=mapped.device)
         z = F.grid_sample(scene.embedding.float()[None], at, padding_mode="border", align_corners=False).flatten()
-        best = (self._mapped @ z).topk(n)
+        best = (mapped @ z).topk(n)
         return [(self.words[int(i)], float(s)) for s, i in zip(best.values, best.indices, strict=True)]
 
     def _embed_slowly(self, model: Model) -> torch.Tensor:

@@ -2,7 +2,7 @@
 
 import { Server } from "../shared/server.js";
 
-/** @typedef {{sample: string}|{file: File}} Source how a photo can be sent, and sent again */
+/** @typedef {{sample?: string, file?: File}} Source how a photo can be sent, and sent again */
 
 export class Connection {
   /** @param {Object<string, function(any): Promise<any>>} functions Gradio's, by name */
@@ -20,7 +20,8 @@ export class Connection {
 
   /** What `open` answered is the photo in hand from now on. */
   hold(opened, source) {
-    Object.assign(this, { token: opened.photo, source });
+    this.token = opened.photo;
+    this.source = source;
   }
 
   /** Call a server function about the photo in hand; one that the server has let go is sent again first. */

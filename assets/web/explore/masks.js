@@ -2,19 +2,21 @@
 
 import { h, icon } from "../shared/dom.js";
 import { LabelLayer } from "../canvas/layers.js";
-import { decimal } from "./why.js";
-import { percent } from "./words.js";
+import { decimal, percent, plural } from "../shared/numbers.js";
 
 const CHOSEN = ["", "#ffffff"];
 
 export class MaskView {
   /**
-   * @param {Object<string, HTMLElement>} part of the page
+   * @param {Object<string, any>} part of the page
    * @param {[number, number]} sure the confidence and the margin that a pseudo-label needs at first
    * @param {function(): void} redraw
    */
   constructor(part, [confidence, margin], redraw) {
-    Object.assign(this, { part, confidence, margin, redraw });
+    this.part = part;
+    this.confidence = confidence;
+    this.margin = margin;
+    this.redraw = redraw;
     this.sure = false; // show pseudo-labels, not all masks
     this.layer = new LabelLayer();
     this.chosenLayer = new LabelLayer();
@@ -50,7 +52,9 @@ export class MaskView {
    * @param {import("../canvas/payload.js").Word[]} words
    */
   set({ cells, masks }, words) {
-    Object.assign(this, { cells, masks, words });
+    this.cells = cells;
+    this.masks = masks;
+    this.words = words;
     /** The masks that hold each cell, from small to large. */
     this.holders = Array.from({ length: cells.count }, () => []);
     for (let k = masks.length - 1; k >= 0; k--) for (const cell of masks[k].cells) this.holders[cell].push(k);
@@ -69,18 +73,19 @@ export class MaskView {
 
   paint() {
     this.part["sure-value"].textContent = percent(this.confidence);
+    this.part.sure.setAttribute("aria-valuetext", percent(this.confidence));
     if (!this.loaded) return;
     const { ids, width, height } = this.cells;
     if (this.sure) {
       const labels = Uint16Array.from(this.holders, (holders) => this.labelOf(holders));
       const map = Uint16Array.from(ids, (cell) => labels[cell]);
       this.layer.set(map, width, height, ["", ...this.words.map((word) => word.colour)]);
-      const share = map.reduce((count, id) => count + (id > 0), 0) / map.length;
-      this.count(share ? `${percent(share)} labelled` : "No mask is this sure");
+      const share = map.reduce((count, id) => count + Number(id > 0), 0) / map.length;
+      this.count(share ? `${percent(share)} labelled` : "No mask is this confident");
     } else {
       const colours = this.holders.map(([smallest]) => this.masks[smallest]?.colour ?? "");
       this.layer.set(ids, width, height, colours);
-      this.count(this.masks.length ? `${this.masks.length} masks` : "No masks in this photo");
+      this.count(this.masks.length ? plural(this.masks.length, "mask") : "No masks in this photo");
     }
     this.redraw();
   }
@@ -173,8 +178,9 @@ export class MaskView {
       h(
         "p",
         { class: "hint" },
+        "Most likely ",
         h("b", {}, this.words[mask.word - 1].name),
-        `, ${percent(mask.confidence)} sure, ${percent(mask.margin)} before the next word. Click again for a larger mask.`,
+        `: confidence ${percent(mask.confidence)}, ${Math.round(100 * mask.margin)} points ahead of the next word. Click again for a larger mask.`,
       ),
     );
   }

@@ -8,7 +8,9 @@ const SIDE = 96;
 export class ContactSheet {
   /** @param {function(number): void} onselect is given the word's position */
   constructor(host, onselect) {
-    Object.assign(this, { host, onselect, cards: [] });
+    this.host = host;
+    this.onselect = onselect;
+    this.cards = [];
     // With hundreds of words only the cards that come into sight are drawn.
     this.seen = new IntersectionObserver(
       (entries) =>
@@ -20,13 +22,14 @@ export class ContactSheet {
   /**
    * @param {import("../canvas/payload.js").Answer} answer
    * @param {[number, number]} size the photo's
-   * @param {[number, number]} range similarities at the ends of the scale
+   * @param {number[]} order the words' positions as they are listed
    */
-  show({ words, grid }, size, range) {
-    this.seen.disconnect();
+  show({ words, grid }, size, order) {
+    this.clear();
     const scale = SIDE / size[1],
       width = Math.round(Math.min(Math.max(size[0] * scale, 40), 2.2 * SIDE));
-    Object.assign(this, { grid, range, width });
+    this.grid = grid;
+    this.width = width;
     this.cards = words.map((word, k) => {
       const canvas = h("canvas", { width, height: SIDE, "data-word": k });
       const most = grid.range(k)[1];
@@ -51,12 +54,19 @@ export class ContactSheet {
         ),
       );
     });
-    this.host.replaceChildren(...this.cards);
+    this.host.replaceChildren(...order.map((k) => this.cards[k]));
+  }
+
+  clear() {
+    this.seen.disconnect();
+    this.cards = [];
+    this.host.replaceChildren();
   }
 
   draw(canvas) {
     this.seen.unobserve(canvas);
-    const image = heatImage(this.grid, Number(canvas.dataset.word), this.width, SIDE, ...this.range);
+    const { grid } = this; // one scale for all words
+    const image = heatImage(grid, Number(canvas.dataset.word), this.width, SIDE, grid.low, grid.high);
     canvas.getContext("2d").putImageData(image, 0, 0);
   }
 

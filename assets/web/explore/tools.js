@@ -9,7 +9,8 @@ const STILL = 4; // a press that moves less than this is a click
 /** Look: hovering asks what is there, a click pins the point, dragging moves the photo. */
 export class LookTool {
   constructor({ onhover, onpin }) {
-    Object.assign(this, { onhover, onpin });
+    this.onhover = onhover;
+    this.onpin = onpin;
   }
 
   press(canvas, point) {

@@ -1,20 +1,30 @@
 /** What is at a point: the words by score, beside the pointer and in the panel. */
 
 import { h, icon } from "../shared/dom.js";
+import { decimal } from "../shared/numbers.js";
 
 const SHOWN = 5;
 
-/** Two decimals, with a real minus. */
-export const decimal = (value) => value.toFixed(2).replace("-", "−");
-
 /**
- * The words by falling score at (x, y), both 0..1 across the photo; at most five.
+ * The words by falling score at (x, y), both 0..1 across the photo; at most five, the best other word among them.
  * @param {import("../canvas/payload.js").Answer} answer
  */
-export function topWords({ words, grid }, x, y) {
-  return Array.from(grid.at(x, y), (score, k) => ({ word: words[k], score }))
-    .sort((a, b) => b.score - a.score)
-    .slice(0, SHOWN);
+export function topWords(answer, x, y) {
+  /** @type {{word: {name: string, colour: string, other?: boolean}, score: number}[]} */
+  const asked = Array.from(answer.grid.at(x, y), (score, k) => ({ word: answer.words[k], score }));
+  const other = otherWord(answer, x, y);
+  return [...asked, ...(other ? [other] : [])].sort((a, b) => b.score - a.score).slice(0, SHOWN);
+}
+
+/** The other word that scores best at (x, y), null where none competes. */
+export function otherWord({ rest, grid }, x, y) {
+  if (!rest) return null;
+  const row = Math.min(Math.floor(y * grid.rows), grid.rows - 1),
+    column = Math.min(Math.floor(x * grid.columns), grid.columns - 1),
+    cell = row * grid.columns + column;
+  /** @type {{name: string, colour: string, other?: boolean}} */
+  const word = { name: rest.names[rest.ids[cell]], colour: "var(--edge)", other: true };
+  return { word, score: grid.similarity(rest.score[cell]) };
 }
 
 /** The top words as a list of bars on the answer's scale. */
@@ -27,9 +37,9 @@ export function bars(answer, x, y) {
     ...topWords(answer, x, y).map(({ word, score }) =>
       h(
         "li",
-        { style: { "--class": word.colour } },
+        { class: word.other ? "other" : "", style: { "--class": word.colour } },
         h("span", { class: "swatch" }),
-        h("span", { class: "label" }, word.name),
+        h("span", { class: "label", title: word.other ? "Nobody asked for this word" : "" }, word.name),
         h("span", { class: "bar" }, h("i", { style: { width: width(score) } })),
         h("span", { class: "number" }, decimal(score)),
       ),

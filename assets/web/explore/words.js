@@ -1,108 +1,98 @@
-/** The words in hand as rows: colour, name, area, confidence, eye, threshold. */
+/** The words in hand as a person types them, and those that might be added. */
 
-import { h, icon } from "../shared/dom.js";
+import { debounce, h, icon } from "../shared/dom.js";
+import { percent } from "../shared/numbers.js";
 
-export class ClassList {
+const TYPING_PAUSE = 300; // milliseconds without a key before words are asked
+const AGAIN = 1500; // milliseconds between two looks at nouns that are still being read
+
+export class Words {
+  /** @param {import("./explore.js").Explore} page */
+  constructor(page) {
+    const { part } = page;
+    this.page = page;
+    this.part = part;
+    const askSoon = debounce(() => this.ask(), TYPING_PAUSE);
+    part.words.addEventListener("input", () => {
+      this.part.replaced.hidden = true;
+      askSoon();
+    });
+    part.words.addEventListener("change", askSoon.now);
+  }
+
+  get text() {
+    return this.part.words.value;
+  }
+
+  get blank() {
+    return !this.text.trim();
+  }
+
+  ask() {
+    this.page.ask();
+    this.page.photos.mark();
+  }
+
   /**
-   * @param {HTMLElement} list
-   * @param {{onselect: function(number), onhide: function(string), onlevel: function(string, number)}} listeners
-   *   class positions count from 0, names are the words'
+   * Other words come with a photo.
+   * @param {boolean} undoable offer to bring back what stood there
    */
-  constructor(list, listeners) {
-    this.list = list;
-    Object.assign(this, listeners);
-    this.rows = [];
-  }
-
-  /**
-   * Show the words of an answer.
-   * @param {import("../canvas/payload.js").Word[]} words
-   * @param {Map<string, number>} levels threshold score byte by name
-   * @param {Set<string>} hidden names
-   * @param {number} most greatest score byte worth offering
-   */
-  show(words, levels, hidden, most) {
-    this.rows = words.map((word, k) =>
-      this.row(word, k, levels.get(word.name) ?? 0, hidden.has(word.name), most),
+  replace(text, undoable) {
+    const before = this.text;
+    this.part.replaced.hidden = true;
+    this.part.suggestions.replaceChildren();
+    if (text === before) return;
+    const own = this.page.photos.ownWordsOf(before);
+    this.set(text);
+    if (!undoable || !before.trim() || (own && text)) return;
+    const undo = () => {
+      this.part.replaced.hidden = true;
+      this.set(before);
+      this.ask();
+      this.part.words.focus();
+    };
+    this.part.replaced.hidden = false;
+    this.part.replaced.replaceChildren(
+      h("span", {}, own ? "The sample’s words left with it." : "The sample brought its own words."),
+      h("button", { type: "button", class: "link", onclick: undo }, own ? "Bring them back" : "Back to mine"),
     );
-    this.list.replaceChildren(...this.rows.map((row) => row.element));
   }
 
-  row(word, k, level, hidden, most) {
-    const area = h("span", { class: "number area" }),
-      sure = h("span", { class: "number muted sure" });
-    const value = h("output", { class: "number" });
-    const eye = h("button", { type: "button", class: "plain eye", onclick: () => this.onhide(word.name) });
-    const slider = h("input", {
-      type: "range",
-      min: 0,
-      max: Math.max(most, level),
-      step: 1,
-      value: level,
-      "aria-label": `Threshold of ${word.name}`,
-      title: "Least similarity at which the word shows",
-    });
-    slider.addEventListener("input", () => {
-      value.textContent = threshold(slider.valueAsNumber);
-      this.onlevel(word.name, slider.valueAsNumber);
-    });
-    value.textContent = threshold(level);
-    const name = h(
-      "button",
-      {
-        type: "button",
-        class: "name",
-        "aria-pressed": "false",
-        title: [word.name, ...word.aliases].join("; "),
-        onclick: () => this.onselect(k),
-      },
-      h("span", { class: "label" }, word.name),
-      word.aliases.length ? h("span", { class: "aliases" }, word.aliases.join(", ")) : null,
+  set(text) {
+    this.part.words.value = text;
+    this.page.levels.clear();
+    this.page.hidden.clear();
+  }
+
+  /** Add words at the end. */
+  add(...words) {
+    this.part.words.value = words.reduce(withWord, this.text);
+    this.part.replaced.hidden = true;
+    this.ask();
+  }
+
+  /** Nouns that would suit the photo, for as long as `current` says so. */
+  async suggest(current) {
+    const reply = await this.page.connection.call("suggest", { words: this.text, head: this.page.head });
+    if (!current() || !reply.ok) return;
+    if (!reply.ready) {
+      const share = percent(reply.done / reply.all);
+      this.part.suggestions.replaceChildren(h("span", { class: "hint" }, `Suggestions follow; ${share} of the nouns are read`));
+      setTimeout(() => current() && this.suggest(current), AGAIN);
+      return;
+    }
+    const all = h("button", { type: "button", class: "link", onclick: () => this.add(...reply.words) }, "Ask all of these");
+    this.part.suggestions.replaceChildren(
+      ...reply.words.map((word) =>
+        h(
+          "button",
+          { type: "button", class: "suggestion", "aria-label": `Add ${word}`, onclick: () => this.add(word) },
+          icon("plus"),
+          word,
+        ),
+      ),
+      ...(this.blank && reply.words.length ? [all] : []),
     );
-    const element = h(
-      "li",
-      { style: { "--class": word.colour }, class: word.background ? "background" : "" },
-      h("span", {
-        class: "swatch",
-        title: word.background ? "Background word: wins pixels, shown as none" : "",
-      }),
-      name,
-      area,
-      sure,
-      eye,
-      h("label", { class: "slider threshold" }, slider, value),
-    );
-    const row = { element, name, area, sure, eye, word };
-    this.setHidden(row, hidden);
-    return row;
-  }
-
-  /** Areas (0..1) and confidences by class id. */
-  measure({ area, confidence }) {
-    this.rows.forEach((row, k) => {
-      row.area.textContent = row.word.background ? "" : percent(area[k + 1]);
-      row.sure.textContent = area[k + 1] ? confidence[k + 1].toFixed(2) : "–";
-      row.element.classList.toggle("absent", !area[k + 1]);
-    });
-  }
-
-  /** Mark the word whose heat map is shown; -1 for none. */
-  select(k) {
-    this.rows.forEach((row, at) => {
-      row.name.setAttribute("aria-pressed", String(at === k));
-      row.element.classList.toggle("selected", at === k);
-    });
-  }
-
-  hide(names) {
-    this.rows.forEach((row) => this.setHidden(row, names.has(row.word.name)));
-  }
-
-  setHidden(row, hidden) {
-    row.element.classList.toggle("off", hidden);
-    row.eye.replaceChildren(icon(hidden ? "hidden" : "eye"));
-    row.eye.setAttribute("aria-label", `Show ${row.word.name}`);
-    row.eye.setAttribute("aria-pressed", String(!hidden));
   }
 }
 
@@ -111,6 +101,3 @@ export function withWord(text, word) {
   const trimmed = text.replace(/[\s,，、]+$/, "");
   return trimmed ? `${trimmed}, ${word}` : word;
 }
-
-export const percent = (share) => `${(100 * share).toFixed(share > 0 && share < 0.0995 ? 1 : 0)} %`;
-const threshold = (level) => (level ? `≥ ${(level / 255).toFixed(2)}` : "any");

@@ -13,10 +13,11 @@ from gradio.data_classes import DataWithFiles
 
 from textseg import images, refine
 from textseg.errors import PhotoError
-from textseg.model import partition
+from textseg.model import Scene, partition
 from textseg.pseudolabel import CONFIDENCE, MARGIN, label_regions
 from textseg.segmentation import BY
 from textseg.vocabulary import template_names
+from textseg.web.api.project import ProjectApi
 from textseg.web.api.question import OptionError, Question
 from textseg.web.api.segment import facts
 from textseg.web.engine import Engine
@@ -28,15 +29,25 @@ from textseg.web.samples import SAMPLES, Sample
 
 MAX_FILE_MB = 64
 ASKED = frozenset({"by", "refine", "templates", "granularity", "colours"})
-METHODS = {"pixel": "Pixels", "unit": "Semantic units", "slic": "Superpixels (SLIC)", "proposal": "Mask proposals"}
+METHODS = {"pixel": "Pixels", "unit": "Semantic units", "slic": "Superpixels (SLIC)", "proposal": "Masks"}
+TEMPLATES = {
+    "plain": "The word alone",
+    "photo": "“a photo of a …”",
+    "scene": "3 sentences",
+    "simple": "7 sentences of CLIP",
+    "imagenet": "80 sentences of CLIP",
+}
 PARTITIONS = ("unit", "slic", "region")
 
 
 class Explore:
-    """The server side of the page. Its functions take one message (a dict from a stranger) and give one dict."""
+    """The server side of the page. Its functions take one message (a dict from a stranger) and give one dict.
 
-    def __init__(self, engine: Engine, nouns: Nouns) -> None:
-        self.engine, self.nouns, self.photos = engine, nouns, Photos()
+    A message about a photo may name the head that answers: `"head": "project"`.
+    """
+
+    def __init__(self, engine: Engine, nouns: Nouns, api: ProjectApi) -> None:
+        self.engine, self.nouns, self.api, self.photos = engine, nouns, api, Photos()
 
     def component(self) -> gr.HTML:
         """The page as a Gradio component."""
@@ -46,11 +57,14 @@ class Explore:
             "max_file_mb": MAX_FILE_MB,
             "sure": [CONFIDENCE, MARGIN],
             "methods": [[name, METHODS.get(name, name)] for name in BY],
-            "refinements": [["", "Best for the method"], *([name, name] for name in refine.names())],
-            "templates": [["", "The model's own"], *([name, name] for name in template_names())],
+            "refinements": [
+                ["", "Best for the method"],
+                *([name, refine.facts(name).title or name] for name in refine.names()),
+            ],
+            "templates": [["", "The model's own"], *([name, TEMPLATES.get(name, name)] for name in template_names())],
         }
         asked = [self.answer, self.partition, self.masks, self.suggest, self.near]
-        return page("explore", [self.open, *asked, self.download, self.status], given)
+        return page("explore", [self.open, self.heads, *asked, self.download, self.status], given)
 
     def open(self, message: Any) -> dict[str, Any]:
         """Take a photo in: `{"sample": name}`, or a multipart message with one file."""
@@ -73,12 +87,20 @@ class Explore:
             "seconds": None if self.engine.has_scene(photo) else self.engine.status()["encode_seconds"],
         }
 
+    def heads(self, message: Any) -> dict[str, Any]:
+        """The heads that may answer, as `value` of the field `head` and `name`: the program's, and the project's."""
+        heads = [{"value": "", "name": "The program’s head"}]
+        active = None if self.api.key is None else self.api.project.heads.active()
+        if active is not None:
+            heads.append({"value": "project", "name": f"Head {active.id} of {self.api.project.name}"})
+        return {"heads": heads}
+
     def answer(self, message: Any) -> dict[str, Any]:
         """`{"photo", "words", "options"}` -> an answer; its format is in `textseg.web.rpc.pictures`."""
         photo, question = self._asked(message, ASKED)
         vocabulary = question.vocabulary  # words that cannot be used are refused before anything is encoded
         began = time.monotonic()
-        scene = self.engine.scene(photo)
+        scene = self._scene(message, photo)
         encoded = time.monotonic()
         labels = question.ask(scene)
         answer = pictures.answer(scene, vocabulary, labels, question.templates)
@@ -90,9 +112,9 @@ class Explore:
         fields = _fields(message)
         kind = fields.get("kind", "unit")
         if kind not in PARTITIONS:
-            raise OptionError(f"A photo is parted by {', '.join(PARTITIONS)}.")
+            raise OptionError(f"A photo is split into one of {', '.join(PARTITIONS)}.")
         question = Question.read("", {"granularity": fields.get("granularity", 0.5)}, frozenset({"granularity"}))
-        scene = self.engine.scene(self._photo(fields))
+        scene = self._scene(fields, self._photo(fields))
         granularity = question.granularity
         if kind == "unit":
             width, height = images.limit(scene.photo, partition.WORKING_SIDE).size
@@ -107,15 +129,19 @@ class Explore:
         """`{"photo", "words", "options"}` -> every mask of the photo with its words; see `textseg.web.rpc.pictures`."""
         photo, question = self._asked(message, ASKED)
         vocabulary = question.vocabulary
-        scene = self.engine.scene(photo)
+        scene = self._scene(message, photo)
         return pictures.masks(label_regions(scene, vocabulary, templates=question.templates or None))
 
     def suggest(self, message: Any) -> dict[str, Any]:
-        """`{"photo", "words"}` -> nouns worth asking; `ready` is false while the list is still being embedded."""
+        """`{"photo", "words"}` (which may be blank) -> nouns worth asking.
+
+        `ready` is false while the list is still being embedded.
+        """
         photo, question = self._asked(message, frozenset())
         if not self.nouns.ready:
             return {"ready": False, "done": self.nouns.done, "all": len(self.nouns.words)}
-        return {"ready": True, "words": self.nouns.suggest(self.engine.scene(photo), question.vocabulary)}
+        vocabulary = question.vocabulary if question.words.strip() else None
+        return {"ready": True, "words": self.nouns.suggest(self._scene(message, photo), vocabulary)}
 
     def near(self, message: Any) -> dict[str, Any]:
         """`{"photo", "x", "y"}` (0..1 across and down) -> the nearest nouns there."""
@@ -123,7 +149,8 @@ class Explore:
         x, y = fields.get("x"), fields.get("y")
         if not all(isinstance(v, (int, float)) and 0 <= v <= 1 for v in (x, y)):
             raise OptionError("A point needs x and y from 0 to 1.")
-        near = self.nouns.near(self.engine.scene(self._photo(fields)), float(x), float(y))  # type: ignore[arg-type]
+        scene = self._scene(fields, self._photo(fields))
+        near = self.nouns.near(scene, float(x), float(y))  # type: ignore[arg-type]
         return {"words": [[word, round(score, 4)] for word, score in near]}
 
     def download(self, message: Any) -> dict[str, Any]:
@@ -138,7 +165,7 @@ class Explore:
         thresholds = {name: pictures.threshold_of(level) for name, level in levels.items()}
         fields["options"] = {**(fields.get("options") or {}), "thresholds": thresholds}
         photo, question = self._asked(fields, ASKED | {"thresholds"})
-        scene = self.engine.scene(photo)
+        scene = self._scene(fields, photo)
         labels = question.ask(scene)
         stem = Path(photo.name).stem or "photo"
         what = fields.get("what")
@@ -160,6 +187,12 @@ class Explore:
 
     def _photo(self, fields: dict[str, Any]) -> Photo:
         return self.photos.get(str(fields.get("photo")))
+
+    def _scene(self, message: Any, photo: Photo) -> Scene:
+        """The scene of a photo by the head that the message names: `"project"`, or without one the program's."""
+        if _fields(message).get("head") != "project":
+            return self.engine.scene(photo)
+        return self.engine.scene(photo, model=self.api.model())
 
     def _asked(self, message: Any, allowed: frozenset[str]) -> tuple[Photo, Question]:
         fields = _fields(message)

@@ -1,0 +1,138 @@
+/** The words in hand as rows: colour, name, area, confidence, eye, threshold. */
+
+import { h, icon } from "../shared/dom.js";
+import { percent } from "../shared/numbers.js";
+
+export class ClassList {
+  /**
+   * @param {HTMLElement} list
+   * @param {Object} listeners class positions count from 0, names are the words'
+   * @param {function(number): void} listeners.onselect
+   * @param {function(string): void} listeners.onhide
+   * @param {function(string, number): void} listeners.onlevel
+   */
+  constructor(list, { onselect, onhide, onlevel }) {
+    this.list = list;
+    this.onselect = onselect;
+    this.onhide = onhide;
+    this.onlevel = onlevel;
+    this.rows = [];
+  }
+
+  /**
+   * Show the words of an answer.
+   * @param {import("../canvas/payload.js").Word[]} words
+   * @param {Map<string, number>} levels threshold score byte by name
+   * @param {Set<string>} hidden names
+   * @param {number} most greatest score byte worth offering
+   */
+  show(words, levels, hidden, most) {
+    this.rows = words.map((word, k) =>
+      this.row(word, k, levels.get(word.name) ?? 0, hidden.has(word.name), most),
+    );
+    this.list.replaceChildren(...this.rows.map((row) => row.element));
+  }
+
+  row(word, k, level, hidden, most) {
+    const area = h("span", { class: "number area" }),
+      sure = h("span", { class: "number muted sure" });
+    const value = h("output", { class: "number" });
+    const eye = h("button", { type: "button", class: "plain eye", onclick: () => this.onhide(word.name) });
+    const slider = h("input", {
+      type: "range",
+      min: 0,
+      max: Math.max(most, level),
+      step: 1,
+      value: level,
+      "aria-label": `Threshold of ${word.name}`,
+      title: "Least similarity at which the word shows",
+    });
+    const tell = () => {
+      value.textContent = shownLevel(slider.valueAsNumber);
+      slider.setAttribute("aria-valuetext", slider.valueAsNumber ? value.textContent : "no threshold");
+    };
+    slider.addEventListener("input", () => {
+      tell();
+      this.onlevel(word.name, slider.valueAsNumber);
+    });
+    tell();
+    const threshold = h("label", { class: "slider threshold" }, slider, value);
+    const absence = h("p", { class: "absence hint", hidden: true });
+    const name = h(
+      "button",
+      {
+        type: "button",
+        class: "name",
+        "aria-pressed": "false",
+        title: [word.name, ...word.aliases].join("; "),
+        onclick: () => this.onselect(k),
+      },
+      h("span", { class: "label" }, word.name),
+      word.aliases.length ? h("span", { class: "aliases" }, word.aliases.join(", ")) : null,
+    );
+    const element = h(
+      "li",
+      { "data-word": k, style: { "--class": word.colour }, class: word.background ? "background" : "" },
+      h("span", {
+        class: "swatch",
+        title: word.background ? "Background word: wins pixels, shown as none" : "",
+      }),
+      name,
+      area,
+      sure,
+      eye,
+      threshold,
+      absence,
+    );
+    const row = { element, name, area, sure, eye, threshold, absence, slider, word };
+    this.setHidden(row, hidden);
+    return row;
+  }
+
+  /** Areas (0..1) and confidences by class id. */
+  measure({ area, confidence }) {
+    this.rows.forEach((row, k) => {
+      row.area.textContent = row.word.background ? "" : percent(area[k + 1]);
+      row.sure.textContent = area[k + 1] ? percent(confidence[k + 1]) : "–";
+      row.element.classList.toggle("absent", !area[k + 1]);
+      // A word that its own threshold hides keeps the slider that brings it back.
+      const { presence } = row.word,
+        missing = presence != null && !area[k + 1] && !row.slider.valueAsNumber;
+      row.threshold.hidden = missing;
+      row.absence.hidden = !missing;
+      if (missing) row.absence.textContent = `Not found: ${percent(presence)} likely to be in the photo`;
+    });
+  }
+
+  /**
+   * Put the words that cover most first; equal ones stay as they were typed.
+   * @param {number[]} area by class id
+   * @returns {number[]} the words' positions as they are listed
+   */
+  sort(area) {
+    const order = this.rows.map((_, k) => k).sort((a, b) => area[b + 1] - area[a + 1]);
+    this.list.append(...order.map((k) => this.rows[k].element));
+    return order;
+  }
+
+  /** Mark the word whose heat map is shown; -1 for none. */
+  select(k) {
+    this.rows.forEach((row, at) => {
+      row.name.setAttribute("aria-pressed", String(at === k));
+      row.element.classList.toggle("selected", at === k);
+    });
+  }
+
+  hide(names) {
+    this.rows.forEach((row) => this.setHidden(row, names.has(row.word.name)));
+  }
+
+  setHidden(row, hidden) {
+    row.element.classList.toggle("off", hidden);
+    row.eye.replaceChildren(icon(hidden ? "hidden" : "eye"));
+    row.eye.setAttribute("aria-label", `Show ${row.word.name}`);
+    row.eye.setAttribute("aria-pressed", String(!hidden));
+  }
+}
+
+const shownLevel = (level) => (level ? `≥ ${(level / 255).toFixed(2)}` : "off");

@@ -1,0 +1,68 @@
+/** How the words are answered: by what, with which edges, prompts and head; and what that took. */
+
+import { h } from "../shared/dom.js";
+
+const MENUS = { by: "methods", refine: "refinements", templates: "templates" };
+
+export class Method {
+  /** @param {import("./explore.js").Explore} page */
+  constructor(page) {
+    const { part, given } = page;
+    this.page = page;
+    this.part = part;
+    for (const [name, list] of Object.entries(MENUS)) {
+      part[name].append(...given[list].map(([value, text]) => h("option", { value }, text)));
+      part[name].addEventListener("change", () => page.ask());
+    }
+    part["only-field"].hidden = !given.others;
+    part.only.addEventListener("change", () => page.ask());
+    part.head.addEventListener("change", () => page.changeHead());
+  }
+
+  get head() {
+    return this.part.head.value || null;
+  }
+
+  /** The heads that may answer; the one of the project is taken when it comes, and let go when it is gone. */
+  async loadHeads() {
+    const reply = await this.page.connection.server.call("heads");
+    if (!reply.ok) return;
+    const before = JSON.stringify(this.heads ?? []),
+      { head } = this.part;
+    if (JSON.stringify(reply.heads) === before) return;
+    this.heads = reply.heads;
+    const kept = head.value;
+    head.replaceChildren(...reply.heads.map(({ value, name }) => h("option", { value }, name)));
+    head.value = reply.heads.at(-1).value;
+    this.part["head-field"].hidden = reply.heads.length < 2;
+    if (head.value !== kept) this.page.changeHead();
+    else this.tell();
+  }
+
+  options() {
+    const { by, refine, templates } = this.part;
+    const fine = ["unit", "slic"].includes(by.value);
+    return {
+      by: by.value,
+      refine: refine.value,
+      templates: templates.value,
+      ...(this.part.only.checked ? { others: "none" } : {}),
+      ...(fine ? { granularity: this.page.units.granularity } : {}),
+    };
+  }
+
+  /** What answered, beside the folded form. */
+  tell() {
+    const { by, head } = this.part;
+    const named = head.options.length > 1 ? `, ${head.selectedOptions[0].text}` : "";
+    this.part["method-line"].textContent = by.selectedOptions[0].text + named;
+  }
+
+  /** @param {{encode: number, answer: number}} seconds */
+  timing({ encode, answer }) {
+    this.part.timing.textContent =
+      (encode > 0.01 ? `Encoded in ${encode.toFixed(2)} s, answered in ` : "Already encoded; answered in ") +
+      `${answer.toFixed(2)} s.`;
+    this.tell();
+  }
+}
