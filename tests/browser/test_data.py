@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.browser.conftest import serving_tiny
+from tests.browser.conftest import Held, serving_tiny
 from tests.label_maps import awkward_map, make_project, put
 from tests.tiny import noise_photo
 from textseg.project import Project
+from textseg.vocabulary import Word
 
 SIZE = (120, 80)
 
@@ -151,3 +152,57 @@ def test_an_export_goes_to_a_folder_of_this_computer(served, open_data, tmp_path
     page.fill("[data-part=import-place]", str(tmp_path / "out"))
     page.click("[data-part=import-check]")
     assert "does not exist" in outcome(page, "import")
+
+
+def ticked(page) -> list[str]:
+    return page.eval_on_selector_all("[data-part=export-classes] input:checked", "all => all.map((one) => one.value)")
+
+
+def test_a_class_that_came_in_meanwhile_is_exported_and_one_that_was_unticked_is_not(served, open_data):
+    page, (_, project) = open_data(), served
+    page.click("[data-part=export-box] summary")
+    page.uncheck("[data-part=export-classes] input[value=sofa]")
+    project.add_class(Word("lamp"))
+    page.click(".shell a[href='#explore']")
+    page.click(".shell a[href='#data']")
+    page.wait_for_selector("[data-part=classes] tr:has-text('lamp')")
+    assert ticked(page) == ["cat", "lamp"]
+    page.click("[data-part=export-check]")
+    assert "2 classes" in outcome(page, "export")
+
+
+def test_the_choices_of_a_format_are_drawn_from_what_it_offers(served, open_data):
+    page = open_data()
+    assert page.locator("[data-option=polygons]").count() == 1
+    page.click(".format-list label:has-text('Hugging Face')")
+    assert page.locator("[data-part=export-options] [data-option]").count() == 0
+    page.click("[data-part=import-box] summary")
+    assert page.locator("[data-option=background]").count() == 0
+    page.select_option("[data-part=import-format]", "voc")
+    assert page.get_attribute("[data-option=background]", "placeholder") == "unlabelled"
+
+
+def test_an_overview_that_comes_late_does_not_replace_a_newer_one(served, open_data):
+    page, (_, project) = open_data(), served
+    held = Held(page, "overview")
+    page.click(".shell a[href='#explore']")
+    page.click(".shell a[href='#data']")
+    held.wait()
+    late = held.routes[0].fetch()
+    project.add_class(Word("lamp"))
+    held.holding = False
+    page.click(".shell a[href='#explore']")
+    page.click(".shell a[href='#data']")
+    page.wait_for_selector("[data-part=classes] tr:has-text('lamp')")
+    held.routes[0].fulfill(response=late)
+    page.evaluate("() => new Promise((done) => setTimeout(done, 50))")
+    assert page.locator("[data-part=classes] tr:has-text('lamp')").count() == 1
+
+
+def test_the_header_names_what_the_page_in_front_has_in_hand(served, open_data):
+    page = open_data()
+    assert page.text_content(".in-hand").strip() == "p"
+    page.click(".shell a[href='#explore']")
+    page.wait_for_function("document.querySelector('.in-hand').textContent.includes('×')")
+    page.click(".shell a[href='#data']")
+    page.wait_for_function("document.querySelector('.in-hand').textContent.trim() === 'p'")

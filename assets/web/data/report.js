@@ -1,11 +1,12 @@
 /** What an import, an export or added photos came to, as a few lines with the long lists folded. */
 
 import { h, icon } from "../shared/dom.js";
+import { bytes, plural } from "../shared/numbers.js";
 
 const FIRST = 200; // entries of a list that are shown
 
 /**
- * @param {{add?: any, import?: any, export?: any, download?: {path: string, name: string, bytes: number}}} report
+ * @param {any} report of what was asked: `add`, `import`, or `export` with the `download` to fetch
  * @returns {HTMLElement}
  */
 export function reportOf(report) {
@@ -15,9 +16,9 @@ export function reportOf(report) {
 
 function added({ added, duplicates, failed, stopped }) {
   return [
-    headline(added.length > 0, `${stopped ? "Stopped: " : ""}${count(added.length, "photo")} added`),
-    fold(`${count(duplicates.length, "photo")} in the project already`, duplicates.map(pair(" is "))),
-    fold(`${count(failed.length, "file")} not taken in`, failed.map(pair(": ")), true),
+    headline(added.length > 0, `${stopped ? "Stopped: " : ""}${plural(added.length, "photo")} added`),
+    fold(`${plural(duplicates.length, "photo")} in the project already`, duplicates.map(pair(" is "))),
+    fold(`${plural(failed.length, "file")} not taken in`, failed.map(pair(": ")), true),
   ];
 }
 
@@ -35,12 +36,12 @@ function imported(report) {
       fact(report.changed_pixels, dry ? "pixels would change" : "pixels changed"),
       report.kept.length ? fact(report.kept.length, "photos keep their labels") : null,
     ),
-    fold(`${count(report.classes_added.length, "class", "classes")} ${dry ? "would be added" : "added"}`, report.classes_added, true),
+    fold(`${plural(report.classes_added.length, "class", "classes")} ${dry ? "would be added" : "added"}`, report.classes_added, true),
     fold(
-      `${count(Object.keys(report.classes_matched).length, "class", "classes")} recognised`,
+      `${plural(Object.keys(report.classes_matched).length, "class", "classes")} recognised`,
       Object.entries(report.classes_matched).map(([theirs, mine]) => (theirs === mine ? mine : `${theirs} is ${mine}`)),
     ),
-    fold(`${count(report.duplicates.length, "duplicate photo")}`, report.duplicates.map(pair(" is "))),
+    fold(`${plural(report.duplicates.length, "duplicate photo")}`, report.duplicates.map(pair(" is "))),
     notes(report.notes),
   ];
 }
@@ -65,12 +66,12 @@ function exported({ export: report, download }) {
             "a",
             { class: "button", href: `gradio_api/file=${download.path}`, download: download.name },
             icon("download"),
-            `Download ${size(download.bytes)}`,
+            `Download ${bytes(download.bytes)}`,
           ),
         )
       : !dry && h("p", {}, "In ", h("code", {}, report.out)),
-    fold(`${count(report.skipped.length, "photo")} left out`, report.skipped.map(pair(": ")), true),
-    fold(`${count(report.renamed.length, "photo")} under another name`, report.renamed.map(pair(" → "))),
+    fold(`${plural(report.skipped.length, "photo")} left out`, report.skipped.map(pair(": ")), true),
+    fold(`${plural(report.renamed.length, "photo")} under another name`, report.renamed.map(pair(" → "))),
     notes(report.notes),
     h("p", { class: "hint" }, `This format cannot hold ${report.loses.join(", ")}.`),
   ];
@@ -79,7 +80,6 @@ function exported({ export: report, download }) {
 const headline = (good, text) => h("p", { class: good ? "good" : "partly" }, icon(good ? "check" : "warning"), h("b", {}, text));
 const fact = (number, what) => h("li", {}, h("b", { class: "number" }, number.toLocaleString("en")), ` ${what}`);
 const pair = (between) => (both) => both.join(between);
-const count = (number, one, many = `${one}s`) => `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
 const notes = (sentences) => sentences.length && h("ul", { class: "notes" }, ...sentences.map((text) => h("li", {}, text)));
 
 /** A list behind its title; nothing when it is empty. */
@@ -92,15 +92,4 @@ function fold(title, entries, open = false) {
     h("summary", {}, title),
     h("ul", {}, ...entries.slice(0, FIRST).map((text) => h("li", {}, text)), more > 0 ? h("li", {}, `… and ${more} more`) : null),
   );
-}
-
-/** Bytes as a person reads them. */
-export function size(bytes) {
-  const units = ["bytes", "KB", "MB", "GB"];
-  let k = 0;
-  while (bytes >= 1000 && k < units.length - 1) {
-    bytes /= 1000;
-    k += 1;
-  }
-  return `${bytes < 10 && k ? bytes.toFixed(1) : Math.round(bytes)} ${units[k]}`;
 }
