@@ -7,7 +7,7 @@ import axe_playwright_python
 import numpy as np
 import pytest
 
-from tests.browser.conftest import serving_tiny
+from tests.browser.conftest import CALLS, serving_tiny
 from tests.label_maps import awkward_map, make_project, put
 
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text("utf-8")
@@ -84,3 +84,44 @@ def test_a_page_without_a_project_has_no_violation(without_project, visit, page_
     page = visit(without_project, page_name, 1024)
     page.wait_for_selector(f"#{page_name}-page .empty-page:visible")
     assert unexpected(page, page_name) == []
+
+
+def faded(page) -> None:
+    """The answer in hand is being replaced."""
+    page.route(CALLS, lambda route: None)
+    page.evaluate("document.querySelector('.explore').classList.add('stale')")
+
+
+def masks(page) -> None:
+    page.click("[data-view=masks]")
+    page.click("[data-kind=sure]")
+    page.wait_for_selector("[data-part=sure-field]:visible")
+
+
+def heat(page) -> None:
+    page.click(".classes li:nth-child(1) .name")
+    page.wait_for_selector("[data-part=scale]:visible")
+
+
+def pinned(page) -> None:
+    page.locator(".explore .board canvas").first.click()
+    page.wait_for_selector("[data-part=why] .bars li")
+    page.click("[data-part=method] summary")
+
+
+def keys(page) -> None:
+    page.click(".explore [data-part=keys]")
+    page.wait_for_selector("dialog[open]")
+
+
+def model(page) -> None:
+    page.click(".chip")
+    page.wait_for_selector("[data-part=panel]:visible")
+
+
+@pytest.mark.parametrize("state", [faded, masks, heat, pinned, keys, model])
+def test_what_opens_on_explore_has_no_violation(with_project, visit, state):
+    page = visit(with_project, "explore", 1024)
+    page.wait_for_selector(READY["explore"])
+    state(page)
+    assert unexpected(page, "explore") == []

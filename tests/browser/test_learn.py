@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.conftest import serving_tiny
+from tests.browser.conftest import Held, serving_tiny
 from tests.tiny_learning import SETTINGS, draw_halves, make_project
 from textseg.project import Project
 from trainer import learning
@@ -145,3 +145,28 @@ def test_the_page_is_found_between_label_and_data(open_learn):
     page = open_learn()
     assert page.locator(".segments a").all_text_contents() == ["Explore", "Label", "Learn", "Data"]
     assert page.get_attribute(".segments a[href='#learn']", "aria-current") == "page"
+
+
+def test_a_comparison_that_comes_late_does_not_replace_a_newer_one(served, open_learn):
+    _, project = served
+    if project.heads.active() is None:
+        pytest.skip("needs the head of the first journey")
+    page = open_learn()
+    page.wait_for_selector(".compare:not([hidden])")
+    held = Held(page, "compare")
+    options = page.eval_on_selector_all(".learn select[data-part=photo] option", "all => all.map((one) => one.value)")
+    page.select_option(".learn select[data-part=photo]", options[-1])
+    held.wait()
+    late = held.routes[0].fetch()
+    held.holding = False
+    page.select_option(".learn select[data-part=photo]", options[1])
+    page.wait_for_function("document.querySelector('[data-part=changed]').textContent.includes('pixels changed')")
+    held.routes[0].fulfill(response=late)
+    page.evaluate("() => new Promise((done) => setTimeout(done, 100))")
+    assert page.input_value(".learn select[data-part=photo]") == options[1]
+
+
+def test_at_1024_pixels_train_is_in_view(open_learn):
+    page = open_learn(viewport={"width": 1024, "height": 768})
+    box = page.locator("[data-part=train]").bounding_box()
+    assert box["y"] + box["height"] < 768

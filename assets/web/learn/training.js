@@ -1,0 +1,106 @@
+/** A training: begin it, see how far it is and how long it will take, stop it. */
+
+import { h } from "../shared/dom.js";
+import { duration } from "../shared/numbers.js";
+
+const PACE = 20; // looks by which the time left is judged
+const ENDS = { done: "Done.", cancelled: "Cancelled.", failed: "Failed.", killed: "Ended unexpectedly." };
+const HINT =
+  "Takes seconds to a few minutes; you can go on labelling, or close this page. " +
+  "With “Keep learning” each photo that you mark as done begins one by itself.";
+
+export class Training {
+  /** @param {import("./learn.js").LearnPage} page */
+  constructor(page) {
+    const { part } = page;
+    this.page = page;
+    this.part = part;
+    this.running = null; // the training that is watched
+    this.able = false; // whether there is something to learn from
+    this.looks = []; // [seconds, share done] of the one that runs, newest last
+    part.train.addEventListener("click", () => this.begin());
+    part.cancel.addEventListener("click", () => this.cancel());
+    part.keep.addEventListener("change", () => this.keep());
+  }
+
+  enable(able = this.able) {
+    this.able = able;
+    this.part.train.disabled = this.running !== null || !able;
+    this.part.cancel.hidden = this.running === null;
+  }
+
+  async begin() {
+    this.part.train.disabled = true;
+    this.part.doing.textContent = "Starting";
+    const answer = await this.page.call("train");
+    if (answer.late) return;
+    if (answer.ok) return this.page.look();
+    this.page.problem(answer.error);
+    this.enable();
+  }
+
+  async cancel() {
+    this.part.cancel.disabled = true;
+    const answer = await this.page.call("cancel", { training: this.running });
+    this.part.cancel.disabled = false;
+    if (answer.late) return;
+    this.part.doing.textContent = answer.ok ? "Stopping at the next step" : answer.error;
+  }
+
+  async keep() {
+    const { keep } = this.part;
+    const answer = await this.page.call("keep", { on: keep.checked });
+    if (answer.ok || answer.late) return;
+    keep.checked = !keep.checked;
+    this.page.problem(answer.error);
+  }
+
+  /** @param {Object|null} training the newest, as the server tells it */
+  show(training) {
+    const { part } = this;
+    const running = training?.state === "running";
+    if (this.running !== training?.id) this.looks = [];
+    this.running = running ? training.id : null;
+    this.enable();
+    part.progress.hidden = !running;
+    part.doing.className = !training ? "hint" : training.problem ? "problem-text" : "";
+    part.took.textContent = !training ? "" : running ? this.left(training) : `took ${duration(training.seconds)}`;
+    if (!training) return (part.doing.textContent = HINT);
+    part.doing.textContent = running ? training.doing : (training.problem ?? ENDS[training.state]);
+    part.progress.firstElementChild.style.width = `${100 * training.done}%`;
+    part.progress.setAttribute("aria-valuenow", String(Math.round(100 * training.done)));
+    part.log.replaceChildren(...training.log.map((line) => h("li", {}, short(line))));
+    this.curve(training.curve);
+  }
+
+  /** How long it has run, and by its pace of late how long it will. */
+  left({ seconds, done }) {
+    this.looks = [...this.looks.slice(1 - PACE), [seconds, done]];
+    const [[then, had]] = this.looks;
+    const ran = `${Math.round(seconds)} s`;
+    if (done - had < 0.01) return ran;
+    return `${ran}, about ${duration(((1 - done) * (seconds - then)) / (done - had))} left`;
+  }
+
+  /** The loss by step, with its first and last value. */
+  curve(points) {
+    const { curve } = this.part;
+    curve.toggleAttribute("hidden", points.length < 2);
+    if (points.length < 2) return;
+    const steps = points.map(([step]) => step),
+      losses = points.map(([, loss]) => loss);
+    const [last, top, low] = [Math.max(...steps), Math.max(...losses), Math.min(...losses, 0)];
+    const x = (step) => 8 + (264 * step) / last,
+      y = (loss) => 106 - (92 * (loss - low)) / (top - low || 1);
+    const path = points.map(([step, loss], i) => `${i ? "L" : "M"}${x(step).toFixed(1)} ${y(loss).toFixed(1)}`).join("");
+    const end = points[points.length - 1];
+    curve.innerHTML =
+      `<path class="axis" d="M8 8V106H272"/><path class="loss" d="${path}"/><circle cx="${x(end[0])}" cy="${y(end[1])}" r="3"/>` +
+      `<text x="278" y="${y(end[1]) + 4}">${end[1].toFixed(2)}</text><text x="14" y="16">loss ${losses[0].toFixed(2)}</text>` +
+      `<text x="272" y="118" text-anchor="end">step ${end[0]}</text>`;
+    curve.setAttribute("aria-label", `Loss from ${losses[0].toFixed(2)} to ${end[1].toFixed(2)} at step ${end[0]}`);
+  }
+}
+
+/** A line of the log without the folders of a head's file. */
+const short = (line) => line.replace(/^\S*[\\/]([^\\/]+\.safetensors)/, "$1");
