@@ -156,8 +156,8 @@ def client(source):
     import gradio as gr
     from gradio_client import Client
 
+    from textseg.web.api.export import add_export
     from textseg.web.api.project import ProjectApi
-    from textseg.web.pages.data import add_export
 
     with gr.Blocks(analytics_enabled=False) as blocks:
         add_export(ProjectApi(Project(source / "p"), None))

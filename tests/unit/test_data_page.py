@@ -12,8 +12,9 @@ from tests.tiny import noise_photo
 from textseg import images
 from textseg.errors import DatasetError, FormatError, ProjectError, TextsegError
 from textseg.project import Project
+from textseg.web.api.export import export_options
 from textseg.web.api.project import ProjectApi
-from textseg.web.pages.data import Data, export_options
+from textseg.web.pages.data import Data
 
 
 @pytest.fixture
@@ -144,3 +145,18 @@ def test_options_are_those_of_the_library():
     wanted = {"split": {"train": 0.5, "val": 0.5}, "seed": 3, "states": ["done"], "polygons": True}
     assert export_options(given) == export_options(json.dumps(given)) == wanted
     assert export_options(None) == export_options({}) == {}
+
+
+def test_an_upload_has_one_limit_for_all_its_files(page, monkeypatch):
+    monkeypatch.setattr("textseg.web.pages.data.MAX_STAGED_BYTES", 8)
+    token = page.stage(piece(b"12345", path="a.png"))["upload"]
+    with pytest.raises(DatasetError, match="together"):
+        page.stage(piece(b"6789", path="b.png", upload=token))
+    page.stage(piece(b"678", path="c.png", upload=token))
+
+
+def test_an_import_that_fails_names_the_file_as_the_person_knows_it(page):
+    token = page.stage(piece(b"{", path="set/annotations/instances.json"))["upload"]
+    page.take({"upload": token, "format": "coco", "merge": "mine", "as": "person"})
+    problem = finished(page)["problem"]
+    assert "instances.json" in problem and token not in problem and "uploads" not in problem

@@ -61,7 +61,7 @@ def test_junk_is_answered_in_one_sentence_and_breaks_nothing(label, name):
     if name != "pseudolabel":
         after = label.api.project.label_map(1)
         assert after[1] == before[1] and np.array_equal(after[0], before[0])
-    label._run.cancel.set()
+    label.jobs.close()
 
 
 def test_folders_of_the_machine_are_not_a_strangers_to_choose(label, tmp_path):
@@ -138,3 +138,28 @@ def test_the_models_view_becomes_labels_with_the_thresholds_that_the_page_shows(
     assert made and (ids == expected).sum() >= ids.size - made and ids[10, 10] == 2
     for levels in ("x", {"1": 999}, {"x": 3}, {"1": True}):
         assert not answered(label.pseudolabel)({"photo": 1, "levels": levels})["ok"]
+
+
+def test_a_masks_box_is_its_corners_as_in_prompts_and_patches(label):
+    (mask, *_) = label.prompt({"photo": 1, "box": [10, 5, 30, 25]})["masks"]
+    from textseg.rle import decode
+
+    rows, columns = decode(mask["rle"]).nonzero()
+    assert mask["box"] == [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+
+
+def test_a_folder_is_not_dropped_while_another_is_added(label, tmp_path):
+    import threading
+
+    label.api.local, go_on = True, threading.Event()
+    label.jobs.start(label.api.key, "Labelling photos", lambda progress: go_on.wait(60) and {})
+    reply = answered(label.add_folder)({"folder": str(tmp_path)})
+    go_on.set()
+    assert reply == {"ok": False, "error": "Labelling photos is still going on; wait for it, or stop it."}
+
+
+def test_a_photo_keeps_the_quotes_in_its_name(label, tmp_path):
+    noise_photo(60, 40, seed=9).save(tmp_path / "nine.png")
+    content = (tmp_path / "nine.png").read_bytes()
+    form = DataWithFiles(data={"name": 'a "b".png'}, files=[("a %22b%22.png", content)])
+    assert label.add_photos(form)["added"] == ['a "b".png']

@@ -14,12 +14,13 @@ from textseg import __version__
 from textseg.errors import TextsegError, UsageError
 from textseg.project import Project
 from textseg.shipped import asset
+from textseg.web.api.export import add_export
 from textseg.web.api.project import ProjectApi, add_project
 from textseg.web.api.segment import add_segment
 from textseg.web.engine import Engine
 from textseg.web.gate import LOOPBACK, Gate, known_as
 from textseg.web.nouns import Nouns
-from textseg.web.pages.data import Data, add_export
+from textseg.web.pages.data import Data
 from textseg.web.pages.explore import MAX_FILE_MB, Explore
 from textseg.web.pages.label import Label
 from textseg.web.pages.learn import Learn

@@ -1,13 +1,11 @@
 """The sample photos: scikit-image's own, with words that suit them. `assets/samples/CREDITS.md` gives their sources."""
 
-import base64
-import io
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from textseg import images
+from textseg.web.rpc import pictures
 from textseg.web.rpc.photos import Photo
 
 
@@ -24,10 +22,7 @@ class Sample:
 
     def shown(self) -> dict[str, str]:
         """What the page's list of samples needs: name, words, and a small picture as a data URL."""
-        small = images.limit(self.photo().open(), 144)
-        buffer = io.BytesIO()
-        small.save(buffer, "JPEG", quality=80)
-        data = base64.b64encode(buffer.getvalue()).decode("ascii")
+        data = pictures.jpeg(self.photo().open(), 144, quality=80)
         return {"name": self.name, "words": self.words, "picture": f"data:image/jpeg;base64,{data}"}
 
 

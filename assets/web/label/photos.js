@@ -164,7 +164,7 @@ export class Photos {
       problems = [];
     for (const file of files) {
       // One at a time: a torn one does not hold the others up.
-      const reply = await page.call("add_photos", { file });
+      const reply = await page.call("add_photos", { file, name: file.name });
       if (!reply.ok) problems.push(reply.error);
       else {
         added.push(...reply.added);

@@ -1,14 +1,11 @@
 """Data: photos in, labels out. Files come in pieces into a folder of the project's cache, reports go out."""
 
-import json
+import os
 import secrets
 import shutil
-import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import gradio as gr
@@ -16,15 +13,17 @@ from gradio.data_classes import DataWithFiles
 from gradio.utils import get_upload_folder
 
 from textseg import formats, images
-from textseg.errors import Cancelled, DatasetError, FormatError, PhotoError, ProjectError, TextsegError
-from textseg.files import zip_folder
+from textseg.errors import Cancelled, DatasetError, PhotoError, TextsegError
 from textseg.formats.exporting import PROVENANCE
-from textseg.formats.filenames import portable
 from textseg.formats.source import unzip
 from textseg.project import Project
 from textseg.project.intake import MERGES
 from textseg.project.schema import STATES
+from textseg.web.api.export import export_options, export_zip
 from textseg.web.api.project import ProjectApi
+from textseg.web.intake import take_in
+from textseg.web.rpc.jobs import Jobs, Progress
+from textseg.web.rpc.messages import Message
 from textseg.web.rpc.page import of_any_project, page
 
 MAX_STAGED_BYTES = 16 * 2**30
@@ -32,15 +31,14 @@ MAX_STAGED_BYTES = 16 * 2**30
 
 HOUR = 3600.0
 
-Progress = Callable[[int, int], None]
-
 
 class Data:
     """The server side of the page. Its functions take one message (a dict from a stranger) and give one dict."""
 
     def __init__(self, api: ProjectApi) -> None:
         self._api = api
-        self._work = Work()
+        self._jobs = Jobs()
+        self._staged_bytes: dict[str, int] = {}
 
     def component(self) -> gr.HTML:
         """The page as a Gradio component."""
@@ -101,11 +99,16 @@ class Data:
         there = path.stat().st_size if path.is_file() else 0
         if not offset.isdecimal() or int(offset) != there:
             raise DatasetError(f"A piece of {path.name} is missing; send it again.")
-        if there + len(content) > MAX_STAGED_BYTES:
-            raise DatasetError(f"{path.name} is larger than {MAX_STAGED_BYTES / 2**30:.0f} GB; use the command line.")
+        if token not in self._staged_bytes:  # the server was started again since
+            self._staged_bytes[token] = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+        if self._staged_bytes[token] + len(content) > MAX_STAGED_BYTES:
+            raise DatasetError(
+                f"The files are larger than {MAX_STAGED_BYTES / 2**30:.0f} GB together; use the command line."
+            )
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab") as file:
             file.write(content)
+        self._staged_bytes[token] += len(content)
         return {"upload": token}
 
     def add(self, message: Any) -> dict[str, Any]:
@@ -114,11 +117,11 @@ class Data:
 
         def work(progress: Progress) -> dict[str, Any]:
             try:
-                return _add(project, folder, progress, self._work.cancel.is_set)
+                return _add(project, folder, progress)
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
 
-        return self._work.start("Adding photos", work)
+        return self._jobs.start(self._api.key, "Adding photos", work)
 
     def take(self, message: Any) -> dict[str, Any]:
         """`{"upload"} or {"folder"}`, with `format`, `merge`, `as`, `background`, `strict`, `dry_run`: import it."""
@@ -133,15 +136,20 @@ class Data:
         dry_run = fields.get("dry_run") is True
 
         def work(progress: Progress) -> dict[str, Any]:
-            report = formats.import_(
-                path, name, project, merge=merge, dry_run=dry_run, strict=fields.get("strict") is True,
-                source=made_by, background=background, progress=progress,
-            )  # fmt: skip
+            try:
+                report = formats.import_(
+                    path, name, project, merge=merge, dry_run=dry_run, strict=fields.get("strict") is True,
+                    source=made_by, background=background, progress=progress,
+                )  # fmt: skip
+            except TextsegError as error:
+                if folder is None or isinstance(error, Cancelled):
+                    raise
+                raise DatasetError(_in_words_of_the_person(str(error), folder)) from None
             if folder is not None and not dry_run:
                 shutil.rmtree(folder, ignore_errors=True)
             return {"import": report.to_dict() | {"source": path.name}}
 
-        return self._work.start("Checking" if dry_run else "Importing", work)
+        return self._jobs.start(self._api.key, "Checking" if dry_run else "Importing", work)
 
     # Out
 
@@ -163,13 +171,12 @@ class Data:
             download = {"path": path.as_posix(), "name": path.name, "bytes": path.stat().st_size}
             return {"export": report.to_dict() | {"out": path.name}, "download": download}
 
-        return self._work.start("Checking" if dry_run else "Exporting", work)
+        return self._jobs.start(self._api.key, "Checking" if dry_run else "Exporting", work)
 
     def work(self, message: Any) -> dict[str, Any]:
         """`{"action": "look" | "cancel"}`: how far the work in the background is, and what came of it."""
-        if _fields(message).get("action") == "cancel":
-            self._work.cancel.set()
-        return self._work.state()
+        action = Message(message).choice("action", ("look", "cancel"), "look")
+        return self._jobs.cancel(self._api.key) if action == "cancel" else self._jobs.poll(self._api.key)
 
     # Uploads
 
@@ -191,123 +198,6 @@ class Data:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-class Work:
-    """The one piece of work in the background of this page, and its report."""
-
-    def __init__(self) -> None:
-        self.cancel = threading.Event()
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
-        self._facts: dict[str, Any] = {"what": "", "done": 0, "all": 0, "report": None, "problem": None}
-
-    def start(self, what: str, work: Callable[[Progress], dict[str, Any]]) -> dict[str, Any]:
-        """Begin, unless other work is on; answers like `state`."""
-        with self._lock:
-            if self._thread is not None and self._thread.is_alive():
-                raise ProjectError(f"{self._facts['what']} is still going on; wait for it, or stop it.")
-            self.cancel.clear()
-            self._facts = {"what": what, "done": 0, "all": 0, "report": None, "problem": None}
-            self._thread = threading.Thread(target=self._run, args=(work, self._facts), name=what, daemon=True)
-            self._thread.start()
-        return self.state()
-
-    def state(self) -> dict[str, Any]:
-        running = self._thread is not None and self._thread.is_alive()
-        return {"running": running, **self._facts}
-
-    def _run(self, work: Callable[[Progress], dict[str, Any]], facts: dict[str, Any]) -> None:
-        def progress(done: int, number: int) -> None:
-            if self.cancel.is_set():
-                raise Cancelled("Stopped; nothing was changed.")
-            facts["done"], facts["all"] = done, number
-
-        try:
-            facts["report"] = work(progress)
-        except TextsegError as error:
-            facts["problem"] = str(error)
-        except OSError as error:
-            facts["problem"] = f"{error.strerror or error}; nothing was changed."
-        except Exception:
-            facts["problem"] = "The work stopped; the server's log says why."
-            raise
-
-
-def export_zip(
-    project: Project, format: str, options: Mapping[str, Any], cache: Path, progress: Progress | None = None
-) -> tuple[Path, formats.ExportReport]:
-    """An export as a zip in a folder of `cache` that nobody can guess."""
-    with TemporaryDirectory(prefix="textseg-export-") as folder:
-        out = Path(folder) / "export"
-        report = formats.export(project, format, out, progress=progress, **options)
-        place = cache / secrets.token_hex(16)
-        place.mkdir(parents=True)
-        path = place / f"{portable(project.name)}-{format}.zip"
-        zip_folder(out, path)
-    return path, report
-
-
-def export_options(given: Any) -> dict[str, Any]:
-    """What a stranger asks of an export, as arguments of `formats.export`; raises FormatError."""
-    if isinstance(given, str) and given:
-        try:
-            given = json.loads(given)
-        except ValueError:
-            raise FormatError('The options are not JSON; send an object such as {"polygons": true}.') from None
-    if given in (None, "", {}):
-        return {}
-    if not isinstance(given, dict):
-        raise FormatError('The options must be an object such as {"polygons": true}.')
-    of_formats = {option.name for name in formats.names() for option in formats.get(name).export_options}
-    unknown = given.keys() - {"split", "seed", "states", "classes", "provenance"} - of_formats
-    if unknown:
-        raise FormatError(f"There is no option '{sorted(map(str, unknown))[0]}' of an export.")
-    options = {name: value for name, value in given.items() if value is not None}
-    for name in ("states", "classes", "provenance"):
-        value = options.get(name, [])
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise FormatError(f"The option '{name}' must be a list of names.")
-    split = options.get("split")
-    if isinstance(split, str):
-        options["split"] = formats.parse_split(split)
-    elif split is not None:
-        shares = split.values() if isinstance(split, dict) else [None]
-        if not all(isinstance(share, (int, float)) and 0 <= share <= 1 for share in shares):
-            raise FormatError("The option 'split' gives train, val and test their shares.")
-    seed = options.get("seed", 0)
-    if isinstance(seed, bool) or not isinstance(seed, (int, float)) or int(seed) != seed:
-        raise FormatError("The option 'seed' is a whole number.")
-    if not isinstance(options.get("polygons", False), bool):
-        raise FormatError("The option 'polygons' is true or false.")
-    return options | ({"seed": int(seed)} if "seed" in options else {})
-
-
-def add_export(api: ProjectApi) -> None:
-    """Add the endpoint `/export(project, format, options?) -> (zip, report)` to the Blocks being built."""
-
-    def export(project: str, format: str, options: Any) -> tuple[str, dict[str, Any]]:
-        """The named project in a format, as a zip, and what was written, skipped and lost."""
-        try:
-            if project != api.project.name:
-                raise ProjectError(f"The project '{project}' is not served here; this is '{api.project.name}'.")
-            path, report = export_zip(api.project, format, export_options(options), Path(get_upload_folder()))
-        except TextsegError as error:
-            raise gr.Error(str(error), print_exception=False) from None
-        return str(path), report.to_dict() | {"out": path.name}
-
-    with gr.Row(visible=False):
-        inputs = [gr.Textbox(label="project"), gr.Textbox(label="format"), gr.JSON(label="options", value={})]
-        file, report = gr.File(label="zip"), gr.JSON(label="report")
-    gr.on(
-        triggers=[inputs[1].submit],
-        fn=export,
-        inputs=inputs,
-        outputs=[file, report],
-        api_name="export",
-        concurrency_limit=1,
-        show_progress="hidden",
-    )
-
-
 def _described(name: str) -> dict[str, Any]:
     one = formats.get(name)
     return {
@@ -321,7 +211,7 @@ def _described(name: str) -> dict[str, Any]:
     }
 
 
-def _add(project: Project, folder: Path, progress: Progress, cancel: Callable[[], bool]) -> dict[str, Any]:
+def _add(project: Project, folder: Path, progress: Progress) -> dict[str, Any]:
     """Take in every photo under `folder`; zips are unpacked first, other files are named."""
     failed: list[tuple[str, str]] = []
     for number, path in enumerate([p for p in sorted(folder.rglob("*")) if p.suffix.lower() == ".zip"]):
@@ -337,15 +227,8 @@ def _add(project: Project, folder: Path, progress: Progress, cancel: Callable[[]
     failed += [(path.name, "is no photo.") for path in others]
     if not photos and len(failed) == len(others):
         raise PhotoError(f"There are no photos in it; they end in {', '.join(sorted(images.SUFFIXES))}.")
-
-    def tell(done: int, number: int) -> None:
-        with suppress(Cancelled):  # `add` stops by itself, and says what is in the project by then
-            progress(done, number)
-
-    report = project.add(photos, tell, cancel)
-    duplicates = [(Path(given).name, there) for given, there in report.duplicates]
-    failed += [(Path(given).name, reason) for given, reason in report.failed]
-    return {"add": {"added": report.added, "duplicates": duplicates, "failed": failed, "stopped": report.cancelled}}
+    report = take_in(project, photos, progress)
+    return {"add": report | {"failed": failed + report["failed"]}}
 
 
 def _relative(path: str) -> Path:
@@ -355,6 +238,11 @@ def _relative(path: str) -> Path:
         if part in ("", ".", "..") or "\0" in part or ":" in part[1:2] or len(part.encode("utf-8", "replace")) > 255:
             raise DatasetError(f"'{path[:80]}' is no path of a file in a folder.")
     return Path(*parts)
+
+
+def _in_words_of_the_person(sentence: str, folder: Path) -> str:
+    """A sentence about an upload, with paths as they were on the person's own machine."""
+    return sentence.replace(f"{folder}{os.sep}", "").replace(str(folder), "the upload")
 
 
 def _inner(folder: Path) -> Path:

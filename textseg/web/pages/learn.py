@@ -1,7 +1,6 @@
 """Learn: what there is to learn from, trainings and heads, before and after, and which photo to label next."""
 
 import base64
-import io
 from typing import Any
 
 import gradio as gr
@@ -10,7 +9,7 @@ import torch
 from gradio.processing_utils import save_file_to_cache
 
 from textseg import images
-from textseg.errors import HeadError, PhotoError, ProjectError, TrainingError
+from textseg.errors import Cancelled, HeadError, PhotoError, ProjectError
 from textseg.labelmap import index_png
 from textseg.model import Model, Scene
 from textseg.project.labeller import pseudo_label_all
@@ -18,7 +17,9 @@ from textseg.project.schema import StoredPhoto
 from textseg.segmentation import segment
 from textseg.web.api.project import ProjectApi
 from textseg.web.engine import Engine
-from textseg.web.pages.label import Run
+from textseg.web.rpc import pictures
+from textseg.web.rpc.jobs import Jobs, Progress
+from textseg.web.rpc.messages import Message
 from textseg.web.rpc.page import of_any_project, page
 
 SHOWN_SIDE = 1024
@@ -35,7 +36,7 @@ class Learn:
 
     def __init__(self, api: ProjectApi, engine: Engine) -> None:
         self._api, self._engine = api, engine
-        self._run = Run()
+        self._jobs = Jobs()
         self._downloads = ""
 
     def component(self) -> gr.HTML:
@@ -89,11 +90,17 @@ class Learn:
             head["data"] = {**head["data"], "held_back": len(head["data"]["held_back"])}
         short = [{key: row[key] for key in ("id", "state", "problem", "began", "seconds", "head")} for row in trainings]
         keep = self._api.project.trainings.keeps_learning
-        return {"training": newest, "trainings": short[:20], "heads": heads, "run": self._run.state(), "keep": keep}
+        return {
+            "training": newest,
+            "trainings": short[:20],
+            "heads": heads,
+            "run": self._jobs.poll(self._api.key),
+            "keep": keep,
+        }
 
     def keep(self, message: Any) -> dict[str, Any]:
         """`{"on"}`: whether a photo that is done begins a training by itself."""
-        self._api.project.trainings.keep_learning(isinstance(message, dict) and message.get("on") is True)
+        self._api.project.trainings.keep_learning(Message(message).flag("on"))
         return {}
 
     def train(self, message: Any) -> dict[str, Any]:
@@ -102,18 +109,18 @@ class Learn:
 
     def cancel(self, message: Any) -> dict[str, Any]:
         """`{"training"}`: stop it at its next step."""
-        self._api.project.trainings.cancel(_number(message, "training"))
+        self._api.project.trainings.cancel(Message(message).whole("training"))
         return {}
 
     def activate(self, message: Any) -> dict[str, Any]:
         """`{"head"}`: label with it from now on; null goes back to the head that the program was started with."""
-        head = message.get("head") if isinstance(message, dict) else None
-        self._api.project.heads.activate(None if head is None else _number(message, "head"))
+        asked = Message(message)
+        self._api.project.heads.activate(asked.whole("head") if asked.has("head") else None)
         return {}
 
     def download(self, message: Any) -> dict[str, Any]:
         """`{"head"}` -> the address of its file."""
-        path = save_file_to_cache(self._api.project.heads.path(_number(message, "head")), self._downloads)
+        path = save_file_to_cache(self._api.project.heads.path(Message(message).whole("head")), self._downloads)
         return {"url": f"gradio_api/file={path}"}
 
     def relabel(self, message: Any) -> dict[str, Any]:
@@ -121,19 +128,23 @@ class Learn:
 
         What a person has drawn, erased or accepted stays as it is.
         """
-        action = message.get("action", "look") if isinstance(message, dict) else "look"
+        action = Message(message).choice("action", ("start", "cancel", "look"), "look")
         if action == "start":
-            project, model = self._api.project, self._api.model
+            project = self._api.project
             photos = [row.id for row in project.photos() if row.state not in ("done", "skipped")]
-            self._run.start(
-                "Labelling photos with the active head",
-                lambda progress, cancel: (
-                    pseudo_label_all(project, model(), photos, progress=progress, cancel=cancel.is_set).failed
-                ),
-            )
+
+            def work(progress: Progress) -> dict[str, Any]:
+                run = pseudo_label_all(
+                    project, self._api.model(), photos, progress=progress.tell, cancel=progress.stopped
+                )
+                if run.cancelled:
+                    raise Cancelled(f"Stopped after {progress.done} of {progress.all}; those that are labelled stay.")
+                return {"failed": run.failed}
+
+            self._jobs.start(self._api.key, "Labelling photos with the active head", work)
         elif action == "cancel":
-            self._run.cancel.set()
-        return {"run": self._run.state()}
+            self._jobs.cancel(self._api.key)
+        return {"run": self._jobs.poll(self._api.key)}
 
     # Before and after
 
@@ -142,15 +153,15 @@ class Learn:
 
         Without a photo one that was held back, else any that is corrected; without a head the newest.
         """
-        fields = message if isinstance(message, dict) else {}
+        asked = Message(message)
         heads = self._api.project.heads.all()
         if not heads:
             raise HeadError("There is no head to compare yet; train one.")
-        wanted = fields.get("head")
+        wanted = asked.whole("head") if asked.has("head") else None
         head = heads[0] if wanted is None else next((one for one in heads if one["id"] == wanted), None)
         if head is None:
             raise HeadError(f"The project has no head {wanted}.")
-        row = self._photo_to_compare(fields.get("photo"), head)
+        row = self._photo_to_compare(asked.whole("photo") if asked.has("photo") else None, head)
         before, after = self._model_before(head), self._learnt(head["id"])
         then, now = self._scene(row, before), self._scene(row, after)
         vocabulary, ids = self._api.project.vocabulary()
@@ -164,14 +175,12 @@ class Learn:
             ious = [_iou(one == class_id, said == class_id, said > 0) for one in maps]
             if any(areas) or ious[0] is not None:
                 classes.append({"id": class_id, "name": word.name, "colour": word.colour, "area": areas, "iou": ious})
-        buffer = io.BytesIO()
-        shown.save(buffer, "JPEG", quality=88)
         small = [_at(one, shown.size) for one in maps]
         return {
             "photo": row.id, "name": row.name, "size": list(now.size), "shown": list(shown.size), "head": head["id"],
             "held_back": row.name in head["data"]["held_back"],
             "names": [_name(before), f"head {head['id']}"],
-            "jpeg": base64.b64encode(buffer.getvalue()).decode("ascii"),
+            "jpeg": pictures.jpeg(shown, SHOWN_SIDE),
             "maps": [base64.b64encode(index_png(one, [])).decode("ascii") for one in small],
             "changed": float((maps[0] != maps[1]).mean()), "classes": classes,
             "photos": [{"photo": one.id, "name": one.name} for one in self._photos_to_compare(head)[:200]],
@@ -209,7 +218,7 @@ class Learn:
         """`{"rule"}` -> the next photos by that rule, each with its reason and the region to click in it first."""
         from trainer import corrections, suggest
 
-        rule = str(message.get("rule", suggest.DEFAULT)) if isinstance(message, dict) else suggest.DEFAULT
+        rule = Message(message).choice("rule", suggest.names(), suggest.DEFAULT)
         order = suggest.get(rule)
         project, model = self._api.project, self._api.model()
         encodings = corrections.Encodings(project, model)
@@ -258,11 +267,7 @@ class Learn:
             height, width = regions.ids.shape
             box = [columns.min() / width, rows.min() / height, (columns.max() + 1) / width, (rows.max() + 1) / height]
             click = {"box": [round(float(n), 4) for n in box], "class": ids[word], "reason": why}
-        picture = self._api.project.picture(row.id)
-        picture.thumbnail((THUMB_SIDE, THUMB_SIDE))
-        buffer = io.BytesIO()
-        picture.save(buffer, "JPEG", quality=80)
-        jpeg = base64.b64encode(buffer.getvalue()).decode("ascii")
+        jpeg = pictures.jpeg(self._api.project.picture(row.id), THUMB_SIDE, quality=80)
         return {"photo": row.id, "name": row.name, "reason": reason, "click": click, "jpeg": jpeg}
 
     def look(self, message: Any) -> dict[str, Any]:
@@ -271,28 +276,21 @@ class Learn:
 
         project, model = self._api.project, self._api.model()
 
-        def work(progress: Any, cancel: Any) -> list[tuple[str, str]]:
+        def work(progress: Progress) -> dict[str, Any]:
             encodings, failed = corrections.Encodings(project, model), []
             rows = [row for row in project.photos() if row not in encodings][:MOST_VIEWED]
             for done, row in enumerate(rows):
-                if cancel.is_set():
-                    break
-                progress(done, len(rows))
+                progress.tell(done, len(rows))
+                if progress.stopped():
+                    raise Cancelled(f"Stopped after {done} of {len(rows)}; those that are encoded stay.")
                 try:
                     encodings.of(row)
                 except PhotoError as error:
                     failed.append((row.name, str(error)))
-            return failed
+            return {"failed": failed}
 
-        self._run.start("Encoding photos", work)
-        return {"run": self._run.state()}
-
-
-def _number(message: Any, field: str) -> int:
-    value = message.get(field) if isinstance(message, dict) else None
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TrainingError(f"The page sent no {field}; reload it.")
-    return value
+        self._jobs.start(self._api.key, "Encoding photos", work)
+        return {"run": self._jobs.poll(self._api.key)}
 
 
 def _iou(answer: np.ndarray, truth: np.ndarray, scored: np.ndarray) -> float | None:

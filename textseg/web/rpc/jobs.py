@@ -1,5 +1,6 @@
 """Work in the background of a page: one job at a time for each project, with progress, an end, and a way to stop it."""
 
+import contextvars
 import logging
 import threading
 import time
@@ -22,9 +23,13 @@ class Progress:
         self.done = self.all = 0
 
     def __call__(self, done: int, all: int) -> None:
-        self.done, self.all = done, all
+        self.tell(done, all)
         if self._stopped.is_set() and done < all:
             raise Cancelled("Stopped; nothing was changed.")
+
+    def tell(self, done: int, all: int) -> None:
+        """How far it is, without stopping it."""
+        self.done, self.all = done, all
 
     def stopped(self) -> bool:
         """Whether a person stopped it, for work that ends by itself and says in its own words what stays."""
@@ -46,7 +51,9 @@ class Job:
         self._progress = Progress(self._stop)
         self._began = time.monotonic()
         self._ended: float | None = None
-        self._thread = threading.Thread(target=self._run, args=(work,), name=what, daemon=True)
+        # In a copy of the caller's context: what a message named, such as its project, holds in the thread too.
+        run = contextvars.copy_context().run
+        self._thread = threading.Thread(target=run, args=(self._run, work), name=what, daemon=True)
         self._thread.start()
 
     @property

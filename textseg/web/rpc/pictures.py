@@ -71,12 +71,15 @@ def threshold_of(level: int) -> float:
     return (level - 0.5) / 255 if level > 0 else 0.0
 
 
-def jpeg(photo: Image.Image) -> str:
-    """The photo at the shown size, base64."""
-    small = images.limit(photo, SHOWN_SIDE)
+def jpeg(photo: Image.Image, side: int = SHOWN_SIDE, quality: int = 88) -> str:
+    """The photo with a long side of at most `side`, as a JPEG in base64."""
+    return base64.b64encode(jpeg_bytes(photo, side, quality)).decode("ascii")
+
+
+def jpeg_bytes(photo: Image.Image, side: int, quality: int) -> bytes:
     buffer = io.BytesIO()
-    small.save(buffer, "JPEG", quality=88, optimize=True)
-    return base64.b64encode(buffer.getvalue()).decode("ascii")
+    images.limit(photo, side).save(buffer, "JPEG", quality=quality, optimize=side <= SHOWN_SIDE)
+    return buffer.getvalue()
 
 
 def answer(scene: Scene, vocabulary: Vocabulary, labels: LabelMap, templates: str | None = None) -> dict[str, Any]:

@@ -1,0 +1,101 @@
+"""Photos on the Label page: opened, listed small, added, and what is noted about them."""
+
+import base64
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from textseg import images
+from textseg.errors import PhotoError
+from textseg.files import write_atomically
+from textseg.project import QueueEntry
+from textseg.project.schema import STATES, StoredPhoto
+from textseg.web.api.project import ProjectApi
+from textseg.web.rpc import pictures
+from textseg.web.rpc.messages import Message, whole
+
+SHOWN_SIDE = 4096
+"""Long side at most of the copy of a photo that the page shows; the label map always has every pixel."""
+
+THUMB_SIDE = 160
+MOST_THUMBS = 64
+
+
+class PhotoFunctions:
+    """Server functions about the photos of the project in hand."""
+
+    api: ProjectApi
+
+    def thumbs(self, message: Any) -> dict[str, Any]:
+        """`{"photos": [id, ...]}` -> small JPEGs by id, null for a photo whose file cannot be read."""
+        wanted = Message(message).items("photos", MOST_THUMBS, whole)
+        return {"thumbs": {str(key): self._thumb(self.api.project.photo(key)) for key in wanted}}
+
+    def open(self, message: Any) -> dict[str, Any]:
+        """`{"photo"}` -> the photo's picture, label map, revision and note."""
+        row = self.row(Message(message))
+        jpeg = pictures.jpeg(self.api.project.picture(row.id), SHOWN_SIDE, quality=90)
+        return told(row) | {"note": row.note, "jpeg": jpeg} | self.label_map(message)
+
+    def label_map(self, message: Any) -> dict[str, Any]:
+        """`{"photo"}` -> its label map as an index PNG, and the revision."""
+        png, revision = self.api.label_map(self.api.project.name, str(self.row(Message(message)).id))
+        return {"labels": base64.b64encode(png).decode("ascii"), "revision": revision}
+
+    def set_state(self, message: Any) -> dict[str, Any]:
+        """`{"photo", "state"}`."""
+        asked = Message(message)
+        state = asked.choice("state", STATES)
+        self.api.project.set_state(self.row(asked).id, state)
+        if state == "done":
+            self.api.photo_done()
+        return {}
+
+    def set_note(self, message: Any) -> dict[str, Any]:
+        """`{"photo", "note"}`."""
+        asked = Message(message)
+        self.api.project.set_note(self.row(asked).id, asked.text("note", ""))
+        return {}
+
+    def add_photos(self, message: Any) -> dict[str, Any]:
+        """A form of photos, `name` is what one is called -> added, duplicates (given, there), failed (name, reason)."""
+        asked = Message(message)
+        if not asked.files:
+            raise PhotoError("Choose at least one photo.")
+        with tempfile.TemporaryDirectory() as folder:
+            paths = []
+            for number, (sent_as, data) in enumerate(asked.files):
+                # Browsers write a quote in the name of a file in a form as %22, so the page sends the name beside it.
+                name = asked.text("name", sent_as or "photo")
+                path = Path(folder) / str(number) / (Path(name).name[-120:].replace("\0", "") or "photo")
+                if path.suffix.lower() not in images.SUFFIXES:
+                    raise PhotoError(f"{path.name} is not a photo; choose {', '.join(sorted(images.SUFFIXES))}.")
+                path.parent.mkdir()
+                path.write_bytes(data)
+                paths.append(path)
+            report = self.api.project.add(paths)
+        return {
+            "added": report.added,
+            "duplicates": [[Path(given).name, there] for given, there in report.duplicates],
+            "failed": [[Path(given).name, reason] for given, reason in report.failed],
+        }
+
+    def row(self, asked: Message) -> StoredPhoto:
+        """The photo that a message is about; raises RequestError, ProjectError."""
+        return self.api.project.photo(asked.whole("photo"))
+
+    def _thumb(self, row: StoredPhoto) -> str | None:
+        path = self.api.project.folder / "cache" / "thumbs" / f"{row.sha256}.jpg"
+        try:
+            if not path.is_file():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_atomically(path, pictures.jpeg_bytes(self.api.project.picture(row.id), THUMB_SIDE, quality=80))
+            return base64.b64encode(path.read_bytes()).decode("ascii")
+        except (PhotoError, OSError):
+            return None
+
+
+def told(row: StoredPhoto | QueueEntry) -> dict[str, Any]:
+    """What the page is told of a photo."""
+    size = [row.width, row.height]
+    return {"photo": row.id, "name": row.name, "size": size, "state": row.state, "revision": row.revision}
