@@ -28,8 +28,11 @@ def ask():
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:7860", "", "[", "a b"]
-)
+    "host",
+    ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:7860", "", "[", "a b", "evil.example@127.0.0.1",
+     "127.0.0.1/evil.example", "127.0.0.1#evil.example", "localhost:7860,evil.example", "localhost:port", "127.1",
+     "[::1%evil.example]", "localhost.", "2130706433", "[::1]evil.example"],
+)  # fmt: skip
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_name_that_is_not_this_servers_reaches_nothing(ask, host, method):
     assert ask(method, JSON | {"host": host}).status_code == 421
@@ -46,10 +49,21 @@ def test_this_machine_and_addresses_reach_it(ask, host):
         {"origin": "https://evil.example"}, {"origin": "null"}, {"origin": "http://127.0.0.1:9999"},
         {"origin": "http://localhost:7860"}, {"sec-fetch-site": "cross-site"}, {"sec-fetch-site": "same-site"},
         {"origin": f"http://{HOST}", "sec-fetch-site": "cross-site"}, {"origin": "garbage"}, {"origin": ""},
+        {"origin": "http://["}, {"origin": f"ftp://{HOST}"}, {"origin": f"http://{HOST}/, http://evil.example"},
     ],
 )  # fmt: skip
-def test_what_another_page_sends_changes_nothing(ask, sender):
-    assert ask("POST", JSON | sender).status_code == 403
+@pytest.mark.parametrize("method", ["POST", "PUT", "GET", "HEAD"])
+@pytest.mark.parametrize("host", [HOST, "[::1]:7860", "192.168.1.7:7860"])
+def test_what_another_page_sends_changes_and_reads_nothing(ask, sender, method, host):
+    assert ask(method, JSON | {"host": host} | sender).status_code == 403
+
+
+def test_a_link_of_another_page_opens_the_page_and_its_pictures_and_scripts_load_nothing(ask):
+    elsewhere = {"sec-fetch-site": "cross-site"}
+    assert ask("GET", elsewhere | {"sec-fetch-mode": "navigate"}).text == "through"
+    assert ask("GET", elsewhere | {"sec-fetch-mode": "no-cors"}).status_code == 403
+    assert ask("POST", JSON | elsewhere | {"sec-fetch-mode": "navigate"}).status_code == 403
+    assert ask("GET", elsewhere | {"sec-fetch-mode": "navigate", "origin": "null"}).status_code == 403
 
 
 @pytest.mark.parametrize(
@@ -78,7 +92,7 @@ def test_a_body_has_a_limit_whether_it_says_its_length_or_not(ask):
 def test_behind_a_proxy_the_name_that_browsers_use_is_allowed_by_name(ask):
     page = JSON | {"origin": "https://label.example.org"}
     assert ask("POST", page).status_code == 403
-    assert ask("POST", page, allowed=["label.example.org"]).text == "through"
+    assert ask("POST", page, allowed=["Label.example.org:443"]).text == "through"
     assert ask("POST", page | {"host": "label.example.org"}, allowed=["label.example.org"]).text == "through"
     assert ask("POST", JSON | {"origin": "https://evil.example"}, allowed=["label.example.org"]).status_code == 403
 

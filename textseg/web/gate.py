@@ -2,13 +2,14 @@
 
 A web page that a person visits can send requests to a server on their own machine. Three things stop it, each by
 itself: the `Host` must be a name that this server is meant to be reached by, as a name that an attacker makes resolve
-to this machine is not (DNS rebinding); a request that changes something must come from a page of this server, which
-browsers tell by `Origin` and `Sec-Fetch-Site`; and a body is JSON or a form with files, never the plain text or form
-that a browser sends elsewhere without asking. Programs send neither header and pass. See docs/security.md.
+to this machine is not (DNS rebinding); a request must come from a page of this server, which browsers tell by `Origin`
+and `Sec-Fetch-Site`, or open one; and a body is JSON or a form with files, never the plain text or form that a browser
+sends elsewhere without asking. Programs send neither header and pass. See docs/security.md.
 """
 
 import ipaddress
 import os
+import re
 import socket
 from collections.abc import Iterable
 from urllib.parse import urlsplit
@@ -41,7 +42,7 @@ class Gate:
 
     def __init__(self, app: ASGIApp, allowed: Iterable[str] = (), in_space: bool = False) -> None:
         self._app = app
-        self._named = frozenset(name.casefold() for name in allowed)
+        self._named = frozenset(_name(name) or name.casefold() for name in allowed)
         self._own = frozenset({*LOOPBACK, socket.gethostname().casefold(), f"{socket.gethostname().casefold()}.local"})
         self._in_space = in_space
         self._policy = POLICY.format(ancestors=f"'self' {HUB}" if in_space else "'none'")
@@ -67,10 +68,12 @@ class Gate:
         host = headers.get("host", "")
         if not self._reaches(_name(host)):
             return 421, f"This server is not known as '{host[:80]}'; whoever runs it can add that with --allow-host.\n"
+        # Reading too: Gradio lets other origins read its answers where the host is not one of its names for loopback.
+        opens = method in READING and _opens_a_page(headers)
+        if not opens and not self._from_here(headers.get("origin"), host, headers.get("sec-fetch-site")):
+            return 403, "Only pages of this server may ask for that.\n"
         if method in READING:
             return None
-        if not self._from_here(headers.get("origin"), host, headers.get("sec-fetch-site")):
-            return 403, "Only pages of this server may ask for that.\n"
         length = headers.get("content-length", "0")
         has_body = length != "0" or "transfer-encoding" in headers
         if has_body and _kind(headers) not in BODIES:
@@ -98,7 +101,8 @@ class Gate:
             return False
         if origin is None:
             return True
-        sent_from = urlsplit(origin).netloc.casefold() if origin != "null" else ""
+        found = re.fullmatch("https?://(.+)", origin.casefold())
+        sent_from = found[1] if found else ""
         # A proxy may call the server by another name than the browser calls the proxy: then that name was allowed.
         return bool(sent_from) and (sent_from == host.casefold() or _name(sent_from) in self._named)
 
@@ -142,12 +146,15 @@ def _kind(headers: Headers) -> str:
     return headers.get("content-type", "").partition(";")[0].strip().casefold()
 
 
+def _opens_a_page(headers: Headers) -> bool:
+    """Whether a browser follows a link or shows a frame, whose content the page around it cannot read."""
+    return "origin" not in headers and headers.get("sec-fetch-mode") == "navigate"
+
+
 def _name(host: str) -> str | None:
     """The name in `name:port` or `[address]:port`, None for what is neither."""
-    try:
-        return urlsplit(f"//{host}").hostname
-    except ValueError:
-        return None
+    found = re.fullmatch(r"(?:\[([0-9a-f:.]+)\]|([\w.-]+))(?::[0-9]{1,5})?", host.casefold(), re.ASCII)
+    return None if found is None else found[1] or found[2]
 
 
 def known_as(allowed: Iterable[str] = ()) -> list[str]:
