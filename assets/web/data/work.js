@@ -3,7 +3,7 @@
 import { h, icon } from "../shared/dom.js";
 import { reportOf } from "./report.js";
 import { upload } from "./upload.js";
-import { bytes } from "../shared/numbers.js";
+import { bytes, progress } from "../shared/numbers.js";
 
 const LOOK = 400; // milliseconds between two looks at it
 
@@ -56,8 +56,7 @@ export class Work {
     };
     let state = await begin(tell);
     while (state.ok && state.running && project === this.server.project) {
-      const { what, done, all } = state;
-      tell(all ? `${what}: ${done.toLocaleString("en")} of ${all.toLocaleString("en")}` : what, all ? done / all : 0);
+      tell(progress(/** @type {any} */ (state)), state.all ? state.done / state.all : 0);
       await new Promise((resolve) => setTimeout(resolve, LOOK));
       state = await this.server.call("work", { action: "look" });
     }
@@ -76,7 +75,7 @@ export class Work {
 
   /** Send files; answers `{ok: true, upload}` or what was refused. */
   send(items, tell) {
-    const progress = (sent, all) => tell(`Sending ${bytes(sent)} of ${bytes(all)}`, sent / (all || 1));
-    return upload((piece) => this.server.call("stage", piece), items, progress, () => this.stopped);
+    const sending = (sent, all) => tell(`Sending ${bytes(sent)} of ${bytes(all)}`, sent / (all || 1));
+    return upload((piece) => this.server.call("stage", piece), items, sending, () => this.stopped);
   }
 }

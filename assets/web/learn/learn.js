@@ -6,7 +6,7 @@ import { Next } from "./next.js";
 import { Training } from "./training.js";
 import { hear, tell } from "../shared/bus.js";
 import { h, parts } from "../shared/dom.js";
-import { plural } from "../shared/numbers.js";
+import { plural, progress } from "../shared/numbers.js";
 import { Server } from "../shared/server.js";
 import { Turns } from "../shared/turns.js";
 
@@ -123,7 +123,7 @@ export class LearnPage {
   showRun(run) {
     const { part } = this;
     part.relabel.disabled = part.look.disabled = run.running;
-    const busy = run.running ? `${run.what}: ${run.done} of ${run.all}` : null;
+    const busy = run.running ? progress(run) : null;
     part["relabel-note"].textContent = busy ?? run.problem ?? "with the active head; your corrections stay";
     if (this.worked && !run.running) {
       this.next.ask();

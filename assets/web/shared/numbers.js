@@ -29,3 +29,10 @@ export function duration(seconds) {
   if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
   return `${Math.round(seconds / 3600)} h`;
 }
+
+/** How far a job is: what it does, how much of it is done, and how long it will take if that is known. */
+export function progress({ what, done, all, left }) {
+  if (!all) return what;
+  const long = left != null && left > 2 ? `, about ${duration(left)} left` : "";
+  return `${what}: ${done.toLocaleString("en")} of ${all.toLocaleString("en")}${long}`;
+}
