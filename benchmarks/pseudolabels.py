@@ -63,7 +63,7 @@ def main() -> None:
 
 def by_regions(scene: Scene, vocabulary: Vocabulary) -> list[np.ndarray]:
     """(H, W) ids at each threshold; the margin grows from nothing to its default with the confidence."""
-    found = label_regions(scene, vocabulary)
+    found = label_regions(scene, vocabulary, others=None)
     return [found.paint(float(t), min(MARGIN, float(t))).ids.astype(int) for t in THRESHOLDS]
 
 

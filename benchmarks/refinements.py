@@ -63,7 +63,7 @@ def measure(
             for asked, indices in zip(WORDS, (list(range(classes)), present), strict=True):
                 vocabulary = Vocabulary(tuple(words[k] for k in indices))
                 start = time.process_time()
-                labels = textseg.segment(scene, vocabulary, refine=name)
+                labels = textseg.segment(scene, vocabulary, refine=name, others=None)
                 measured.seconds[asked].append(time.process_time() - start)
                 measured.confusion[asked].add(truth, np.array([none, *indices], np.int32)[labels.ids])
     return found, 1000 * float(np.median(encoding))

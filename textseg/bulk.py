@@ -17,6 +17,7 @@ from textseg.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from textseg.model import Model
+    from textseg.model.others import Choice
     from textseg.project import Project
 
 
@@ -138,6 +139,7 @@ class IntoFolder:
     confidence: float
     margin: float
     resume: bool = False
+    others: Choice = "default"
 
     def label(self, photo: Path) -> bool:
         from textseg.pseudolabel import label_regions
@@ -146,7 +148,7 @@ class IntoFolder:
         if self.resume and self.out.has(photo, self.model, self.vocabulary):
             return False
         try:
-            found = label_regions(self.model.encode(images.open(photo)), self.vocabulary)
+            found = label_regions(self.model.encode(images.open(photo)), self.vocabulary, others=self.others)
         except PhotoError:
             self.out.release(photo)
             raise
@@ -165,6 +167,7 @@ class IntoProject:
     resume: bool = False
     overwrite: int | None = None
     """At most so many pixels that a person made are written over, all photos together; None: not one."""
+    others: Choice = "default"
 
     def label(self, photo: Path) -> bool:
         from textseg.project.labeller import pseudo_label
@@ -176,7 +179,7 @@ class IntoProject:
         if row.state in ("done", "skipped") or (self.resume and row.state != "new"):
             return False
         before = self.project.person_pixels(row.id) if self.overwrite is not None else 0
-        pseudo_label(self.project, row.id, self.model, self.confidence, self.margin, over_person=self.overwrite)
+        pseudo_label(self.project, row.id, self.model, self.confidence, self.margin, None, self.overwrite, self.others)
         if self.overwrite is not None:
             self.overwrite -= before - self.project.person_pixels(row.id)
         return True

@@ -18,14 +18,20 @@ class LabelMap:
     """The answer for one photo.
 
     `ids` is (H, W), uint8 up to 255 classes and uint16 above; `confidence` gives per class id the mean probability of
-    the word over its pixels (softmax over the vocabulary), 0..1; `score` (H, W) uint8 is the winner's similarity at
-    each pixel, 255 = 1.0, also where a threshold or a background word made the id 0.
+    the word over its pixels, 0..1; `score` (H, W) uint8 is the winner's similarity at each pixel, 255 = 1.0, also where
+    a threshold or a background word made the id 0.
+
+    Where other words competed `score` is the probability of what won there, an other word included; `presence` gives
+    for every class id the probability that the word is somewhere in the photo, and `elsewhere` what the pixels of id 0
+    are instead: (noun, share of the photo), largest first. In a closed vocabulary both are empty.
     """
 
     ids: np.ndarray
     vocabulary: Vocabulary
     confidence: dict[int, float] = field(default_factory=dict)
     score: np.ndarray | None = None
+    presence: dict[int, float] = field(default_factory=dict)
+    elsewhere: list[tuple[str, float]] = field(default_factory=list)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -37,8 +43,15 @@ class LabelMap:
         counts = np.bincount(self.ids.ravel(), minlength=len(self.vocabulary) + 1)
         return {k: float(n / self.ids.size) for k, n in enumerate(counts)}
 
+    def certainty(self) -> np.ndarray:
+        """(H, W) float32 probability that each pixel is right; in a closed vocabulary the mean of its class."""
+        if self.presence and self.score is not None:
+            return self.score.astype(np.float32) / 255
+        means = np.array([self.confidence.get(k, 0.0) for k in range(len(self.vocabulary) + 1)], np.float32)
+        return means[self.ids]
+
     def classes(self) -> list[dict]:
-        """The facts of each class: id, name, aliases, colour, area, confidence."""
+        """The facts of each class: id, name, aliases, colour, area, confidence, presence (None: not asked for)."""
         areas = self.areas()
         return [
             {
@@ -48,6 +61,7 @@ class LabelMap:
                 "colour": word.colour,
                 "area": round(areas[k], 6),
                 "confidence": round(self.confidence.get(k, 0.0), 4),
+                "presence": self.presence.get(k),
             }
             for k, word in enumerate(self.vocabulary, start=1)
         ]

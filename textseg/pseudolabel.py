@@ -7,7 +7,7 @@ of the masks around it counted in, with a confidence and a margin filter, small 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -15,6 +15,9 @@ import torch
 from textseg import grids
 from textseg.labelmap import LabelMap
 from textseg.model import Scene
+from textseg.model import others as other_words
+from textseg.model.contest import Contest
+from textseg.model.others import Choice, Ranked
 from textseg.proposals import Mask, Proposals, load_proposer
 from textseg.vocabulary import Vocabulary
 
@@ -32,9 +35,9 @@ class LabelledRegion:
 
     mask: Mask
     word: int
-    """The word's id in the label map, from 1."""
+    """The word's id in the label map, from 1; 0 where an other word describes it best."""
     confidence: float
-    """The word's probability: softmax over the vocabulary of the region's mean similarity."""
+    """The probability of what describes it best; in a closed vocabulary the softmax of its mean similarity."""
     margin: float
     """How far the runner-up's probability lies below."""
     scores: np.ndarray
@@ -49,6 +52,8 @@ class PseudoLabels:
     vocabulary: Vocabulary
     size: tuple[int, int]
     """(width, height) of the photo."""
+    presence: dict[int, float] = field(default_factory=dict)
+    """As in a label map: by class id, empty in a closed vocabulary."""
 
     def sure(self, confidence: float = CONFIDENCE, margin: float = MARGIN) -> list[LabelledRegion]:
         """The regions that pass both filters, large ones first."""
@@ -56,7 +61,7 @@ class PseudoLabels:
         return sorted(passed, key=lambda region: -region.mask.area)
 
     def paint(self, confidence: float = CONFIDENCE, margin: float = MARGIN) -> LabelMap:
-        """The label map of the sure regions, small over large; 0 where no region is sure or a background word won."""
+        """The label map of the sure regions, small over large; 0 where no region is sure or another word won."""
         return self._painted(confidence, margin)[0]
 
     def patches(
@@ -82,7 +87,7 @@ class PseudoLabels:
     def index(self, confidence: float = CONFIDENCE, margin: float = MARGIN) -> tuple[np.ndarray, list[LabelledRegion]]:
         """((H, W) uint16, the sure regions): which of them, from 1, each pixel belongs to; small over large.
 
-        0 where no region is sure or a background word won.
+        0 where no region is sure, a background word won or an other word.
         """
         width, height = self.size
         index, sure = np.zeros((height, width), np.uint16), self.sure(confidence, margin)
@@ -90,7 +95,8 @@ class PseudoLabels:
             left, top, wide, high = region.mask.bbox
             # Only the region's box is looked at: hundreds of small ones cost little in a large photo.
             box = slice(top, top + high), slice(left, left + wide)
-            index[box][region.mask.to_array()[box]] = 0 if self.vocabulary[region.word - 1].background else k
+            unnamed = region.word == 0 or self.vocabulary[region.word - 1].background
+            index[box][region.mask.to_array()[box]] = 0 if unnamed else k
         return index, sure
 
     def _painted(self, confidence: float, margin: float) -> tuple[LabelMap, np.ndarray]:
@@ -101,7 +107,7 @@ class PseudoLabels:
         pixels = np.bincount(ids.ravel(), minlength=len(self.vocabulary) + 1)
         total = np.bincount(ids.ravel(), surety.ravel(), len(self.vocabulary) + 1)
         means = {int(k): float(total[k] / pixels[k]) for k in np.flatnonzero(pixels) if k}
-        return LabelMap(ids, self.vocabulary, means), surety
+        return LabelMap(ids, self.vocabulary, means, presence=self.presence), surety
 
 
 def label_regions(
@@ -109,23 +115,34 @@ def label_regions(
     vocabulary: Vocabulary,
     proposals: Proposals | None = None,
     templates: str | None = None,
+    others: Choice = "default",
 ) -> PseudoLabels:
-    """Name every proposal of the scene's photo; without `proposals` those of `regions`."""
+    """Name every proposal of the scene's photo; without `proposals` those of `regions`.
+
+    `others` are the words that nobody typed and that compete all the same; see `textseg.segment`.
+    """
     if proposals is None:
         proposals = load_proposer("regions").open(scene.photo, scene)
     masks = proposals.everything()
-    scores = pool_nested(masks, scene.scores(vocabulary, templates))
-    probability = (scores * scene.model.logit_scale).softmax(1)
-    best = probability.topk(min(2, len(vocabulary)), dim=1)
+    grid = scene.scores(vocabulary, templates)
+    scores, presence = pool_nested(masks, grid), {}
+    rest = other_words.of(scene.model, others)
+    if rest is None:
+        probability = (scores * scene.model.logit_scale).softmax(1)
+    else:
+        contest = Contest.of(scene, vocabulary, rest, templates)
+        ranked = Ranked.of(pool_nested(masks, rest.scores(scene.embedding)).T)
+        probability = contest.probabilities(scores.T, ranked.strongest(contest.rivals)[0]).T
+        presence = contest.told()
+    best = probability.topk(min(2, probability.shape[1]), dim=1)
     surety = best.values[:, 0]
-    margin = surety - best.values[:, 1] if len(vocabulary) > 1 else surety
+    margin = surety - best.values[:, 1] if probability.shape[1] > 1 else surety
+    words = (best.indices[:, 0] + 1) * (best.indices[:, 0] < len(vocabulary))
     regions = [
-        LabelledRegion(mask, int(word) + 1, float(p), float(gap), region_scores)
-        for mask, word, p, gap, region_scores in zip(
-            masks, best.indices[:, 0], surety, margin, scores.cpu().numpy(), strict=True
-        )
+        LabelledRegion(mask, int(word), float(p), float(gap), region_scores)
+        for mask, word, p, gap, region_scores in zip(masks, words, surety, margin, scores.cpu().numpy(), strict=True)
     ]
-    return PseudoLabels(regions, vocabulary, scene.size)
+    return PseudoLabels(regions, vocabulary, scene.size, presence)
 
 
 def pool(masks: Sequence[Mask], grid: torch.Tensor) -> torch.Tensor:

@@ -1,16 +1,26 @@
 """The whole answer: scene x vocabulary -> label map, with the best defaults. What page, commands and API call."""
 
+import numpy as np
 import torch
 
 from textseg import refine as refinements
 from textseg.errors import UnknownNameError
 from textseg.labelmap import LabelMap
+from textseg.model import others as other_words
 from textseg.model import partition
+from textseg.model.contest import Contest
 from textseg.model.decision import Scores, decide
+from textseg.model.others import Choice, Ranked, shares
+from textseg.model.partition import RegionScores
 from textseg.model.scene import Scene
-from textseg.vocabulary import Vocabulary
+from textseg.vocabulary import Vocabulary, Word
 
 BY = ("pixel", "unit", "slic", "proposal")
+
+AVERAGES = (None, "regions", "units", "proposals")
+"""Refinements that average scores over regions, word by word: other words are averaged first, then compared."""
+
+REST = Word("anything else", background=True)
 
 
 def segment(
@@ -21,17 +31,29 @@ def segment(
     threshold: float | None = None,
     templates: str | None = None,
     granularity: float = 0.5,
+    others: Choice = "default",
 ) -> LabelMap:
     """Label `scene`: by pixel, adaptive unit, SLIC superpixel or proposal; then bring the map to image edges.
 
     `refine` is the name of a refinement, "none", or None for the best default: superpixels and proposals lie on edges
-    already and take none. A word shows where it wins and its similarity is at least `threshold` (0..1) or its own;
-    background words win pixels but are written as 0. Raises UnknownNameError for an unknown `by`, `refine` or
-    `templates`.
+    already and take none. `others` are the words that nobody typed and that compete all the same, "default", a list of
+    one's own, or None: the closed vocabulary, in which some word wins every pixel. A word shows where it wins and its
+    probability (closed: its similarity) is at least `threshold` (0..1) or its own; background words win pixels but are
+    written as 0. Raises UnknownNameError for an unknown `by`, `refine` or `templates`.
     """
-    grid = scene.scores(vocabulary, templates)
-    ids, score = decide(pooled(scene, grid, by, refine, granularity), vocabulary, scene.size[::-1], threshold)
-    return LabelMap(ids, vocabulary, scene.confidence(grid, ids), score)
+    rest = other_words.of(scene.model, others)
+    if rest is None:
+        grid = scene.scores(vocabulary, templates)
+        ids, score = decide(pooled(scene, grid, by, refine, granularity), vocabulary, scene.size[::-1], threshold)
+        return LabelMap(ids, vocabulary, scene.confidence(grid, ids), score)
+    contest = Contest.of(scene, vocabulary, rest, templates)
+    scores, winners = _open(contest, by, refine, granularity)
+    ids, score = decide(scores, Vocabulary((*vocabulary, REST)), scene.size[::-1], threshold)
+    if len(vocabulary) == 255:  # with the rest there are 256 words, but it is never written
+        ids = ids.astype(np.uint8)
+    confidence = _means(ids, score, len(vocabulary))
+    elsewhere = shares(_somewhere(scores, winners), rest.names)
+    return LabelMap(ids, vocabulary, confidence, score, contest.told(), elsewhere)
 
 
 def pooled(
@@ -48,3 +70,49 @@ def pooled(
     if by == "proposal":
         return refinements.get("proposals")(scene, grid)
     return to_edges(scene, scene.units(granularity).smooth(grid) if by == "unit" else grid)
+
+
+def _open(contest: Contest, by: str, refine: str | None, granularity: float) -> tuple[Scores, torch.Tensor]:
+    """Probabilities of the words and, last, of anything else; and the noun that is best at each position of them."""
+    scene, how = contest.scene, (by, refine, granularity)
+    others = contest.others
+    if refine in AVERAGES or by in ("slic", "proposal"):
+        words = pooled(scene, contest.grid, *how)
+        assert isinstance(words, RegionScores)
+        ranked = scene.once(
+            ("others", others.key, *how),
+            lambda: Ranked.of(_table(pooled(scene, others.scores(scene.embedding), *how))),
+        )
+        best, winners = ranked.strongest(contest.rivals)
+        return RegionScores(words.partition, contest.probabilities(words.table, best)), winners
+    best, winners = (one.view(scene.grid) for one in others.ranked(scene).strongest(contest.rivals))
+    together = pooled(scene, torch.cat([contest.grid, best[None]]), *how)
+    rows = _table(together)
+    probabilities = contest.probabilities(rows[:-1], rows[-1])
+    if isinstance(together, RegionScores):
+        near = together.partition.pool(torch.nn.functional.one_hot(winners, len(others)).movedim(2, 0).float())
+        return RegionScores(together.partition, probabilities), near.argmax(0)
+    size = (1, 1, *probabilities.shape[1:])
+    return probabilities, torch.nn.functional.interpolate(winners[None, None].float(), size[2:])[0, 0].long()
+
+
+def _table(scores: Scores) -> torch.Tensor:
+    return scores if isinstance(scores, torch.Tensor) else scores.table
+
+
+def _means(ids: np.ndarray, score: np.ndarray, words: int) -> dict[int, float]:
+    """The mean probability over the pixels of each class id that has some."""
+    pixels = np.bincount(ids.ravel(), minlength=words + 1)
+    total = np.bincount(ids.ravel(), score.ravel(), minlength=words + 1)
+    return {int(k): float(total[k] / pixels[k] / 255) for k in np.flatnonzero(pixels) if k > 0}
+
+
+def _somewhere(scores: Scores, winners: torch.Tensor) -> list[tuple[int, float]]:
+    """(noun, share of the photo) of each position that the rest won."""
+    table = _table(scores)
+    lost = (table.argmax(0) == len(table) - 1).flatten().cpu().numpy()
+    area = np.full(lost.size, 1 / lost.size)
+    if isinstance(scores, RegionScores):
+        area = scores.partition.areas / scores.partition.areas.sum()
+    found = np.bincount(winners.flatten().cpu().numpy()[lost], area[lost])
+    return [(int(noun), float(found[noun])) for noun in np.flatnonzero(found)]

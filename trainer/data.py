@@ -374,7 +374,7 @@ def pseudo_labels(
                 (similarity * model.logit_scale).softmax(0).mean(1).topk(min(words_a_photo, len(vocabulary))).indices
             )
             asked = Vocabulary(tuple(vocabulary[int(k)] for k in likely))
-            regions = label_regions(scene, asked, proposer.open(scene.photo, scene))
+            regions = label_regions(scene, asked, proposer.open(scene.photo, scene), others=None)
             for grid in grids:
                 index, surety = regions.patches(grid, confidence, margin)
                 index = torch.where(index < 0, -1, likely[index.clamp(min=0)])

@@ -23,6 +23,7 @@ from trainer.protocols import Protocol
 
 if TYPE_CHECKING:
     from textseg.model import Model, Scene
+    from textseg.model.others import Choice
 
 Predict = Callable[[Image.Image, Sequence[int]], np.ndarray]
 """(photo, indices of the classes that compete) -> (H, W) class indices; `len(classes)` means none of the words."""
@@ -66,11 +67,35 @@ class Confusion:
         return float(100 * self.pixels.trace() / total) if total else float("nan")
 
 
+class Reliability:
+    """Pixels by the probability they were given, to compare with how many of them are right."""
+
+    bins = 15
+
+    def __init__(self) -> None:
+        self.pixels, self.right, self.told = (np.zeros(self.bins) for _ in range(3))
+
+    def add(self, truth: np.ndarray, predicted: np.ndarray, certainty: np.ndarray) -> None:
+        """Count one photo: (H, W) class indices, UNSCORED in `truth` where a pixel is not scored; probabilities."""
+        scored = truth != UNSCORED
+        told = certainty[scored].astype(np.float64)
+        at = np.minimum((told * self.bins).astype(np.intp), self.bins - 1)
+        self.pixels += np.bincount(at, minlength=self.bins)
+        self.right += np.bincount(at, truth[scored] == predicted[scored], self.bins)
+        self.told += np.bincount(at, told, self.bins)
+
+    def ece(self) -> float:
+        """Expected calibration error (Guo et al., ICML 2017), 0..1: the mean distance of told and true."""
+        total = self.pixels.sum()
+        return float(np.abs(self.right - self.told).sum() / total) if total else float("nan")
+
+
 @dataclass
 class Result:
     """What one evaluation found; `failed` are the photos that could not be scored, with the reasons."""
 
     confusion: Confusion
+    reliability: Reliability = field(default_factory=Reliability)
     photos: int = 0
     seconds: float = 0.0
     failed: list[tuple[Path, str]] = field(default_factory=list)
@@ -93,7 +118,13 @@ def evaluate(dataset: Dataset, predict: Predict, words: str = "all", limit: int 
             truth = dataset.truth(label_file, photo.size)
             present = np.unique(truth[truth != UNSCORED]).tolist()
             if present:
-                result.confusion.add(truth, predict(photo, present if words == "present" else everything))
+                competing = present if words == "present" else everything
+                if isinstance(predict, Labeller):
+                    predicted, certainty = predict.answer(photo, competing)
+                    result.reliability.add(truth, predicted, certainty)
+                else:
+                    predicted = predict(photo, competing)
+                result.confusion.add(truth, predicted)
             result.photos += 1
         except (PhotoError, DatasetError) as error:
             result.failed.append((photo_file, str(error)))
@@ -117,10 +148,12 @@ class Labeller:
         protocol: Protocol,
         background: str = "",
         by: str = "pixel",
+        others: "Choice" = None,
     ) -> None:
         if protocol.short_side:
             model = model.at(protocol.short_side, protocol.window)
         self.model, self.dataset, self.protocol, self.by = model, dataset, protocol, by
+        self.others = others
         words = Vocabulary.from_names(entry.word for entry in dataset.classes)
         self._words = [_asked(entry.name, word, protocol) for entry, word in zip(dataset.classes, words, strict=True)]
         behind = Vocabulary.parse(background) if background.strip() else ()
@@ -128,24 +161,28 @@ class Labeller:
         self._none = len(words) if dataset.background is None else dataset.background
 
     def __call__(self, photo: Image.Image, competing: Sequence[int]) -> np.ndarray:
+        return self.answer(photo, competing)[0]
+
+    def answer(self, photo: Image.Image, competing: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """((H, W) class indices, (H, W) float32 probability that each of them is right)."""
         asked = [k for k in competing if self._words[k]]
         if not asked:
-            return np.full(photo.size[::-1], self._none, np.int32)
+            return np.full(photo.size[::-1], self._none, np.int32), np.ones(photo.size[::-1], np.float32)
         scene = self.model.encode(photo)
-        predicted, kept = self._ask(scene, asked), asked
+        (predicted, certainty), kept = self._ask(scene, asked), asked
         if self.protocol.min_area:
             kept = self._large(predicted, asked) or asked
             if kept != asked:
-                predicted = self._ask(scene, kept)
+                predicted, certainty = self._ask(scene, kept)
         if self.protocol.min_probability:
             below = improbable(scene, self._vocabulary(asked), self._vocabulary(kept), self.protocol)
             predicted[below] = self._none
-        return predicted
+        return predicted, certainty
 
     def _vocabulary(self, asked: Sequence[int]) -> Vocabulary:
         return Vocabulary(tuple(word for k in asked if (word := self._words[k])) + self._behind)
 
-    def _ask(self, scene: "Scene", asked: Sequence[int]) -> np.ndarray:
+    def _ask(self, scene: "Scene", asked: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
         how = self.protocol
         labels = textseg.segment(
             scene,
@@ -154,8 +191,9 @@ class Labeller:
             refine=how.refine,
             threshold=how.threshold,
             templates=how.templates,
+            others=self.others,
         )
-        return np.array([self._none, *asked], np.int32)[labels.ids]
+        return np.array([self._none, *asked], np.int32)[labels.ids], labels.certainty()
 
     def _large(self, predicted: np.ndarray, asked: Sequence[int]) -> list[int]:
         """The classes of `asked` without those on too little of the foreground; background stays."""
@@ -204,6 +242,7 @@ def summary(result: Result, dataset: Dataset, min_photos: int = 1) -> dict[str, 
         "miou": _number(result.confusion.miou(min_photos)),
         "pixel_accuracy": _number(result.confusion.pixel_accuracy()),
         "per_class": {entry.name: _number(iou[k]) for k, entry in enumerate(dataset.classes) if counted[k]},
+        "ece": _number(result.reliability.ece()),
         "photos": result.photos,
         "seconds": round(result.seconds, 2),
     }
@@ -222,6 +261,8 @@ def table(result: Result, dataset: Dataset, min_photos: int = 1) -> str:
         f"{'pixel accuracy':{width}}  {result.photos:6d} photos   {result.confusion.pixel_accuracy():5.1f} %",
         f"{'time':{width}}  {result.seconds:6.1f} s",
     ]
+    if result.reliability.pixels.any():
+        lines.insert(-1, f"{'calibration':{width}}  expected error {result.reliability.ece():.3f}")
     return "\n".join(lines)
 
 

@@ -50,7 +50,10 @@ def one_model(lite: textseg.model.Model, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def segmented(photo: Path, words: list[str], out: Path, *options: str) -> np.ndarray:
     """(H, W) k for the k-th word, 0 for none: what `textseg segment` writes."""
-    assert cli.main(["segment", str(photo), "--words", ", ".join(words), "--out", str(out), *options]) == 0
+    assert (
+        cli.main(["segment", str(photo), "--words", ", ".join(words), "--out", str(out), "--others", "none", *options])
+        == 0
+    )
     return np.asarray(Image.open(out / f"{photo.stem}.png")).astype(int)
 
 

@@ -13,7 +13,7 @@ from textseg.cli import main
 from textseg.labelmap import read_index_png
 from textseg.project import Project
 
-WORDS = ["--words", "cat; kitten, sofa, wall", "--confidence", "0", "--margin", "0"]
+WORDS = ["--words", "cat; kitten, sofa, wall", "--confidence", "0", "--margin", "0", "--others", "none"]
 
 
 @pytest.fixture

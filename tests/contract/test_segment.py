@@ -113,7 +113,7 @@ def test_a_photo_is_never_overwritten_by_its_label_map(folder, capsys):
 
 
 def test_a_fault_of_the_program_is_one_sentence_too(folder, monkeypatch, capsys):
-    monkeypatch.setattr("textseg.segmentation.segment", lambda *_: 1 / 0)
+    monkeypatch.setattr("textseg.segmentation.segment", lambda *_, **__: 1 / 0)
     assert main(["segment", "one.jpg", "--words", "cat", "--out", "out"]) == 2
     error = capsys.readouterr().err
     assert "ZeroDivisionError" in error and error.count("\n") == 1

@@ -130,7 +130,7 @@ def test_the_answer_is_that_of_segment_scored_by_hand(folder: Path, model: texts
         truth = np.asarray(Image.open(folder / "labels" / f"{k}.png"))
         words = {3: "cat", 5: "sofa"} if k else {3: "cat", 9: "wall"}
         scene = model.encode(Image.open(folder / "images" / f"{k}.png"))
-        ids = textseg.segment(scene, Vocabulary.from_names(words.values()), refine="none").ids
+        ids = textseg.segment(scene, Vocabulary.from_names(words.values()), refine="none", others=None).ids
         answer = np.array([0, *words])[ids]
         scored = truth > 0
         correct, total = correct + int((answer == truth)[scored].sum()), total + int(scored.sum())
@@ -138,7 +138,7 @@ def test_the_answer_is_that_of_segment_scored_by_hand(folder: Path, model: texts
             right[id_] += int(((answer == id_) & (truth == id_))[scored].sum())
             union[id_] += int(((answer == id_) | (truth == id_))[scored].sum())
     expected = {name: 100 * right[k] / union[k] for name, k in (("cat, grey", 3), ("sofa", 5), ("wall-other", 9))}
-    assert set(scores) == {"miou", "pixel_accuracy", "per_class", "photos", "seconds"}
+    assert set(scores) == {"miou", "pixel_accuracy", "per_class", "ece", "others", "photos", "seconds"}
     assert scores["per_class"] == pytest.approx(expected, abs=1e-3)
     assert scores["miou"] == pytest.approx(np.mean(list(expected.values())), abs=1e-3)
     assert scores["pixel_accuracy"] == pytest.approx(100 * correct / total, abs=1e-3)
@@ -172,7 +172,9 @@ def test_json_on_standard_output_stands_alone(folder: Path, run: Run, capsys: py
 def test_the_table_names_classes_and_totals(folder: Path, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     run(folder, "--limit", 2, "--min-photos", 2)
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split("  ")[0] for line in lines if line] == ["class", "cat, grey", "mIoU", "pixel accuracy", "time"]
+    assert [line.split("  ")[0] for line in lines if line] == [
+        "class", "cat, grey", "mIoU", "pixel accuracy", "calibration", "time",
+    ]  # fmt: skip
 
 
 def test_photos_that_cannot_be_scored_are_named_and_the_rest_go_on(
@@ -227,7 +229,7 @@ def test_pixels_won_by_a_background_word_are_wrong(folder: Path, model: textseg.
     behind = Labeller(model, dataset, Protocol(refine="none"), background="floor, sky; clouds")
     photo = noise_photo(seed=0)
     everything = Vocabulary.parse("cat, sofa, wall, floor, sky; clouds")
-    expected = textseg.segment(model.encode(photo), everything, refine="none").ids.astype(np.int32) - 1
+    expected = textseg.segment(model.encode(photo), everything, refine="none", others=None).ids.astype(np.int32) - 1
     answer = behind(photo, [0, 1, 2])
     assert (answer == np.where(expected > 2, 3, expected)).all()
     assert (answer == 3).any()
@@ -239,7 +241,7 @@ def test_pixels_won_by_a_background_word_count_as_a_scored_background(folder: Pa
     labeller = Labeller(model, datasets.open(folder), Protocol(refine="none"), background="floor, sky")
     photo = noise_photo(seed=0)
     everything = Vocabulary.parse("background, cat, sofa, wall, floor, sky")
-    expected = textseg.segment(model.encode(photo), everything, refine="none").ids.astype(np.int32) - 1
+    expected = textseg.segment(model.encode(photo), everything, refine="none", others=None).ids.astype(np.int32) - 1
     assert (labeller(photo, [0, 1, 2, 3]) == np.where(expected > 3, 0, expected)).all()
 
 

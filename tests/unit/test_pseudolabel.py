@@ -92,7 +92,7 @@ def test_regions_are_named_by_their_mean_similarity() -> None:
         def everything(self, cancel=None) -> list[Mask]:
             return [LARGE.mask, SMALL.mask]
 
-    found = label_regions(scene, WORDS, Given())
+    found = label_regions(scene, WORDS, Given(), others=None)
     similarity = torch.from_numpy(scene.similarity(WORDS))
     probability = (pool_nested([LARGE.mask, SMALL.mask], similarity) * model.logit_scale).softmax(1)
     for region, row in zip(found.regions, probability, strict=True):
@@ -103,6 +103,6 @@ def test_regions_are_named_by_their_mean_similarity() -> None:
 
 
 def test_without_proposals_given_those_of_regions_are_named() -> None:
-    found = label_regions(tiny_model().encode(noise_photo()), Vocabulary.parse("cat"))
+    found = label_regions(tiny_model().encode(noise_photo()), Vocabulary.parse("cat"), others=None)
     assert found.regions and all(region.word == 1 and region.confidence == 1 for region in found.regions)
     assert found.size == (96, 64)

@@ -58,21 +58,25 @@ def test_constant_scores_stay_constant(model, name):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("size", [(1, 1), (1, 90), (90, 1), (3, 2)])
 def test_a_photo_of_any_shape_can_be_refined(model, name, size):
-    labels = textseg.segment(model.encode(noise_photo(*size)), Vocabulary.parse("cat, dog, sky"), refine=name)
+    labels = textseg.segment(
+        model.encode(noise_photo(*size)), Vocabulary.parse("cat, dog, sky"), refine=name, others=None
+    )
     assert labels.size == size and set(np.unique(labels.ids)) <= {1, 2, 3}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_one_word_takes_everything(model, name):
-    assert (textseg.segment(model.encode(noise_photo()), Vocabulary.parse("cat"), refine=name).ids == 1).all()
+    assert (
+        textseg.segment(model.encode(noise_photo()), Vocabulary.parse("cat"), refine=name, others=None).ids == 1
+    ).all()
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_thresholds_and_background_words_hold_after_refinement(model, name):
     scene = model.encode(noise_photo())
-    free = textseg.segment(scene, Vocabulary.parse("cat, sky"), refine=name)
-    behind = textseg.segment(scene, Vocabulary.parse("cat", "sky"), refine=name)
-    unsure = textseg.segment(scene, Vocabulary.parse("cat, sky"), refine=name, threshold=1.0)
+    free = textseg.segment(scene, Vocabulary.parse("cat, sky"), refine=name, others=None)
+    behind = textseg.segment(scene, Vocabulary.parse("cat", "sky"), refine=name, others=None)
+    unsure = textseg.segment(scene, Vocabulary.parse("cat, sky"), refine=name, threshold=1.0, others=None)
     assert (behind.ids == np.where(free.ids == 2, 0, free.ids)).all()
     assert not unsure.ids.any() and (unsure.score == free.score).all()
 
@@ -115,15 +119,18 @@ def test_a_name_that_is_not_known_is_refused_in_one_sentence_that_lists_the_name
 @pytest.mark.parametrize("by", ["slic", "proposal"])
 def test_labels_on_edges_already_take_no_other_refinement(model, by):
     scene, words = model.encode(noise_photo()), Vocabulary.parse("cat, dog")
-    assert (textseg.segment(scene, words, by).ids == textseg.segment(scene, words, by, refine="none").ids).all()
+    assert (
+        textseg.segment(scene, words, by, others=None).ids
+        == textseg.segment(scene, words, by, refine="none", others=None).ids
+    ).all()
     with pytest.raises(UnknownNameError, match="lie on image edges already"):
-        textseg.segment(scene, words, by, refine="guided")
+        textseg.segment(scene, words, by, refine="guided", others=None)
 
 
 def test_units_are_smoothed_before_the_regions_take_their_mean(model):
     scene, words = model.encode(noise_photo()), Vocabulary.parse("cat, dog, sky, tree")
-    by_unit = textseg.segment(scene, words, by="unit", refine="regions")
-    assert (textseg.segment(scene, words, refine="units").ids == by_unit.ids).all()
+    by_unit = textseg.segment(scene, words, by="unit", refine="regions", others=None)
+    assert (textseg.segment(scene, words, refine="units", others=None).ids == by_unit.ids).all()
 
 
 def naive_guided(colours: np.ndarray, scores: np.ndarray, radius: int, epsilon: float) -> np.ndarray:

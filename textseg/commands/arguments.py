@@ -102,6 +102,30 @@ def read_words(words: str, background: str = "") -> Vocabulary:
     return Vocabulary.parse(words, background)
 
 
+def add_others(command: argparse.ArgumentParser, default: str | None = "default") -> None:
+    command.add_argument(
+        "--others",
+        default=default,
+        metavar="default|none|@FILE",
+        help="the words that nobody typed and that compete all the same; none: only the words given",
+    )
+
+
+def read_others(others: str) -> str | list[str] | None:
+    """`--others`: "default", None for none, or the words of a file, one a line; raises VocabularyError."""
+    if others == "none":
+        return None
+    if not others.startswith("@"):
+        if others != "default":
+            raise VocabularyError(f"--others is default, none or @FILE, not '{others[:40]}'.")
+        return others
+    try:
+        lines = Path(others[1:]).read_text("utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError):
+        raise VocabularyError(f"The list of other words {others[1:]} cannot be read; give a UTF-8 text file.") from None
+    return [line.strip() for line in lines if line.strip()]
+
+
 @contextmanager
 def photo_bar() -> Iterator[Callable[[int, int], None]]:
     """A bar of photos on standard error, on a terminal only."""

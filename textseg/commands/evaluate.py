@@ -6,7 +6,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from textseg.commands.arguments import add_answer, add_model
+from textseg.commands.arguments import add_answer, add_model, add_others, read_others
 from textseg.errors import DatasetError
 from textseg.files import write_atomically
 
@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--min-probability", type=float, metavar="P", help="lowest softmax probability at which a word counts"
     )
     parser.add_argument("--confusion", type=Path, metavar="FILE", help="draw the confusion matrix (PNG)")
+    add_others(parser, default=None)
     add_answer(parser)
     add_model(parser)
 
@@ -54,11 +55,14 @@ def run(args: argparse.Namespace) -> int:
     given = {name: getattr(args, name) for name in ("refine", "templates", "threshold", "min_probability")}
     protocol = replace(protocol, **{name: value for name, value in given.items() if value is not None})
     model = textseg.load_model(args.backbone, args.head, readout=args.readout)
-    labeller = evaluate.Labeller(model, dataset, protocol, args.background, args.by)
+    others = args.others
+    if others is None:  # words nobody typed can only be right where the set scores what is none of its words
+        others = "none" if dataset.background is None or args.protocol else "default"
+    labeller = evaluate.Labeller(model, dataset, protocol, args.background, args.by, read_others(others))
     result = evaluate.evaluate(dataset, labeller, args.words, args.limit)
     for photo, reason in result.failed:
         print(f"{photo}: {reason}", file=sys.stderr)
-    scores = json.dumps(evaluate.summary(result, dataset, args.min_photos), indent=1)
+    scores = json.dumps(evaluate.summary(result, dataset, args.min_photos) | {"others": others}, indent=1)
     if args.json == "-":
         print(scores)
     else:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textseg.commands.arguments import add_model, add_words, count, read_words, share
+from textseg.commands.arguments import add_model, add_others, add_words, count, read_others, read_words, share
 from textseg.errors import UsageError
 from textseg.vocabulary import Vocabulary
 
@@ -38,6 +38,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         metavar="PIXELS",
         help="with --project: replace up to this many pixels that a person labelled (--dry-run counts them)",
     )
+    add_others(command)
     add_model(command)
 
 
@@ -48,6 +49,8 @@ def run(args: argparse.Namespace) -> int:
     if args.words is None and not there:
         raise UsageError('Say what to look for: --words "cat; kitten, sofa, wall".')
     vocabulary = None if args.words is None else read_words(args.words, args.background)
+
+    others = read_others(args.others)
 
     from tqdm import tqdm
 
@@ -67,10 +70,10 @@ def run(args: argparse.Namespace) -> int:
     if args.project is None:
         assert vocabulary is not None  # asked for above
         out = bulk.LabelFolder(args.out, photos)
-        target = bulk.IntoFolder(model, vocabulary, out, confidence, margin, args.resume)
+        target = bulk.IntoFolder(model, vocabulary, out, confidence, margin, args.resume, others)
     else:
         project = _project_with(args.project, vocabulary)
-        target = bulk.IntoProject(model, project, confidence, margin, args.resume, args.overwrite)
+        target = bulk.IntoProject(model, project, confidence, margin, args.resume, args.overwrite, others)
     with tqdm(photos, unit="photo", disable=None) as bar:
         report = bulk.label(bar, target, tell=lambda photo, why: tqdm.write(f"{photo}: {why}", file=sys.stderr))
     if report.stopped:

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textseg.commands.arguments import add_answer, add_model, add_words, read_words, share
+from textseg.commands.arguments import add_answer, add_model, add_others, add_words, read_others, read_words, share
 from textseg.errors import PhotoError, TextsegError
 from textseg.files import write_atomically
 from textseg.vocabulary import Vocabulary
@@ -23,12 +23,13 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     add_words(command)
     command.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for label maps and facts")
     command.add_argument(
-        "--threshold", type=share, metavar="T", help="lowest similarity, 0 to 1, at which a word shows"
+        "--threshold", type=share, metavar="T", help="lowest probability, 0 to 1, at which a word shows"
     )
     command.add_argument("--overlay", action="store_true", help="also write <stem>.overlay.png")
     command.add_argument(
         "--similarity", action="store_true", help="also write <stem>.<id>.similarity.png for each word"
     )
+    add_others(command)
     add_answer(command)
     add_model(command)
 
@@ -37,6 +38,7 @@ def run(args: argparse.Namespace) -> int:
     from textseg import images
 
     vocabulary = read_words(args.words, args.background)
+    args.others = read_others(args.others)
     photos = images.find(args.photos)
     if not photos:
         raise PhotoError("There are no photos in the folders given.")
@@ -69,7 +71,7 @@ def _segment(model: "Model", path: Path, vocabulary: Vocabulary, out: "LabelFold
     from textseg.segmentation import segment
 
     scene = model.encode(images.open(path))
-    labels = segment(scene, vocabulary, args.by, args.refine, args.threshold, args.templates)
+    labels = segment(scene, vocabulary, args.by, args.refine, args.threshold, args.templates, others=args.others)
     out.write(path, model, labels)
     stem = out.folder / path.stem
     if args.overlay:

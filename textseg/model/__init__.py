@@ -6,8 +6,10 @@ import copy
 import hashlib
 import json
 import threading
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from os import PathLike
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -23,6 +25,9 @@ from textseg.model.scene import Scene, SceneCache
 from textseg.model.windows import Box, laid, windows
 from textseg.shipped import asset
 from textseg.vocabulary import Vocabulary
+
+MOST_TEXTS = 20_000
+"""Embedded texts that a model keeps."""
 
 __all__ = ["Model", "Scene", "SceneCache", "load_model"]
 
@@ -66,6 +71,8 @@ class Model:
         self.backbone, self.head, self.head_name = backbone, head, head_name
         self.logit_scale: float = head.logit_scale or backbone.logit_scale
         self._texts: dict[tuple[str, str], torch.Tensor] = {}
+        self._raw: dict[tuple[str, str], torch.Tensor] = {}
+        self._derived: dict[Any, Any] = {}
         self._lock = threading.Lock()
 
     @property
@@ -121,8 +128,12 @@ class Model:
 
         With sliding windows it is close to what `encode` gives, not equal.
         """
-        embedding = self.head(features[None].float().to(self.device))[0]
-        return Scene(photo, embedding, features, self)
+        return Scene(photo, self.embedding(features), features, self)
+
+    @torch.inference_mode()
+    def embedding(self, features: torch.Tensor) -> torch.Tensor:
+        """(D, h, w) features -> (E, h', w'), what the head makes of them."""
+        return self.head(features[None].float().to(self.device))[0]
 
     def _averaged(self, photo: Image.Image) -> torch.Tensor:
         """(D, h, w) the weighted mean of the features at the head's own sizes, on the grid of the finest."""
@@ -140,6 +151,24 @@ class Model:
         boxes = windows(image.size, side, side // 2, self.backbone.multiple)
         return image.size, [(box, self.backbone.encode([image.crop(box)])[0]) for box in boxes]
 
+    def text(self, texts: Sequence[str], templates: str | None = None) -> torch.Tensor:
+        """(K, T) unit embeddings of texts, before the head maps them; cached."""
+        templates = templates or self.backbone.templates
+        missing = list(dict.fromkeys(text for text in texts if (text, templates) not in self._raw))
+        if missing:
+            with torch.inference_mode():
+                vectors = embed_words(self.backbone.embed, missing, templates)
+            if len(self._raw) > MOST_TEXTS:
+                self._raw = {key: row for key, row in self._raw.items() if key[0] in texts}
+            self._raw.update({(text, templates): row for text, row in zip(missing, vectors, strict=True)})
+        return torch.stack([self._raw[text, templates] for text in texts])
+
+    def once(self, key: Any, compute: Callable[[], Any]) -> Any:
+        """The value under `key`, computed at the first call: for what depends on the model alone."""
+        if key not in self._derived:  # two threads may both compute it, and get the same
+            self._derived[key] = compute()
+        return self._derived[key]
+
     def embed(self, vocabulary: Vocabulary, templates: str | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         """((T, E) mapped embeddings of all names and aliases, (T,) index of the word each belongs to); cached."""
         templates = templates or self.backbone.templates
@@ -147,9 +176,9 @@ class Model:
         missing = list(dict.fromkeys(text for text in texts if (text, templates) not in self._texts))
         if missing:
             with torch.inference_mode():
-                mapped = self.head.text(embed_words(self.backbone.embed, missing, templates).to(self.device))
-            if len(self._texts) > 20_000:
-                self._texts.clear()
+                mapped = self.head.text(self.text(missing, templates).to(self.device))
+            if len(self._texts) > MOST_TEXTS:
+                self._texts = {key: row for key, row in self._texts.items() if key[0] in texts}
             self._texts.update({(text, templates): row for text, row in zip(missing, mapped, strict=True)})
         owner = [k for k, word in enumerate(vocabulary) for _ in word.texts]
         vectors = torch.stack([self._texts[text, templates] for text in texts])

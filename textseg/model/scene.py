@@ -63,12 +63,12 @@ class Scene:
 
     def scores(self, vocabulary: Vocabulary, templates: str | None = None) -> torch.Tensor:
         """`similarity` as a (K, h, w) tensor on the model's device."""
-        texts, owner = self.model.embed(vocabulary, templates)
-        scores = torch.einsum("ehw,ke->khw", self.embedding, texts)
-        if len(scores) == len(vocabulary):
-            return scores
-        best = scores.new_full((len(vocabulary), *self.grid), -torch.inf)
-        return best.scatter_reduce_(0, owner[:, None, None].expand_as(scores), scores, "amax")
+        return similarities(self.model, self.embedding, vocabulary, templates)
+
+    @property
+    def pooled(self) -> torch.Tensor:
+        """(E, 1, 1) what the head makes of the mean of all features: the photo as a whole."""
+        return self.once("pooled", lambda: self.model.embedding(self.features.float().mean((1, 2), keepdim=True)))
 
     def similarity(
         self, vocabulary: Vocabulary, *, full_size: bool = False, templates: str | None = None
@@ -142,6 +142,18 @@ class Scene:
         small = self.photo.copy()
         small.thumbnail((256, 256))
         return small
+
+
+def similarities(
+    model: Model, embedding: torch.Tensor, vocabulary: Vocabulary, templates: str | None = None
+) -> torch.Tensor:
+    """(K, h, w) similarity of each word with an (E, h, w) embedding: the maximum over the word's aliases."""
+    texts, owner = model.embed(vocabulary, templates)
+    scores = torch.einsum("ehw,ke->khw", embedding, texts)
+    if len(scores) == len(vocabulary):
+        return scores
+    best = scores.new_full((len(vocabulary), *embedding.shape[1:]), -torch.inf)
+    return best.scatter_reduce_(0, owner[:, None, None].expand_as(scores), scores, "amax")
 
 
 class SceneCache:

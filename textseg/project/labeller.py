@@ -9,6 +9,7 @@ import numpy as np
 
 from textseg.errors import EditError, PhotoError
 from textseg.model import Model, Scene
+from textseg.model.others import Choice
 from textseg.project import EditResult, Project, Region
 from textseg.pseudolabel import CONFIDENCE, MARGIN, label_regions
 from textseg.segmentation import segment
@@ -33,14 +34,16 @@ def pseudo_label(
     margin: float = MARGIN,
     scene: Scene | None = None,
     over_person: int | None = None,
+    others: Choice = "default",
 ) -> EditResult:
     """Label one photo with the project's classes where no person has drawn or accepted anything.
 
     Each proposal that is sure enough becomes a region with its own confidence; the rest stays unlabelled. A photo that
-    is encoded already comes with its `scene`; `over_person` is told to `Project.put_model_labels`.
+    is encoded already comes with its `scene`; `over_person` is told to `Project.put_model_labels`;
+    `others` compete without being classes.
     """
     vocabulary, class_ids = project.vocabulary()
-    found = label_regions(scene or project.scene(photo, model), vocabulary)
+    found = label_regions(scene or project.scene(photo, model), vocabulary, others=others)
     index, sure = found.index(confidence, margin)
     regions = [Region(class_ids[region.word - 1], region.confidence) for region in sure]
     return project.put_model_labels(photo, index, regions, f"{model.name}/{model.head_name}", over_person)

@@ -17,6 +17,7 @@ from torch import nn
 
 from textseg.errors import HeadError
 from textseg.files import write_atomically
+from textseg.model.calibration import Calibration
 from textseg.registry import Registry
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class Head(nn.Module):
     config: dict[str, Any] = {}
     logit_scale: float | None = None
     """Similarities are multiplied by this before a softmax over words; None: by the backbone's own scale."""
+    calibration: Calibration = Calibration()
+    """How similarities become probabilities."""
     sizes: tuple[tuple[int, float], ...] = ()
     """(short side, weight) of the sizes at which a photo is encoded, the finest last; empty: the backbone's own.
 

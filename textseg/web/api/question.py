@@ -31,6 +31,8 @@ class Question:
     threshold: float | None = None
     granularity: float = 0.5
     readout: str | None = None
+    others: str = "default"
+    """Whether words that nobody typed compete: "default" or "none"."""
     colours: Mapping[str, str] = field(default_factory=dict)
     thresholds: Mapping[str, float] = field(default_factory=dict)
     """By class name; beats `threshold`."""
@@ -52,6 +54,8 @@ class Question:
                 values[name] = _READ[name](value)
             else:
                 values[name] = _text(value, name)
+        if values.get("others", "default") not in ("default", "none"):
+            raise OptionError("'others' is 'default' or 'none'.")
         if values.get("readout"):
             _check_readout(values["readout"])
         return cls(**values)
@@ -72,6 +76,7 @@ class Question:
             threshold=self.threshold,
             templates=self.templates or None,
             granularity=self.granularity,
+            others=None if self.others == "none" else self.others,
         )
 
 

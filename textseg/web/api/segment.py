@@ -13,7 +13,7 @@ from textseg.web.api.question import OptionError, Question
 from textseg.web.engine import Engine
 from textseg.web.rpc.photos import Photo
 
-OPTIONS = frozenset({"background", "templates", "by", "refine", "readout", "threshold", "granularity"})
+OPTIONS = frozenset({"background", "templates", "by", "refine", "readout", "others", "threshold", "granularity"})
 
 
 def add_segment(engine: Engine) -> None:
@@ -22,8 +22,8 @@ def add_segment(engine: Engine) -> None:
     def segment(photo: str | None, words: str | None, options: Any) -> tuple[str, dict[str, Any]]:
         """Label one photo.
 
-        `options` may hold background, templates, by, refine, readout, threshold, granularity. A mistake is answered
-        in one sentence.
+        `options` may hold background, templates, by, refine, readout, others, threshold, granularity. A mistake is
+        answered in one sentence.
         """
         try:
             if not photo:

@@ -130,7 +130,7 @@ class Explore:
         photo, question = self._asked(message, ASKED)
         vocabulary = question.vocabulary
         scene = self._scene(message, photo)
-        return pictures.masks(label_regions(scene, vocabulary, templates=question.templates or None))
+        return pictures.masks(label_regions(scene, vocabulary, templates=question.templates or None, others=None))
 
     def suggest(self, message: Any) -> dict[str, Any]:
         """`{"photo", "words"}` (which may be blank) -> nouns worth asking.
@@ -196,7 +196,9 @@ class Explore:
 
     def _asked(self, message: Any, allowed: frozenset[str]) -> tuple[Photo, Question]:
         fields = _fields(message)
-        question = Question.read(fields.get("words"), _fields(fields.get("options") or {}), allowed)
+        question = Question.read(
+            fields.get("words"), {"others": "none"} | _fields(fields.get("options") or {}), allowed | {"others"}
+        )
         return self._photo(fields), question
 
 
