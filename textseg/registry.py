@@ -41,6 +41,8 @@ class Facts:
     """What it takes beside an installed textseg, as a noun phrase."""
     packages: tuple[str, ...] = ()
     """Modules that must be importable."""
+    order: int = 0
+    """Where it stands among the others of its kind that are shown in a row."""
     weights: tuple[str, tuple[str, ...]] | None = None
     """(repository on the hub, file names, any of which will do) of the example's weights; None: none to fetch."""
 

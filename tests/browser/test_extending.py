@@ -67,3 +67,24 @@ def test_a_tool_paints_with_its_key_and_button(serve, project, new_page):
     page.keyboard.press("Control+z")
     saved(page, 2)
     assert not project.label_map(1)[0].any()
+
+
+def test_a_page_is_reached_by_its_link_and_its_address(serve, project, new_page):
+    for name in ("textseg/web/pages/notes.py", "assets/web/notes/notes.html"):
+        written(name, serve.tree)
+    written("assets/web/notes/notes.js", serve.tree)
+    written("assets/web/notes/notes.css", serve.tree)
+    page = new_page(viewport={"width": 1280, "height": 800})
+    page.goto(f"{serve()}#notes")
+    page.wait_for_selector(".notes .hint:has-text('No photo has a note yet')")
+    assert page.locator(".shell nav a").all_inner_texts() == ["Explore", "Label", "Learn", "Data", "Notes"]
+    page.click("a[href='#explore']")
+    page.wait_for_selector(".notes", state="hidden")
+    project.set_note(1, "the left ear is cut off")
+    page.click("a[href='#notes']")
+    page.wait_for_selector(".notes li:has-text('the left ear is cut off')")
+    shown = page.locator("[id$='-page']:visible").evaluate_all("all => all.map((one) => one.id)")
+    assert shown == ["shell-page", "notes-page"]
+    assert page.locator(".notes").evaluate("element => getComputedStyle(element).padding") == "24px"
+    page.click(".notes li a")
+    page.wait_for_selector(".labelling[data-photo='1']")

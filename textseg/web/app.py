@@ -14,17 +14,16 @@ from textseg import __version__
 from textseg.errors import TextsegError, UsageError
 from textseg.project import Project
 from textseg.shipped import asset
+from textseg.web import pages
 from textseg.web.api.export import add_export
 from textseg.web.api.project import ProjectApi, add_project
 from textseg.web.api.segment import add_segment
 from textseg.web.engine import Engine
 from textseg.web.gate import LOOPBACK, Gate, known_as
 from textseg.web.nouns import Nouns
-from textseg.web.pages.data import Data
-from textseg.web.pages.explore import MAX_FILE_MB, Explore
-from textseg.web.pages.label import Label
-from textseg.web.pages.learn import Learn
+from textseg.web.pages import Shared
 from textseg.web.rpc.page import TOKEN, page, url
+from textseg.web.rpc.photos import MAX_FILE_MB
 from textseg.web.samples import SAMPLES
 
 FIRST = ("shared", "shell", "canvas")
@@ -51,15 +50,13 @@ def build(
     gr.set_static_paths([asset("web").resolve()])
     engine, nouns = Engine(backbone, head), Nouns()
     api = ProjectApi(Project(project) if project is not None else None, engine, local)
-    explore = Explore(engine, nouns, api)
+    shared = Shared(engine, api, nouns)
     with gr.Blocks(title="textseg", analytics_enabled=False, fill_width=True, delete_cache=(3600, DAY)) as blocks:
-        page("shell", [explore.status], {"version": __version__, "project": project is not None})
-        explore.component()
+        add_header(shared)
+        for name in pages.names():
+            pages.get(name)(shared)
         add_segment(engine)
-        Label(api, engine).component()
         add_project(api)
-        Learn(api, engine).component()
-        Data(api).component()
         add_export(api)
 
     def prepare(model: Any) -> None:
@@ -70,17 +67,33 @@ def build(
     return blocks
 
 
+def add_header(shared: Shared) -> None:
+    """Add what stands over every page: links to the pages, and how the model is."""
+
+    def status(message: Any) -> dict[str, Any]:
+        """How far the model is, and what it costs here."""
+        return {**shared.engine.status(), "nouns": [shared.nouns.done, len(shared.nouns.words)]}
+
+    links = [{"name": name, "title": pages.facts(name).title or name} for name in pages.names()]
+    first = "label" if shared.api.key is not None else links[0]["name"]
+    page("shell", [status], {"version": __version__, "pages": links, "first": first})
+
+
 def page_head() -> str:
     """Styles and modules, named in the page's head so that they load beside Gradio's own."""
-    web = asset("web")
-    place = {name: k for k, name in enumerate(FIRST)}
-    styles = sorted(web.rglob("*.css"), key=lambda path: (place.get(path.parent.name, len(FIRST)), path))
-    sheets = "".join(f'<link rel="stylesheet" href="{url(path.relative_to(web).as_posix())}">' for path in styles)
-    modules = "".join(
-        f'<link rel="modulepreload" href="{url(path.relative_to(web).as_posix())}">'
-        for path in sorted(web.rglob("*.js"))
-    )
-    return f'<meta name="textseg-token" content="{TOKEN}">' + sheets + modules
+    web, names = asset("web"), pages.names()
+    folders = [*FIRST, *sorted(names)]
+    links = [
+        f'<link rel="{rel}" href="{url(path.relative_to(web).as_posix())}">'
+        for rel, suffix in (("stylesheet", "css"), ("modulepreload", "js"))
+        for folder in folders
+        for path in sorted((web / folder).rglob(f"*.{suffix}"))
+    ]
+    # One page shows at a time: that which the header has put in front, the first one until there is a header.
+    hidden = [f'body[data-page]:not([data-page="{names[0]}"]) #{names[0]}-page']
+    hidden += [f'body:not([data-page="{name}"]) #{name}-page' for name in names[1:]]
+    style = f"<style>{', '.join(hidden)} {{ display: none !important; }}</style>"
+    return f'<meta name="textseg-token" content="{TOKEN}">' + style + "".join(links)
 
 
 def serve(

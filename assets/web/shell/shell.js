@@ -17,7 +17,8 @@ export function mount(root, functions, given) {
     document.documentElement.style.setProperty("--chrome", `${root.getBoundingClientRect().height}px`);
   }).observe(root); // a banner makes the header taller; pages fill what is left
   openable(part.chip, part.panel);
-  turnPages(part, given.project ? "label" : "explore");
+  part.pages.append(...given.pages.map(({ name, title }) => h("a", { href: `#${name}` }, title)));
+  turnPages(part, given.first);
   hear("photo", ({ name, size }) => {
     part.photo.replaceChildren(h("b", {}, name), h("span", { class: "number" }, ` ${size[0]} × ${size[1]}`));
   });

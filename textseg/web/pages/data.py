@@ -22,6 +22,7 @@ from textseg.project.schema import STATES
 from textseg.web.api.export import export_options, export_zip
 from textseg.web.api.project import ProjectApi
 from textseg.web.intake import take_in
+from textseg.web.pages import Shared, register
 from textseg.web.rpc.jobs import Jobs, Progress
 from textseg.web.rpc.messages import Message
 from textseg.web.rpc.page import of_any_project, page
@@ -30,6 +31,12 @@ MAX_STAGED_BYTES = 16 * 2**30
 """What one upload may bring in all its pieces."""
 
 HOUR = 3600.0
+
+
+@register("data", title="Data", order=40)
+def component(shared: Shared) -> gr.HTML:
+    """The page as a Gradio component."""
+    return Data(shared.api).component()
 
 
 class Data:

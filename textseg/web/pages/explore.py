@@ -22,12 +22,12 @@ from textseg.web.api.question import OptionError, Question
 from textseg.web.api.segment import facts
 from textseg.web.engine import Engine
 from textseg.web.nouns import Nouns
+from textseg.web.pages import Shared, register
 from textseg.web.rpc import pictures
 from textseg.web.rpc.page import page
-from textseg.web.rpc.photos import Photo, Photos
+from textseg.web.rpc.photos import MAX_FILE_MB, Photo, Photos
 from textseg.web.samples import SAMPLES, Sample
 
-MAX_FILE_MB = 64
 ASKED = frozenset({"by", "refine", "templates", "granularity", "colours"})
 METHODS = {"pixel": "Pixels", "unit": "Semantic units", "slic": "Superpixels (SLIC)", "proposal": "Masks"}
 TEMPLATES = {
@@ -38,6 +38,12 @@ TEMPLATES = {
     "imagenet": "80 sentences of CLIP",
 }
 PARTITIONS = ("unit", "slic", "region")
+
+
+@register("explore", title="Explore", order=10)
+def component(shared: Shared) -> gr.HTML:
+    """The page as a Gradio component."""
+    return Explore(shared.engine, shared.nouns, shared.api).component()
 
 
 class Explore:
@@ -64,7 +70,7 @@ class Explore:
             "templates": [["", "The model's own"], *([name, TEMPLATES.get(name, name)] for name in template_names())],
         }
         asked = [self.answer, self.partition, self.masks, self.suggest, self.near]
-        return page("explore", [self.open, self.heads, *asked, self.download, self.status], given)
+        return page("explore", [self.open, self.heads, *asked, self.download], given)
 
     def open(self, message: Any) -> dict[str, Any]:
         """Take a photo in: `{"sample": name}`, or a multipart message with one file."""
@@ -180,10 +186,6 @@ class Explore:
             text = json.dumps(facts(photo.name, scene.model, labels), ensure_ascii=False, indent=1)
             return _file(f"{stem}.json", "application/json", text.encode())
         raise OptionError("Download labels, overlay or facts.")
-
-    def status(self, message: Any) -> dict[str, Any]:
-        """How far the model is, and what it costs here."""
-        return {**self.engine.status(), "nouns": [self.nouns.done, len(self.nouns.words)]}
 
     def _photo(self, fields: dict[str, Any]) -> Photo:
         return self.photos.get(str(fields.get("photo")))

@@ -17,6 +17,7 @@ from textseg.project.schema import StoredPhoto
 from textseg.segmentation import segment
 from textseg.web.api.project import ProjectApi
 from textseg.web.engine import Engine
+from textseg.web.pages import Shared, register
 from textseg.web.rpc import pictures
 from textseg.web.rpc.jobs import Jobs, Progress
 from textseg.web.rpc.messages import Message
@@ -29,6 +30,12 @@ THUMB_SIDE = 240
 MOST_SUGGESTED = 6
 MOST_VIEWED = 400
 """Photos that are ordered at a time: the first of those that nobody has corrected."""
+
+
+@register("learn", title="Learn", order=30)
+def component(shared: Shared) -> gr.HTML:
+    """The page as a Gradio component."""
+    return Learn(shared.api, shared.engine).component()
 
 
 class Learn:

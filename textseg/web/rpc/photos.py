@@ -11,6 +11,9 @@ from PIL import Image
 from textseg import images
 from textseg.errors import TextsegError
 
+MAX_FILE_MB = 64
+"""What one file may weigh that a page or a program sends."""
+
 
 class PhotoGoneError(TextsegError):
     """The server no longer holds this photo; the page sends it again by itself."""

@@ -14,12 +14,19 @@ from textseg.project.schema import STATES
 from textseg.web.api.project import ProjectApi
 from textseg.web.engine import Engine
 from textseg.web.intake import take_in
+from textseg.web.pages import Shared, register
 from textseg.web.pages.label.classes import ClassFunctions
 from textseg.web.pages.label.gestures import GestureFunctions
 from textseg.web.pages.label.photos import PhotoFunctions, told
 from textseg.web.rpc.jobs import Jobs, Progress, Work
 from textseg.web.rpc.messages import Message
 from textseg.web.rpc.page import of_any_project, page
+
+
+@register("label", title="Label", order=20)
+def component(shared: Shared) -> gr.HTML:
+    """The page as a Gradio component."""
+    return Label(shared.api, shared.engine).component()
 
 
 class Label(PhotoFunctions, GestureFunctions, ClassFunctions):
