@@ -61,13 +61,13 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving_tiny(**options: object) -> Iterator[str]:
+def serving_tiny(port: int | None = None, **options: object) -> Iterator[str]:
     """The address of an app whose model encodes in a millisecond; `options` are those of `textseg.web.serve`."""
     from textseg import web
     from textseg.web import engine
     from textseg.web.samples import SAMPLES
 
-    port = free_port()
+    port = port or free_port()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine, "load_model", lambda *_, **__: tiny_model())
         patch.setattr("textseg.web.nouns.Nouns.embed", lambda *_: None)

@@ -1,27 +1,44 @@
 /**
- * Gestures on their way to the server, one after the other. A gesture is kept until the server has it on disk or has
- * refused it; while the server does not answer it waits here and is sent again.
+ * Gestures on one photo on their way to the server, one after the other. A gesture is kept until the server has it on
+ * disk or has refused it; while no server answers, or one that has another project open, it waits here and is sent again.
  */
 
 const AGAIN = 2000; // milliseconds until a gesture is sent again
 
 /**
  * @typedef {Object} Gesture
- * @property {function(number): Promise<any>} send given the base revision; answers as `Server.call`
- * @property {Object|null} sketch what is painted meanwhile
+ * @property {string} name of the server function, `edit` or `pseudolabel`
+ * @property {Object} message to it, without the base revision
+ * @property {{draw: function(CanvasRenderingContext2D, Object): void}|null} [sketch] what is painted meanwhile
+ * @property {function(): void} [heard] called when the server has answered, whatever it said
+ */
+
+/** @typedef {import("../shared/server.js").Reply} Reply */
+
+/**
+ * @typedef {Object} Listeners
+ * @property {function(Gesture, number): Promise<Reply>} send a gesture on top of a revision
+ * @property {function(Reply, Gesture): Promise<void>} saved
+ * @property {function(Reply, Gesture[]): Promise<number|null>} refused may answer the revision to go on from
+ * @property {function(Reply, Gesture[]): Promise<number|null>} outdated the same, for gestures that had to wait for
+ *   their server and lie on an older label map now
+ * @property {function(Reply=): void} changed what waits, or why: then with the answer that says so
+ * @property {function(number): Promise<void>} [pause] milliseconds
  */
 
 export class Edits {
   /**
    * @param {number} revision of the label map in hand
-   * @param {{saved: function(any, Gesture): Promise<void>, refused: function(any, Gesture[]): Promise<number|null>,
-   *   state: function(): void}} listeners `refused` may answer the revision to go on from
+   * @param {Listeners} listeners
    */
   constructor(revision, listeners) {
-    Object.assign(this, { revision, ...listeners });
+    Object.assign(this, { revision, pause, ...listeners });
     /** @type {Gesture[]} */
     this.waiting = [];
-    this.offline = false;
+    /** Why nothing is sent: no server answers, or it has another project open. @type {"lost"|"elsewhere"|null} */
+    this.trouble = null;
+    this.reason = null; // the same in the words of the answer
+    this.delayed = false; // something of what waits had to be sent again
     this.done = Promise.resolve();
   }
 
@@ -29,25 +46,34 @@ export class Edits {
     return this.waiting.map((gesture) => gesture.sketch).filter(Boolean);
   }
 
-  /** Send a gesture once those before it are saved. @param {Gesture} gesture */
-  push(gesture) {
-    this.waiting.push(gesture);
-    this.state();
-    if (this.waiting.length === 1) this.done = this.drain();
+  /** Whether something is on its way, and nothing is in the way. */
+  get sending() {
+    return this.waiting.length > 0 && !this.trouble;
+  }
+
+  /** Send gestures once those before them are saved. @param {...Gesture} gestures */
+  push(...gestures) {
+    const idle = this.waiting.length === 0;
+    this.waiting.push(...gestures);
+    this.changed();
+    if (idle) this.done = this.drain();
     return this.done;
   }
 
   async drain() {
     while (this.waiting.length) {
       const [gesture] = this.waiting;
-      const reply = await gesture.send(this.revision);
-      if (reply.lost) {
-        this.offline = true;
-        this.state();
-        await new Promise((resolve) => setTimeout(resolve, AGAIN));
+      const reply = await this.send(gesture, this.revision);
+      gesture.heard?.();
+      const before = this.reason;
+      this.trouble = reply.lost || reply.expired ? "lost" : reply.other_project ? "elsewhere" : null;
+      this.reason = this.trouble && reply.error;
+      if (this.trouble) {
+        this.delayed = true;
+        if (this.reason !== before) this.changed(reply);
+        await this.pause(AGAIN);
         continue;
       }
-      this.offline = false;
       if (reply.ok) {
         this.revision = reply.revision;
         await this.saved(reply, gesture);
@@ -55,9 +81,13 @@ export class Edits {
       } else {
         // What was drawn after a refused gesture was drawn on what is not there: only a stale one takes it along.
         const dropped = reply.stale ? this.waiting.splice(0) : [this.waiting.shift()];
-        this.revision = (await this.refused(reply, dropped)) ?? this.revision;
+        const told = reply.stale && this.delayed ? this.outdated : this.refused;
+        this.revision = (await told(reply, dropped)) ?? this.revision;
       }
-      this.state();
+      this.changed();
     }
+    this.delayed = false;
   }
 }
+
+const pause = (wait) => new Promise((resolve) => setTimeout(resolve, wait));
