@@ -22,7 +22,7 @@ export class Boards {
     this.decided = null;
     this.pointed = null;
     this.canvas.onview = ({ scale }) => {
-      part.zoom.textContent = `zoom ${Math.round(scale * 100)} %`;
+      part.zoom.textContent = store.state.photo ? `zoom ${Math.round(scale * 100)} %` : "";
       this.under();
       if (this.decided) this.twin.follow();
     };

@@ -1,7 +1,18 @@
 /** The project's classes as rows: digit, colour, name, share of the photo, threshold of the model's view, eye, lock. */
 
 import { h, icon } from "../shared/dom.js";
+import { changeClass } from "./class-dialog.js";
 import { percent } from "../shared/numbers.js";
+
+const MORE = 3; // column of the last button of a row
+const STEPS = {
+  ArrowDown: [1, 0],
+  ArrowUp: [-1, 0],
+  ArrowRight: [0, 1],
+  ArrowLeft: [0, -1],
+  Home: [-Infinity, 0],
+  End: [Infinity, 0],
+};
 
 export class ClassRows {
   /**
@@ -14,12 +25,18 @@ export class ClassRows {
     Object.assign(this, { list, dialog, ...listeners });
     this.rows = new Map();
     this.classes = [];
+    this.stop = { id: null, column: 0 }; // the button with the list's one tab stop
+    list.addEventListener("keydown", (event) => this.walk(event));
+    list.addEventListener("focusin", ({ target }) => this.stopAt(target));
   }
 
   show(classes) {
+    const focused = this.list.contains(document.activeElement);
     this.classes = classes;
     this.rows = new Map(classes.map((each, k) => [each.id, this.row(each, k)]));
     this.list.replaceChildren(...[...this.rows.values()].map(({ element }) => element));
+    this.setTabStop();
+    if (focused) this.focus(this.stop.id, this.stop.column);
   }
 
   row(one, k) {
@@ -44,51 +61,53 @@ export class ClassRows {
       value: 0,
       "aria-label": `Threshold of ${one.name} in the model's view`,
       oninput: () => {
-        value.textContent = (level.valueAsNumber / 255).toFixed(2);
+        value.textContent = level.valueAsNumber ? (level.valueAsNumber / 255).toFixed(2) : "off";
         this.onlevel(one.id, level.valueAsNumber);
       },
     });
-    const value = h("output", { class: "number" }, "any");
+    const value = h("output", { class: "number" }, "off");
+    const name = h(
+      "button",
+      {
+        type: "button",
+        class: "name",
+        title: [one.name, ...one.aliases].join("; "),
+        onclick: () => this.onselect(one.id),
+        ondblclick: () => this.change(one),
+      },
+      h("span", { class: "label" }, one.name),
+    );
+    const more = h(
+      "button",
+      {
+        type: "button",
+        class: "plain",
+        "aria-label": `Change ${one.name}`,
+        title: "Rename, recolour, merge, delete",
+        onclick: () => this.change(one),
+      },
+      icon("more"),
+    );
     const element = h(
       "li",
       { "data-class": one.id, style: { "--class": one.colour } },
       h("kbd", { class: digit ? "" : "none" }, digit),
       h("span", { class: "swatch" }),
-      h(
-        "button",
-        {
-          type: "button",
-          class: "name",
-          title: [one.name, ...one.aliases].join("; "),
-          onclick: () => this.onselect(one.id),
-          ondblclick: () => this.change(one),
-        },
-        h("span", { class: "label" }, one.name),
-      ),
+      name,
       share,
       eye,
       lock,
-      h(
-        "button",
-        {
-          type: "button",
-          class: "plain",
-          "aria-label": `Change ${one.name}`,
-          title: "Rename, recolour, merge, delete",
-          onclick: () => this.change(one),
-        },
-        icon("more"),
-      ),
+      more,
       h("label", { class: "slider threshold" }, level, value),
     );
-    return { element, share, eye, lock, one };
+    return { element, share, eye, lock, name, buttons: [name, eye, lock, more], one };
   }
 
   /** @param {{chosen: number|null, hidden: Set<number>, locked: Set<number>}} state */
   mark({ chosen, hidden, locked }) {
-    for (const [id, { element, eye, lock, one }] of this.rows) {
+    for (const [id, { element, eye, lock, name, one }] of this.rows) {
       element.classList.toggle("chosen", id === chosen);
-      element.querySelector(".name").setAttribute("aria-pressed", String(id === chosen));
+      name.setAttribute("aria-pressed", String(id === chosen));
       element.classList.toggle("off", hidden.has(id));
       eye.replaceChildren(icon(hidden.has(id) ? "hidden" : "eye"));
       eye.setAttribute("aria-label", `Show ${one.name}`);
@@ -104,50 +123,41 @@ export class ClassRows {
     for (const [id, row] of this.rows) row.share.textContent = percent(share(id));
   }
 
-  /** The dialog in which a class is renamed, recoloured, merged or deleted. */
   change(one) {
-    const { dialog } = this;
-    const name = h("input", { type: "text", value: [one.name, ...one.aliases].join("; "), autocomplete: "off" });
-    const colour = h("input", { type: "color", value: one.colour });
-    const into = h(
-      "select",
-      {},
-      h("option", { value: "" }, "unlabelled"),
-      ...this.classes.filter(({ id }) => id !== one.id).map(({ id, name }) => h("option", { value: id }, name)),
-    );
-    const save = (event) => {
-      event.preventDefault();
-      dialog.close();
-      this.onchange(one.id, { name: name.value, colour: colour.value });
-    };
-    const remove = () => {
-      dialog.close();
-      this.ondelete(one.id, into.value ? Number(into.value) : null);
-    };
-    dialog.replaceChildren(
-      h(
-        "form",
-        { class: "class-form", onsubmit: save },
-        h("h2", {}, `Class ${one.id}: ${one.name}`),
-        h("label", { class: "field" }, h("span", {}, "Name"), name),
-        h("label", { class: "field" }, h("span", {}, "Colour"), colour),
-        h("p", { class: "hint" }, "Its number stays, so every label map stays right."),
-        h(
-          "div",
-          { class: "row" },
-          h("button", { class: "button", type: "submit" }, "Save"),
-          h("button", { class: "button quiet", type: "button", onclick: () => dialog.close() }, "Cancel"),
-        ),
-        h("hr", {}),
-        h("label", { class: "field" }, h("span", {}, "Its pixels become"), into),
-        h(
-          "div",
-          { class: "row" },
-          h("button", { class: "button quiet danger", type: "button", onclick: remove }, "Delete this class"),
-        ),
-      ),
-    );
-    dialog.showModal();
-    name.select();
+    changeClass(this.dialog, one, this.classes.filter(({ id }) => id !== one.id), {
+      onchange: (changes) => this.onchange(one.id, changes),
+      ondelete: (into) => this.ondelete(one.id, into),
+      onclose: () => this.focus(one.id, MORE),
+    });
+  }
+
+  // --- by keyboard: the list is one stop of the Tab key, arrows go from button to button -----------------------------
+
+  focus(id, column) {
+    this.rows.get(id)?.buttons[column].focus();
+  }
+
+  stopAt(target) {
+    const [id, row] = [...this.rows].find(([, { buttons }]) => buttons.includes(target)) ?? [];
+    if (!row) return;
+    this.stop = { id, column: row.buttons.indexOf(target) };
+    this.setTabStop();
+  }
+
+  setTabStop() {
+    if (!this.rows.has(this.stop.id)) this.stop = { id: this.classes[0]?.id ?? null, column: 0 };
+    for (const [id, { buttons }] of this.rows)
+      buttons.forEach((button, column) => (button.tabIndex = id === this.stop.id && column === this.stop.column ? 0 : -1));
+  }
+
+  walk(event) {
+    const [down, across] = STEPS[event.key] ?? [];
+    if (down === undefined || event.ctrlKey || event.altKey || event.metaKey || event.target.matches("input")) return;
+    const ids = this.classes.map(({ id }) => id),
+      at = ids.indexOf(this.stop.id) + down;
+    event.preventDefault();
+    event.stopPropagation();
+    const row = Math.min(Math.max(at, 0), ids.length - 1);
+    this.focus(ids[row], Math.min(Math.max(this.stop.column + across, 0), MORE));
   }
 }

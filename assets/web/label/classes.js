@@ -19,6 +19,7 @@ export class Classes {
       ondelete: (id, into) => this.change("delete_class", { id, into }),
     });
     this.changed = Promise.resolve();
+    store.watch(["locked"], ({ project, locked }, { origin }) => origin === "person" && keepLocks(project.key, locked));
     this.measureSoon = debounce(() => this.measure(), OFTEN);
     part["new-class"].addEventListener("submit", (event) => {
       event.preventDefault();
@@ -41,6 +42,11 @@ export class Classes {
     return this.state.classes.find(({ id }) => id === this.state.chosen) ?? null;
   }
 
+  /** Take the locks over that this browser has kept for the project. */
+  recall() {
+    this.store.set({ locked: new Set(keptLocks(this.state.project.key)) }, "browser");
+  }
+
   /** @param {{classes: Object[], deleted: {id: number, name: string}[]}} answer the project's classes as they are now */
   take({ classes, deleted }) {
     const known = (id) => classes.some((each) => each.id === id);
@@ -59,7 +65,7 @@ export class Classes {
 
   showDeleted(deleted) {
     const back = ({ id, name }) =>
-      h("button", { type: "button", class: "link", title: `Restore ${name}`, onclick: () => this.change("restore_class", { id }) }, name);
+      h("button", { type: "button", class: "link", title: `Restore ${name}`, onclick: () => this.restore(id) }, name);
     this.part.deleted.hidden = !deleted.length;
     this.part.deleted.replaceChildren("Deleted, click to restore: ", ...deleted.flatMap((one, k) => (k ? [", ", back(one)] : [back(one)])));
   }
@@ -99,20 +105,25 @@ export class Classes {
     const name = this.part["new-name"].value.trim();
     if (!name) return;
     const reply = await this.ask("add_class", { name });
-    if (!reply.ok) return this.page.problem(reply.error);
-    this.page.problem("");
+    this.page.problem(reply.ok ? "" : reply.error, "class");
+    if (!reply.ok) return;
     this.part["new-name"].value = "";
     this.take(reply);
     this.choose(reply.id);
   }
 
+  /** Answers what is wrong with the change, or "" once it is made. */
   async change(how, message) {
-    await this.page.saving.done;
+    await this.page.saving.rest(this.state.photo?.photo);
     const reply = await this.ask(how, message);
-    if (!reply.ok) return this.page.problem(reply.error);
-    this.page.problem("");
+    if (!reply.ok) return reply.error;
     this.take(reply);
-    if (how !== "change_class" && this.state.photo) await this.page.photos.reload(); // its pixels read as something else now
+    if (how !== "change_class" && this.state.photo) this.page.photos.reload(); // its pixels read as something else now
+    return "";
+  }
+
+  async restore(id) {
+    this.page.problem(await this.change("restore_class", { id }), "class");
   }
 
   /** One change at a time: each answer is the whole list, and the last one must be the newest. */
@@ -125,6 +136,26 @@ export class Classes {
     const still = this.store.still("classes");
     const overview = await this.page.call("overview", {});
     if (overview.ok && still()) this.take(overview);
+  }
+}
+
+const LOCKS = "textseg-locks-"; // and the project's key: class ids
+
+function keptLocks(key) {
+  try {
+    const ids = JSON.parse(localStorage.getItem(LOCKS + key) ?? "[]");
+    return Array.isArray(ids) ? ids.filter(Number.isInteger) : [];
+  } catch {
+    return []; // storage is forbidden, or somebody else's
+  }
+}
+
+function keepLocks(key, ids) {
+  try {
+    if (ids.size) localStorage.setItem(LOCKS + key, JSON.stringify([...ids]));
+    else localStorage.removeItem(LOCKS + key);
+  } catch {
+    // locks last as long as the page then
   }
 }
 

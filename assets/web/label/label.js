@@ -8,6 +8,7 @@ import { h, icon, parts } from "../shared/dom.js";
 import { hear, tell } from "../shared/bus.js";
 import { labelActions } from "./actions.js";
 import { Model } from "./model.js";
+import { Notices } from "./notices.js";
 import { Photos } from "./photos.js";
 import { ProjectDialog } from "./project.js";
 import { Run } from "./run.js";
@@ -45,6 +46,7 @@ export class LabelPage {
       view: null,
     });
     this.waiting = new Waiting(part.busy);
+    this.notices = new Notices(part);
     this.boards = new Boards(part, this.store, (name, on) => this.press(name, on));
     this.canvas = this.boards.canvas;
     this.desk = new Desk(this, part);
@@ -60,7 +62,9 @@ export class LabelPage {
       if (fields.has("chosen") && origin === "person") this.desk.tool.classChosen();
       this.canvas.redrawAbove();
     });
+    this.store.watch(["photo"], () => this.enable());
     this.listen();
+    this.enable();
     this.desk.take(TOOLS[0].name);
     this.boards.setOpacity(0.5);
     this.start();
@@ -69,16 +73,18 @@ export class LabelPage {
   async start() {
     const overview = await this.call("overview", {});
     if (!overview.ok) return this.problem(overview.error);
-    const { part } = this;
+    const { part } = this,
+      { key, project: name, local } = overview;
+    this.server.project = key; // ids of another one mean other photos
+    if (key) this.store.set({ project: { key, name, local } }, "server");
+    await this.saving.resume(key);
     part.without.hidden = overview.project !== null;
     part.labelling.hidden = overview.project === null;
     if (overview.project === null) return part.without.replaceChildren(...this.project.forms(overview));
-    const { key, project: name, local } = overview;
-    this.server.project = key; // ids of another one mean other photos
-    this.store.set({ project: { key, name, local } }, "server");
     part.project.textContent = name;
     part.project.disabled = !local;
     part["add-folder"].hidden = !local;
+    this.classes.recall();
     this.classes.take(overview);
     await this.photos.begin(overview.photos);
     this.run.look(true);
@@ -142,21 +148,32 @@ export class LabelPage {
     return this.part.labelling.checkVisibility();
   }
 
+  /** Without a photo in hand the controls that need one rest. */
+  enable() {
+    const { labelling, note, above, opacity, size, run, "use-view": use } = this.part;
+    const buttons = [...labelling.querySelectorAll("[data-do]")].filter((button) => button.dataset.do !== "keys");
+    for (const control of [...buttons, note, above, opacity, size, run, use]) control.disabled = !this.store.state.photo;
+    this.model.showSources();
+  }
+
   /** Show a button as on or off. */
   press(name, on) {
     this.part.labelling.querySelector(`[data-do="${name}"]`).setAttribute("aria-pressed", String(on));
   }
 
-  /** A short word about the tool in hand, on the board; "" takes it away. */
+  /** A word about the tool in hand, on the board; "" takes it away. */
   say(text) {
-    this.part.notice.hidden = !text;
-    this.part.notice.textContent = text;
+    this.notices.say(text);
   }
 
-  /** One sentence about what went wrong; "" takes it away. */
-  problem(text) {
-    this.part.problem.hidden = !text;
-    this.part.problem.replaceChildren(...(text ? [icon("warning"), h("span", {}, text)] : []));
+  /** Something that has happened. */
+  announce(text) {
+    this.notices.announce(text);
+  }
+
+  /** One sentence about what went wrong, by default with the photo in hand; "" takes it away. */
+  problem(text, about = "photo") {
+    this.notices.problem(text, about);
   }
 
   /** On a photo without a label: what to do first. */
@@ -207,5 +224,5 @@ export class LabelPage {
   }
 }
 
-const FIRST = "Press T: the model labels this photo, then you mend it. Or point at a thing: a click labels it.";
-const FIRST_TOUCH = "Label this photo lets the model begin. Or tap a thing, and again to label it.";
+const FIRST = "Press T and the model labels this photo, for you to correct. Or point at something: a click labels it.";
+const FIRST_TOUCH = "“Label this photo” lets the model begin. Or tap something, and tap it again to label it.";

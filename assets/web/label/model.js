@@ -35,12 +35,7 @@ export class Model {
     if (!this.state.photo) return;
     const { photo } = this.state.photo;
     const quiet = page.waiting.begin("The model labels this photo");
-    const send = async () => {
-      const reply = await page.call("pseudolabel", levels ? { photo, levels } : { photo });
-      quiet();
-      return reply;
-    };
-    page.saving.edits.push({ send, sketch: null, asked: "pseudolabel" });
+    page.saving.push({ name: "pseudolabel", message: levels ? { photo, levels } : { photo }, heard: quiet });
   }
 
   /** @param {{class?: number, above?: number}} which of the model's regions become a person's decision */
@@ -64,10 +59,10 @@ export class Model {
     const sure = model.filter(([, confidence]) => confidence >= part.above.valueAsNumber);
     const regions = (rows) => rows.reduce((sum, [, , count]) => sum + count, 0);
     const share = (rows) => percent(rows.reduce((sum, [, , , pixels]) => sum + pixels, 0) / all);
-    const checked = `Checked by a person: ${percent(person / all)}.`;
+    const checked = map ? ` Drawn or accepted by a person: ${percent(person / all)}.` : "";
     part["sure-text"].textContent = model.length
-      ? `${regions(sure)} of the model's ${regions(model)} regions, ${share(sure)} of the photo. ${checked}`
-      : `Nothing of the model's waits here. ${checked}`;
+      ? `${regions(sure)} of ${regions(model)} suggested regions, ${share(sure)} of the photo.${checked}`
+      : `No suggestions to accept here.${checked}`;
     part["accept-sure"].disabled = !sure.length;
     part["accept-all"].disabled = !model.length;
     part["accept-class"].disabled = !model.some(([id]) => id === chosen);

@@ -38,6 +38,7 @@ export class Photos {
     this.store.set({ photos }, "server");
     this.queue.show(photos);
     this.part["no-photos"].hidden = photos.length > 0;
+    this.page.statistics.soon();
     const first = photos.find((each) => !isOver(each)) ?? photos[0];
     const asked = photos.find(({ photo }) => photo === askedPhoto());
     if (photos.length) await this.open((asked ?? first).photo);
@@ -46,6 +47,7 @@ export class Photos {
   /** What changed about one photo. */
   change(id, facts) {
     this.queue.change(id, facts);
+    this.page.statistics.soon();
   }
 
   /** Show a photo; gestures on the one before are saved first. */
@@ -54,12 +56,10 @@ export class Photos {
       turn = ++this.turn;
     page.desk.tool.cancel();
     this.noteSoon.now();
-    if (page.saving.busy) {
-      const quiet = page.waiting.begin("Saving first");
-      await page.saving.done;
-      quiet();
-      if (turn !== this.turn) return;
-    }
+    const saved = page.waiting.begin("Saving first");
+    await page.saving.rest(this.state.photo?.photo, id);
+    saved();
+    if (turn !== this.turn) return;
     page.problem("");
     const quiet = page.waiting.begin("Opening the photo");
     const opened = await page.call("open", { photo: id });
@@ -82,9 +82,9 @@ export class Photos {
   show(id, opened, picture, raster) {
     const { page, part } = this,
       viewing = this.state.view !== null;
-    page.saving.begin(id, opened.revision);
-    this.noted = part.note.value = opened.note;
     const photo = { photo: id, name: opened.name, size: opened.size };
+    page.saving.begin(photo, opened.revision);
+    this.noted = part.note.value = opened.note;
     this.store.set({ photo, map: new LabelMap(raster), view: null, sources: null }, "server");
     page.desk.forget(); // what was begun on the photo before, while this one was opened
     page.boards.show(picture, opened.size);
@@ -96,6 +96,7 @@ export class Photos {
       history.replaceState(null, "", `#label/${id}`);
     }
     page.saving.show();
+    if (page.saving.edits.revision > opened.revision) this.reload(); // something was saved while it was opened
     page.model.loadSources();
     this.prepareSoon();
     page.advise();
@@ -135,7 +136,7 @@ export class Photos {
   step(by) {
     const to = this.queue.step(by);
     if (to !== null) this.open(to);
-    else this.page.say(by > 0 ? "This is the last photo of the list." : "This is the first photo of the list.");
+    else if (this.state.photo) this.page.announce(by > 0 ? "This is the last photo of the list." : "This is the first photo of the list.");
   }
 
   /** The photo in hand is done or skipped: on to the next. */
@@ -145,15 +146,15 @@ export class Photos {
     const still = this.store.still("photo"),
       { photo } = this.state.photo;
     const to = this.queue.step(1) ?? this.queue.step(-1);
-    await page.saving.done;
+    await page.saving.rest(photo);
     const reply = await page.call("set_state", { photo, state });
     if (!reply.ok) return page.problem(reply.error);
     this.change(photo, { state });
     if (!still()) return; // somebody has gone on already
     if (this.queue.step(1) !== null) this.step(1);
     else if (to !== null && !this.state.photos.every(isOver))
-      page.say("That was the last photo of the list; some before it are still to do.");
-    else page.say("Every photo is done.");
+      page.announce("That was the last photo of the list; some before it are still to do.");
+    else page.announce("Every photo is done.");
   }
 
   async add(files) {
@@ -173,10 +174,11 @@ export class Photos {
       }
     }
     quiet();
-    page.problem(problems.slice(0, 3).join(" "));
+    page.problem(problems.slice(0, 3).join(" ") + (problems.length > 3 ? ` And ${problems.length - 3} more.` : ""), "adding");
     if (!added.length) return;
     await this.refresh();
-    page.say(`${added.length} ${added.length > 1 ? "photos" : "photo"} added.`);
+    this.queue.reveal(this.state.photos.findLast(({ name }) => added.includes(name))?.photo);
+    page.announce(`${added.length} ${added.length > 1 ? "photos" : "photo"} added.`);
   }
 
   /** Look at the project again: its queue, its classes, and the photo in hand if somebody else has changed it. */
@@ -192,6 +194,7 @@ export class Photos {
     if (JSON.stringify(overview.photos) !== JSON.stringify(photos)) {
       this.store.set({ photos: overview.photos }, "server");
       this.queue.show(overview.photos);
+      this.page.statistics.soon();
     }
     const changed = JSON.stringify(overview.classes) !== JSON.stringify(classes);
     if (changed) page.classes.take(overview);
@@ -206,7 +209,9 @@ export class Photos {
     if (!this.state.photo || note.value === this.noted) return;
     this.noted = note.value;
     const reply = await this.page.ask("set_note", { note: this.noted });
-    if (!reply.ok) this.page.problem(reply.error);
+    if (reply.ok || reply.late) return;
+    this.noted = null; // it is sent again with the next change, or on the way to the next photo
+    this.page.problem(reply.error);
   }
 }
 

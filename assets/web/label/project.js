@@ -1,6 +1,7 @@
 /** Making a project, and opening one: what the Label page shows when there is none, and in a dialog later. */
 
 import { h, icon } from "../shared/dom.js";
+import { waitElsewhere } from "./save-line.js";
 
 const KEPT = "textseg-projects"; // folders opened in this browser, newest first
 const MOST = 6;
@@ -21,7 +22,7 @@ export class ProjectDialog {
   /** @param {Object} overview the server's @returns {HTMLElement[]} */
   forms(overview) {
     const { page } = this;
-    return projectForms(overview, {
+    const forms = projectForms(overview, {
       make: (message) => page.call("make_project", message),
       open: (message) => page.call("open_project", message),
       done: () => {
@@ -29,12 +30,25 @@ export class ProjectDialog {
         location.reload(); // nothing of the project before is left in hand
       },
     });
+    const waiting = page.saving.counts();
+    if (!waiting.length) return forms;
+    const forget = () => {
+      page.saving.forget();
+      note.remove();
+    };
+    const note = h(
+      "p",
+      { class: "hint waiting" },
+      `This browser keeps what was not saved before its server stopped: ${waitElsewhere(waiting)}. Open the project, and it is saved. `,
+      h("button", { class: "link", type: "button", onclick: forget }, "Discard it"),
+    );
+    return [note, ...forms];
   }
 
   /** The forms, in a dialog; what is drawn is saved first. */
   async change() {
     const { page, dialog } = this;
-    await page.saving.done;
+    await page.saving.rest(page.store.state.photo?.photo);
     const overview = await page.call("overview", {});
     if (!overview.ok) return page.problem(overview.error);
     const close = h("button", { class: "plain", type: "button", "aria-label": "Close", onclick: () => dialog.close() }, icon("close"));
@@ -46,9 +60,10 @@ export class ProjectDialog {
     const { page, dialog } = this;
     const add = async (folder) => {
       const reply = await page.call("add_folder", { folder });
+      if (!reply.ok) return reply.error; // what was typed stays
       dialog.close();
-      page.problem(reply.ok ? "" : reply.error);
-      if (reply.ok) page.run.look();
+      page.run.look();
+      return "";
     };
     dialog.replaceChildren(folderForm(add, () => dialog.close()));
     dialog.showModal();
@@ -72,8 +87,7 @@ function projectForms({ place, local }, { make, open, done }) {
   const problem = h("p", { class: "problem", role: "alert", hidden: true });
   const settle = async (asked, folder) => {
     const reply = await asked;
-    problem.hidden = reply.ok;
-    problem.replaceChildren(...(reply.ok ? [] : [icon("warning"), h("span", {}, reply.error)]));
+    tellIn(problem, reply.ok ? "" : reply.error);
     if (!reply.ok) return;
     keep(reply.folder ?? folder);
     done();
@@ -122,17 +136,19 @@ function projectForms({ place, local }, { make, open, done }) {
   ];
 }
 
-/** A form that asks for a folder of photos. @param {function(string): void} add */
+/** A form that asks for a folder of photos. @param {function(string): Promise<string>} add answers what is wrong, or "" */
 function folderForm(add, cancel) {
+  const problem = h("p", { class: "problem", role: "alert", hidden: true });
   const folder = field({ placeholder: "/home/me/photos", required: true, "data-part": "photos-folder" });
-  const go = (event) => {
+  const go = async (event) => {
     event.preventDefault();
-    add(folder.value);
+    tellIn(problem, await add(folder.value));
   };
   return h(
     "form",
     { class: "project-form", onsubmit: go },
     h("h2", {}, "Add a folder of photos"),
+    problem,
     labelled("Folder", folder, "On this computer; its photos are copied into the project"),
     h(
       "div",
@@ -141,6 +157,11 @@ function folderForm(add, cancel) {
       h("button", { class: "button quiet", type: "button", onclick: cancel }, "Cancel"),
     ),
   );
+}
+
+function tellIn(problem, text) {
+  problem.hidden = !text;
+  problem.replaceChildren(...(text ? [icon("warning"), h("span", {}, text)] : []));
 }
 
 const field = (attributes) => h("input", { type: "text", autocomplete: "off", spellcheck: "false", ...attributes });

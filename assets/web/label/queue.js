@@ -191,8 +191,13 @@ export class Queue {
   mark(id) {
     this.current = this.reachable = id;
     this.sift();
-    const place = this.places?.get(id);
-    if (place !== undefined) this.scrollTo(this.listed.indexOf(place));
+    this.reveal(id);
+  }
+
+  /** Scroll to a photo, if it is listed. */
+  reveal(id) {
+    const row = this.listed.indexOf(this.places?.get(id));
+    if (row >= 0) this.scrollTo(row);
   }
 
   /** The photo `by` places on from the one in hand among those that the filter shows, or null. */

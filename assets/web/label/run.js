@@ -1,8 +1,9 @@
 /** Work of the server in the background: labelling all new photos, adding a folder; how far it is, and its end. */
 
-import { h } from "../shared/dom.js";
+import { h, icon } from "../shared/dom.js";
 
 const LOOK = 1000; // milliseconds between two looks at a background run
+const READ = 10_000; // milliseconds that the end of one which went well stays
 
 export class Run {
   /** @param {import("./label.js").LabelPage} page */
@@ -15,7 +16,8 @@ export class Run {
   /** @param {"start"|"cancel"} action */
   async act(action) {
     const reply = await this.page.call("run", { action });
-    if (!reply.ok) return this.page.problem(reply.error);
+    this.page.problem(reply.ok ? "" : reply.error, "work");
+    if (!reply.ok) return;
     this.show(reply);
     if (reply.running) setTimeout(() => this.look(), LOOK);
   }
@@ -30,18 +32,25 @@ export class Run {
     if (reply.running) setTimeout(() => this.look(), LOOK);
   }
 
-  show({ what, running, done, all, failed, cancelled, problem }) {
+  show({ what, running, done, all, failed, duplicates, cancelled, problem }) {
     const { run, "run-state": place } = this.part;
-    run.disabled = running;
+    run.disabled = running || !this.page.store.state.photo;
     place.hidden = !running && !failed.length && !problem && !(what && this.running);
     this.running = running;
+    clearTimeout(this.leaving);
+    if (!running && !failed.length && !duplicates.length && !problem) this.leaving = setTimeout(() => (place.hidden = true), READ);
     const cancel = h("button", { type: "button", class: "link", onclick: () => this.act("cancel") }, "Cancel");
     const bar = h("span", { class: "progress" }, h("i", { "data-state": "done", style: { width: `${(100 * done) / (all || 1)}%` } }));
     if (place.hidden) return place.replaceChildren();
     const over = cancelled ? `Cancelled after ${done} of ${all}; start again to go on.` : `${what}: ${done} done.`;
+    const [given, there] = duplicates[0] ?? [];
+    const known = duplicates.length ? ` ${duplicates.length} in the project already: ${given}, as ${there}${duplicates.length > 1 ? ", …" : "."}` : "";
     const lost = failed.length ? ` ${failed.length} failed: ${failed[0][1]}` : "";
+    const dismiss = h("button", { type: "button", class: "plain", "aria-label": "Dismiss", onclick: () => (place.hidden = true) }, icon("close"));
     place.replaceChildren(
-      ...(running ? [bar, h("span", { class: "number muted" }, `${what}, ${done} of ${all}`), cancel] : [h("span", { class: "hint" }, problem ?? over + lost)]),
+      ...(running
+        ? [bar, h("span", { class: "number muted" }, `${what}, ${done} of ${all}`), cancel]
+        : [h("span", { class: "hint" }, problem ?? over + known + lost), h("span", { class: "spacer" }), dismiss]),
     );
   }
 }

@@ -1,19 +1,23 @@
 /** Project statistics: photos by state and pixels by class, of the whole project. */
 
-import { h } from "../shared/dom.js";
+import { debounce, h } from "../shared/dom.js";
 import { percent } from "../shared/numbers.js";
+
+const PAUSE = 400; // milliseconds after a change before they are read again
 
 export class Statistics {
   /** @param {import("./label.js").LabelPage} page */
   constructor(page) {
     Object.assign(this, { page, part: page.part });
+    this.soon = debounce(() => this.show(), PAUSE);
     this.part.statistics.addEventListener("toggle", () => this.show());
   }
 
   async show() {
     if (!this.part.statistics.open) return;
     const reply = await this.page.call("statistics", {});
-    if (!reply.ok) return this.page.problem(reply.error);
+    this.page.problem(reply.ok ? "" : reply.error, "work");
+    if (!reply.ok) return;
     const { photos, classes, unlabelled_pixels: rest } = reply.status;
     const all = classes.reduce((sum, { pixels }) => sum + pixels, rest) || 1;
     const line = (name, text, colour) =>

@@ -1,0 +1,58 @@
+/** What the page says: a word about the tool in hand, news that fade, and problems that stay until their cause is gone. */
+
+import { h, icon } from "../shared/dom.js";
+
+const READ = 6000; // milliseconds that news stay
+
+export class Notices {
+  /** @param {Object<string, HTMLElement>} part notice, problem */
+  constructor(part) {
+    this.part = part;
+    this.hint = ""; // what is said while there are no news
+    this.timer = 0;
+    /** Sentences by what they are about, oldest first. @type {Map<string, string>} */
+    this.problems = new Map();
+  }
+
+  /** A word about the tool in hand, on the board, until another one; "" takes it away. */
+  say(text) {
+    this.hint = text;
+    clearTimeout(this.timer);
+    this.show(text);
+  }
+
+  /** Something that has happened: said for a while, on the board. */
+  announce(text) {
+    if (!text) return this.say("");
+    clearTimeout(this.timer);
+    this.show(text);
+    this.timer = setTimeout(() => this.show(this.hint), READ);
+  }
+
+  show(text) {
+    this.part.notice.hidden = !text;
+    this.part.notice.textContent = text;
+  }
+
+  /**
+   * One sentence about what went wrong, in place of the one before about the same thing; "" takes that one away.
+   * @param {string} text
+   * @param {"photo"|"adding"|"class"|"server"|"work"} about whatever is done next about it takes the sentence away
+   */
+  problem(text, about) {
+    this.problems.delete(about);
+    if (text) this.problems.set(about, text);
+    const { problem } = this.part;
+    problem.hidden = !this.problems.size;
+    problem.replaceChildren(...[...this.problems].map(([of, sentence]) => this.line(of, sentence)));
+  }
+
+  line(about, sentence) {
+    const close = h(
+      "button",
+      { class: "plain", type: "button", "aria-label": "Dismiss", onclick: () => this.problem("", about) },
+      icon("close"),
+    );
+    return h("div", { class: "problem-line" }, icon("warning"), h("span", {}, sentence), close);
+  }
+}
