@@ -4,10 +4,9 @@
  */
 
 import { counted, inSight, reaching, sift } from "./sift.js";
-import { debounce, h } from "../shared/dom.js";
+import { h } from "../shared/dom.js";
 import { Thumbnails } from "./thumbnails.js";
 
-const PAUSE = 120; // milliseconds without typing before the list is searched
 const STEPS = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1, PageDown: 8, PageUp: -8, Home: -Infinity, End: Infinity };
 
 export class Queue {
@@ -34,10 +33,7 @@ export class Queue {
       ...states.map((state) => h("option", { value: state }, upper(state))),
     );
     part.filter.addEventListener("change", () => this.sift());
-    part.search.addEventListener(
-      "input",
-      debounce(() => this.sift(), PAUSE),
-    );
+    part.search.addEventListener("input", () => this.sift());
     part.photos.addEventListener("scroll", () => this.draw(), { passive: true });
     new ResizeObserver(() => this.draw()).observe(part.photos);
     this.list.addEventListener("keydown", (event) => this.walk(event));
