@@ -14,7 +14,6 @@ export class Method {
       part[name].append(...given[list].map(([value, text]) => h("option", { value }, text)));
       part[name].addEventListener("change", () => page.ask());
     }
-    part["only-field"].hidden = !given.others;
     part.only.addEventListener("change", () => page.ask());
     part.head.addEventListener("change", () => page.changeHead());
   }

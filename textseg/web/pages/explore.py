@@ -13,7 +13,7 @@ from gradio.data_classes import DataWithFiles
 
 from textseg import images, refine
 from textseg.errors import PhotoError
-from textseg.model import Scene, partition
+from textseg.model import Scene, others, partition
 from textseg.pseudolabel import CONFIDENCE, MARGIN, label_regions
 from textseg.segmentation import BY
 from textseg.vocabulary import template_names
@@ -28,7 +28,7 @@ from textseg.web.rpc.page import page
 from textseg.web.rpc.photos import MAX_FILE_MB, Photo, Photos
 from textseg.web.samples import SAMPLES, Sample
 
-ASKED = frozenset({"by", "refine", "templates", "granularity", "colours"})
+ASKED = frozenset({"by", "refine", "templates", "granularity", "colours", "others"})
 METHODS = {"pixel": "Pixels", "unit": "Semantic units", "slic": "Superpixels (SLIC)", "proposal": "Masks"}
 TEMPLATES = {
     "plain": "The word alone",
@@ -109,7 +109,8 @@ class Explore:
         scene = self._scene(message, photo)
         encoded = time.monotonic()
         labels = question.ask(scene)
-        answer = pictures.answer(scene, vocabulary, labels, question.templates)
+        rest = None if question.others == "none" else others.of(scene.model)
+        answer = pictures.answer(scene, vocabulary, labels, question.templates, rest)
         seconds = {"encode": round(encoded - began, 3), "answer": round(time.monotonic() - encoded, 3)}
         return answer | {"seconds": seconds}
 
@@ -198,9 +199,7 @@ class Explore:
 
     def _asked(self, message: Any, allowed: frozenset[str]) -> tuple[Photo, Question]:
         fields = _fields(message)
-        question = Question.read(
-            fields.get("words"), {"others": "none"} | _fields(fields.get("options") or {}), allowed | {"others"}
-        )
+        question = Question.read(fields.get("words"), _fields(fields.get("options") or {}), allowed)
         return self._photo(fields), question
 
 

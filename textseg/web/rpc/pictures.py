@@ -18,6 +18,9 @@ estimate of what encoding it will take, null when it is encoded or nothing is kn
                                                                            similarity = a + (b - a) * byte / 255
      "labels": {"size": [w, h], "planes": "id,score" | "low,high,score", "png": ...},
      "scale":  30.0,                                                       logit scale of the softmax over words
+     "rest":   null | {"shares": [["snow", 0.56], ...],                    what the pixels of id 0 are instead
+                       "names":  ["snow", "ski", ...], "png": ...},        h x w planes low, high, score: the other
+                                                                           word that scores best in each cell
      "seconds": {"encode": 0.0, "answer": 0.08}}
 
 `labels` is the label map without any threshold, read at the shown size by nearest neighbour: class id (0 = none; above
@@ -49,6 +52,7 @@ from PIL import Image
 from textseg import images
 from textseg.labelmap import LabelMap
 from textseg.model import Scene
+from textseg.model.others import Others
 from textseg.pseudolabel import PseudoLabels
 from textseg.vocabulary import Vocabulary, colour_cycle
 
@@ -82,8 +86,18 @@ def jpeg_bytes(photo: Image.Image, side: int, quality: int) -> bytes:
     return buffer.getvalue()
 
 
-def answer(scene: Scene, vocabulary: Vocabulary, labels: LabelMap, templates: str | None = None) -> dict[str, Any]:
-    """The `words`, `grid`, `labels` and `scale` of one answer. `labels` must be made without thresholds."""
+def answer(
+    scene: Scene,
+    vocabulary: Vocabulary,
+    labels: LabelMap,
+    templates: str | None = None,
+    rest: Others | None = None,
+) -> dict[str, Any]:
+    """The `words`, `grid`, `labels`, `scale` and `rest` of one answer.
+
+    `labels` must be made without thresholds; `rest` are the other words that competed for them.
+    """
+    grid = _grid(scene.similarity(vocabulary, templates=templates))
     return {
         "words": [
             {
@@ -91,10 +105,12 @@ def answer(scene: Scene, vocabulary: Vocabulary, labels: LabelMap, templates: st
                 "aliases": list(word.aliases),
                 "colour": word.colour,
                 "background": word.background,
+                "presence": labels.presence.get(class_id),
             }
-            for word in vocabulary
+            for class_id, word in enumerate(vocabulary, start=1)
         ],
-        "grid": _grid(scene.similarity(vocabulary, templates=templates)),
+        "grid": grid,
+        "rest": None if rest is None else _rest(scene, vocabulary, labels, templates, rest, grid["low"], grid["high"]),
         "labels": _labels(labels),
         "scale": scene.model.logit_scale,
     }
@@ -160,6 +176,30 @@ def _grid(similarity: np.ndarray) -> dict[str, Any]:
         "low": round(low, 6),
         "high": round(low + span, 6),
         "png": _png(levels.reshape(words * rows, columns, 1)),
+    }
+
+
+def _rest(
+    scene: Scene,
+    vocabulary: Vocabulary,
+    labels: LabelMap,
+    templates: str | None,
+    rest: Others,
+    low: float,
+    high: float,
+) -> dict[str, Any] | None:
+    rivals = rest.rivals(scene.model, vocabulary, templates).to(scene.embedding.device)
+    if not bool(rivals.any()):
+        return None
+    value, winner = (best.view(scene.grid).cpu().numpy() for best in rest.ranked(scene).strongest(rivals))
+    found, ids = np.unique(winner, return_inverse=True)
+    ids = ids.reshape(scene.grid)
+    score = np.clip(np.rint((value.astype(np.float32) - low) * (255 / (high - low))), 0, 255).astype(np.uint8)
+    planes = [(ids & 255).astype(np.uint8), (ids >> 8).astype(np.uint8), score]
+    return {
+        "shares": [[name, share] for name, share in labels.elsewhere],
+        "names": [rest.names[int(noun)] for noun in found],
+        "png": _png(np.dstack(planes)),
     }
 
 
