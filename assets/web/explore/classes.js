@@ -25,8 +25,10 @@ export class ClassList {
    * @param {Map<string, number>} levels threshold score byte by name
    * @param {Set<string>} hidden names
    * @param {number} most greatest score byte worth offering
+   * @param {boolean} [probable] whether scores are probabilities
    */
-  show(words, levels, hidden, most) {
+  show(words, levels, hidden, most, probable = false) {
+    this.probable = probable;
     this.rows = words.map((word, k) =>
       this.row(word, k, levels.get(word.name) ?? 0, hidden.has(word.name), most),
     );
@@ -45,10 +47,10 @@ export class ClassList {
       step: 1,
       value: level,
       "aria-label": `Threshold of ${word.name}`,
-      title: "Least similarity at which the word shows",
+      title: `Least ${this.probable ? "confidence" : "similarity"} at which the word shows`,
     });
     const tell = () => {
-      value.textContent = shownLevel(slider.valueAsNumber);
+      value.textContent = shownLevel(slider.valueAsNumber, this.probable);
       slider.setAttribute("aria-valuetext", slider.valueAsNumber ? value.textContent : "no threshold");
     };
     slider.addEventListener("input", () => {
@@ -135,4 +137,7 @@ export class ClassList {
   }
 }
 
-const shownLevel = (level) => (level ? `≥ ${(level / 255).toFixed(2)}` : "off");
+function shownLevel(level, probable) {
+  if (!level) return "off";
+  return `≥ ${probable ? percent(level / 255) : (level / 255).toFixed(2)}`;
+}

@@ -224,8 +224,9 @@ export class Explore {
     this.keepColours(answer.words);
     this.probabilities = answer.rest ? null : answer.grid.probabilities(answer.scale);
     this.selected = kept ? answer.words.findIndex((word) => word.name === kept) : -1;
-    const most = Math.min(255, Math.ceil(Math.max(answer.grid.high, 0.05) * 255));
-    this.classes.show(answer.words, this.levels, this.hidden, most);
+    // Scores are probabilities where other words competed, similarities where they did not.
+    const most = answer.rest ? 255 : Math.min(255, Math.ceil(Math.max(answer.grid.high, 0.05) * 255));
+    this.classes.show(answer.words, this.levels, this.hidden, most, Boolean(answer.rest));
     this.drawLabels();
     this.order = this.classes.sort(this.measured.area);
     this.sheet.show(answer, this.photo.size, this.order);

@@ -6,14 +6,15 @@ import { decimal } from "../shared/numbers.js";
 const SHOWN = 5;
 
 /**
- * The words by falling score at (x, y), both 0..1 across the photo; at most five, the best other word among them.
+ * The words by falling score at (x, y), both 0..1 across the photo; at most five, and the best other word.
  * @param {import("../canvas/payload.js").Answer} answer
  */
 export function topWords(answer, x, y) {
   /** @type {{word: {name: string, colour: string, other?: boolean}, score: number}[]} */
   const asked = Array.from(answer.grid.at(x, y), (score, k) => ({ word: answer.words[k], score }));
   const other = otherWord(answer, x, y);
-  return [...asked, ...(other ? [other] : [])].sort((a, b) => b.score - a.score).slice(0, SHOWN);
+  const first = asked.sort((a, b) => b.score - a.score).slice(0, SHOWN);
+  return other ? [...first, other].sort((a, b) => b.score - a.score) : first;
 }
 
 /** The other word that scores best at (x, y), null where none competes. */
