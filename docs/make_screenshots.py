@@ -35,7 +35,7 @@ def units(page: Page) -> None:
 
 def why(page: Page) -> None:
     page.click(".board canvas", position={"x": 420, "y": 330})
-    page.wait_for_function("document.querySelector('.why').textContent.includes('Nearest')")
+    page.wait_for_function("document.querySelector('[data-part=why]').textContent.includes('Nearest')")
     page.mouse.move(4, 4)
 
 
