@@ -99,7 +99,9 @@ def test_hovering_names_the_words_that_score_best_there(page, scene):
         image = point_of(page, x, y, scene.size)
         expected = scene.top(*image, Vocabulary.parse("cup, spoon, wooden table, dog, sky, wall"), n=5)
         assert page.locator(".tip li:not(.other) .label").all_text_contents()[0] == expected[0][0]
-        shown = [float(text.replace("−", "-")) for text in page.locator(".tip li:not(.other) .number").all_text_contents()]
+        shown = [
+            float(text.replace("−", "-")) for text in page.locator(".tip li:not(.other) .number").all_text_contents()
+        ]
         np.testing.assert_allclose(shown, [score for _, score in expected], atol=0.03)
         if zoom < 2:
             page.mouse.wheel(0, -400)
