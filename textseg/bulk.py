@@ -106,25 +106,36 @@ class LabelFolder:
         """`photo` failed: its files are free for another photo of the same stem."""
         self._taken.pop(photo.stem, None)
 
-    def write(self, photo: Path, model: Model, labels: LabelMap) -> None:
-        facts = {"photo": photo.name, "size": list(labels.size), **_maker(model), "classes": labels.classes()}
+    def write(self, photo: Path, model: Model, labels: LabelMap, others: Choice) -> None:
+        made = {**_maker(model), "others": _told(others)}
+        facts = {"photo": photo.name, "size": list(labels.size), **made, "classes": labels.classes()}
         write_atomically(self.folder / f"{photo.stem}.png", labels.to_png())
         write_atomically(self.folder / f"{photo.stem}.json", json.dumps(facts, ensure_ascii=False, indent=1).encode())
 
-    def has(self, photo: Path, model: Model, vocabulary: Vocabulary) -> bool:
-        """Whether an earlier run wrote this photo's files; raises VocabularyError if it had other words or a model."""
+    def has(self, photo: Path, model: Model, vocabulary: Vocabulary, others: Choice) -> bool:
+        """Whether an earlier run wrote this photo's files.
+
+        Raises VocabularyError if it had other words, another model, or let others compete. A file that does not say
+        what competed is from before anything did.
+        """
         try:
             facts = json.loads((self.folder / f"{photo.stem}.json").read_text("utf-8"))
             if facts["photo"] != photo.name or not (self.folder / f"{photo.stem}.png").is_file():
                 return False
             asked = [(c["name"], *c["aliases"]) for c in facts["classes"]]
             maker = {key: facts[key] for key in ("backbone", "head")}
+            competed = facts.get("others", "none")
         except (OSError, ValueError, KeyError, TypeError):
             return False  # there is none, or it is not ours
         if asked != [word.texts for word in vocabulary] or maker != _maker(model):
             raise VocabularyError(
                 f"{self.folder} holds labels made with other words or another model ({photo.stem}.json); "
                 "leave out --resume, or use another --out."
+            )
+        if competed != _told(others):
+            raise VocabularyError(
+                f"{self.folder} holds labels made with other words competing ({photo.stem}.json: --others {competed}); "
+                "use the same --others, leave out --resume, or use another --out."
             )
         return True
 
@@ -145,14 +156,14 @@ class IntoFolder:
         from textseg.pseudolabel import label_regions
 
         self.out.claim(photo)
-        if self.resume and self.out.has(photo, self.model, self.vocabulary):
+        if self.resume and self.out.has(photo, self.model, self.vocabulary, self.others):
             return False
         try:
             found = label_regions(self.model.encode(images.open(photo)), self.vocabulary, others=self.others)
         except PhotoError:
             self.out.release(photo)
             raise
-        self.out.write(photo, self.model, found.paint(self.confidence, self.margin))
+        self.out.write(photo, self.model, found.paint(self.confidence, self.margin), self.others)
         return True
 
 
@@ -222,3 +233,10 @@ def count(photos: Iterable[Path], project: Project | None) -> Count:
 
 def _maker(model: Model) -> dict[str, str]:
     return {"backbone": model.name, "head": model.head_name}
+
+
+def _told(others: Choice) -> str:
+    """Which other words competed: "default", "none", or for a list of one's own "list" and a hash of it."""
+    if not others:
+        return "none"
+    return others if isinstance(others, str) else f"list {hashlib.sha256(repr(others).encode()).hexdigest()[:16]}"

@@ -98,6 +98,30 @@ def test_resume_with_other_words_is_refused(folder, capsys):
     assert "other words" in capsys.readouterr().err and (folder / "out/one.png").read_bytes() == before
 
 
+def test_resume_with_other_words_competing_is_refused(folder, capsys):
+    main(["label", "photos", *WORDS, "--out", "out"])
+    before = (folder / "out/one.png").read_bytes()
+    capsys.readouterr()
+    assert main(["label", "photos", *WORDS[:-2], "--out", "out", "--resume"]) == 2
+    said = capsys.readouterr().err
+    assert "--others none" in said and said.count("\n") == 1 and (folder / "out/one.png").read_bytes() == before
+
+    (folder / "nouns.txt").write_text("snow\nsky\n")
+    listed = ["label", "photos", *WORDS[:-1], "@nouns.txt", "--out", "listed"]
+    assert main(listed) == 0 and main([*listed, "--resume"]) == 0
+    (folder / "nouns.txt").write_text("snow\nsea\n")
+    assert main([*listed, "--resume"]) == 2
+
+
+def test_labels_from_before_other_words_are_those_of_a_closed_vocabulary(folder):
+    main(["label", "photos", *WORDS, "--out", "out"])
+    for path in (folder / "out").glob("*.json"):
+        facts = json.loads(path.read_text())
+        del facts["others"]
+        path.write_text(json.dumps(facts))
+    assert main(["label", "photos", *WORDS, "--out", "out", "--resume"]) == 0
+
+
 def test_photos_of_one_stem_are_not_written_over_each_other(folder, capsys):
     noise_photo(50, 30, 9).save("photos/one.jpg")
     assert main(["label", "photos", *WORDS, "--out", "out"]) == 1

@@ -9,8 +9,10 @@ from tests.tiny import TinyBackbone
 from tests.tiny_learning import BLUE, RED, SETTINGS, draw_halves, make_project, two_halves
 from textseg.errors import Cancelled, TrainingError
 from textseg.model import Model, heads, load_model
+from textseg.model.calibration import Calibration
 from textseg.model.heads.corrected import CorrectedHead
 from textseg.model.partition import Partition
+from textseg.segmentation import segment
 from textseg.vocabulary import Vocabulary, Word
 from trainer import corrections, recipes
 from trainer.corrections import learn
@@ -73,6 +75,24 @@ def test_the_next_training_starts_from_the_base_below_all_corrections(learnt):
     _, out, before = learnt
     base, facts = base_of(heads.load(out, before.backbone))
     assert not isinstance(base, CorrectedHead) and facts["type"] == "none"
+
+
+def test_the_calibration_of_the_base_goes_with_a_corrected_head_from_training_to_training(tmp_path, recipe):
+    project = make_project(tmp_path / "p", photos=2)
+    model = load_model(TinyBackbone(), "none")
+    model.head.calibration = Calibration(presence=(1.0, 0.5, 0.25))
+    for file in ("first.safetensors", "second.safetensors"):
+        learn(project, tmp_path / file, model, recipe)
+        model = Model(model.backbone, heads.load(tmp_path / file, model.backbone), file)
+        assert model.head.calibration == model.head.base.calibration == Calibration(presence=(1.0, 0.5, 0.25))
+
+
+def test_a_corrected_head_tells_presence_and_leaves_pixels_to_other_words(learnt):
+    _, out, before = learnt
+    after = Model(before.backbone, heads.load(out, before.backbone), "learnt")
+    labels = segment(after.encode(two_halves(99)), Vocabulary.parse("red thing, blue thing"), others=["snow", "ski"])
+    assert set(labels.presence) == {RED, BLUE} and all(0 <= p <= 1 for p in labels.presence.values())
+    assert dict(labels.elsewhere).keys() <= {"snow", "ski"}
 
 
 def test_the_logit_scale_of_the_base_goes_with_a_corrected_head_from_training_to_training(tmp_path, recipe):

@@ -8,6 +8,7 @@ import torch
 from tests.tiny import TinyBackbone, noise_photo
 from textseg.errors import HeadError, TextsegError
 from textseg.model import Model, heads
+from textseg.model.calibration import Calibration
 from textseg.model.heads.block import BlockHead
 from textseg.model.heads.pacl import PACLHead
 from textseg.vocabulary import Vocabulary
@@ -104,6 +105,36 @@ def test_a_head_made_for_another_backbone_or_other_weights_is_refused(name: str,
         heads.load(path, WideBackbone())
     with pytest.raises(HeadError, match="trained on other weights"):
         heads.load(path, changed)
+
+
+def test_the_calibration_of_a_head_is_in_its_file_and_in_its_fingerprint(tmp_path: Path) -> None:
+    backbone, path = TinyBackbone(), tmp_path / "head.safetensors"
+    head = disturbed("pacl", backbone)
+    plain = Model(backbone, head, "plain").fingerprint
+    head.calibration = Calibration(bias=-1.5, presence=(2.0, 0.5, 0.1))
+    heads.save(head, path, backbone)
+
+    loaded = heads.load(path, backbone)
+
+    assert loaded.calibration == head.calibration
+    assert Model(backbone, loaded, "calibrated").fingerprint != plain
+
+
+def test_a_file_without_a_calibration_gives_the_shipped_one(tmp_path: Path) -> None:
+    backbone, path = TinyBackbone(), tmp_path / "head.safetensors"
+    heads.save(disturbed("pacl", backbone), path, backbone)
+
+    assert heads.read_facts(path)["calibration"] is None
+    assert heads.load(path, backbone).calibration == Calibration()
+
+
+@pytest.mark.parametrize("facts", [{"bias": "high"}, {"presence": [1, 2]}, {"gate": float("nan")}, {"new": 1}, [3]])
+def test_a_calibration_that_cannot_be_read_is_one_sentence(tmp_path: Path, facts: object) -> None:
+    backbone, path = TinyBackbone(), tmp_path / "head.safetensors"
+    heads.save(disturbed("pacl", backbone), path, backbone, calibration=facts)
+
+    with pytest.raises(HeadError, match="The calibration in head.safetensors cannot be used"):
+        heads.load(path, backbone)
 
 
 def test_a_file_whose_tensors_do_not_fit_its_type_is_refused(tmp_path: Path) -> None:

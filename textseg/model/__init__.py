@@ -83,7 +83,7 @@ class Model:
     def fingerprint(self) -> str:
         """Short hash of backbone and head: models that share it answer alike, whatever their heads are called."""
         digest = hashlib.sha256("\0".join([self.name, self.backbone.weights_hash, self.head.kind]).encode())
-        digest.update(json.dumps(self.head.config, sort_keys=True).encode())
+        digest.update(json.dumps([self.head.config, self.head.calibration.facts()], sort_keys=True).encode())
         for name, tensor in sorted(self.head.state_dict().items()):
             digest.update(name.encode() + tensor.detach().cpu().flatten().view(torch.uint8).numpy().tobytes())
         return digest.hexdigest()[:16]

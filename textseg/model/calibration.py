@@ -1,14 +1,18 @@
 """From similarities to probabilities: presence of a word in a photo, and of a label at a pixel (our own).
 
 All evidence is in logits, similarities times the model's logit scale, so that one set of numbers serves every head. A
-head file may bring numbers of its own (`calibration` in its facts); `trainer.recipes.others.fit` finds them from
-captions and object names, never from masks.
+head file may bring numbers of its own (`calibration` in its facts); one that does not is read with those below.
+
+`trainer.recipes.others.fit` finds the three numbers of presence from captions and object names, without masks, and
+writes them into a head file. Bias, temperature and gate were chosen with the masks of one half of voc-eval, once for
+all heads (docs/others.md).
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 
@@ -31,14 +35,41 @@ class Calibration:
     """Logit of a word's presence: a constant, the weights of its lead at its best positions and in the pooled photo."""
 
 
+    def facts(self) -> dict[str, Any] | None:
+        """What a head file says; None for the shipped numbers, so that such a head follows them."""
+        return None if self == Calibration() else asdict(self)
+
+    @classmethod
+    def read(cls, facts: Any) -> Calibration:
+        """From `facts` of a head file, None or missing numbers being the shipped ones; raises ValueError."""
+        try:
+            given = dict(facts or {})
+            given |= {name: float(given[name]) for name in ("bias", "temperature", "gate") if name in given}
+            if "presence" in given:
+                constant, local, whole = map(float, given["presence"])
+                given["presence"] = (constant, local, whole)
+            read = cls(**given)
+        except (TypeError, ValueError):
+            raise ValueError("it is not the numbers that this version knows") from None
+        if not all(map(math.isfinite, (read.bias, read.temperature, read.gate, *read.presence))):
+            raise ValueError("a number is not finite")
+        return read
+
+
 def presence(calibration: Calibration, patches: torch.Tensor, pooled: torch.Tensor) -> torch.Tensor:
-    """(K,) probability that each word is somewhere in the photo.
+    """(K,) probability that each word is somewhere in the photo; arguments as those of `leads`."""
+    constant, *weights = calibration.presence
+    ahead = leads(patches, pooled)
+    return (constant + ahead @ ahead.new_tensor(weights)).sigmoid()
+
+
+def leads(patches: torch.Tensor, pooled: torch.Tensor) -> torch.Tensor:
+    """(K, 2) what presence is told from: the lead of each word at its best positions, and in the pooled photo.
 
     `patches` (K + 1, h, w) and `pooled` (K + 1, 1, 1) are logits of K words and of the best other word, at each
     position and of the mean feature.
     """
-    constant, local, whole = calibration.presence
-    return (constant + local * lead(patches) + whole * lead(pooled)).sigmoid()
+    return torch.stack([lead(patches), lead(pooled)], 1)
 
 
 def lead(logits: torch.Tensor) -> torch.Tensor:

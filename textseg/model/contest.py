@@ -31,10 +31,7 @@ class Contest:
         model = scene.model
         rivals = others.rivals(model, vocabulary, templates).to(model.device)
         grid = scene.scores(vocabulary, templates)
-        best = others.ranked(scene).strongest(rivals)[0].view(1, *scene.grid)
-        pooled = similarities(model, scene.pooled, vocabulary, templates)
-        whole = Ranked.of(others.scores(scene.pooled)[:, 0]).strongest(rivals)[0].view(1, 1, 1)
-        rows = [torch.cat(pair) * model.logit_scale for pair in ((grid, best), (pooled, whole))]
+        rows = evidence(scene, vocabulary, grid, others, rivals, templates)
         presence = calibration.presence(model.head.calibration, *rows)
         return cls(scene, vocabulary, others, rivals, grid, presence)
 
@@ -49,3 +46,22 @@ class Contest:
     def told(self) -> dict[int, float]:
         """Presence by class id."""
         return {k: round(float(p), 4) for k, p in enumerate(self.presence, start=1)}
+
+
+def evidence(
+    scene: Scene,
+    vocabulary: Vocabulary,
+    grid: torch.Tensor,
+    others: Others,
+    rivals: torch.Tensor,
+    templates: str | None = None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """((K + 1, h, w) at each position, (K + 1, 1, 1) of the mean feature): logits of the words and of the best rival.
+
+    `grid` (K, h, w) are the words' similarities, `rivals` (N,) the other words that compete.
+    """
+    model = scene.model
+    best = others.ranked(scene).strongest(rivals)[0].view(1, *scene.grid)
+    pooled = similarities(model, scene.pooled, vocabulary, templates)
+    whole = Ranked.of(others.scores(scene.pooled)[:, 0]).strongest(rivals)[0].view(1, 1, 1)
+    return torch.cat([grid, best]) * model.logit_scale, torch.cat([pooled, whole]) * model.logit_scale

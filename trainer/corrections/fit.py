@@ -60,7 +60,12 @@ def base_of(head: Head) -> tuple[Head, dict[str, Any]]:
     """(a copy of the head below all corrections, how to build it again)."""
     if isinstance(head, CorrectedHead):
         return copy.deepcopy(head.base), head.config["base"]
-    facts = {"type": head.kind, "config": head.config, "logit_scale": head.logit_scale}
+    facts = {
+        "type": head.kind,
+        "config": head.config,
+        "logit_scale": head.logit_scale,
+        "calibration": head.calibration.facts(),
+    }
     return copy.deepcopy(head), facts
 
 

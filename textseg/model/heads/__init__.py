@@ -1,8 +1,8 @@
 """Heads: the small trained modules that map patch features into the text space, and their file.
 
 A head file is one `.safetensors`: the head's tensors, and under the metadata key `textseg` one JSON with format
-version, head type, backbone (name and weight hash), text side, objective, full config, data fingerprint, seed, scores,
-date and licence note.
+version, head type, backbone (name and weight hash), text side, objective, full config, logit scale, calibration, data
+fingerprint, seed, scores, date and licence note.
 """
 
 from __future__ import annotations
@@ -73,6 +73,7 @@ def save(head: Head, path: str | PathLike[str], backbone: Backbone, **facts: Any
         "text": {"dim": backbone.text_dim, "templates": backbone.templates},
         "config": head.config,
         "logit_scale": head.logit_scale,
+        "calibration": head.calibration.facts(),
         **facts,
     }
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in head.state_dict().items()}
@@ -111,7 +112,7 @@ def load(path: str | PathLike[str], backbone: Backbone) -> Head:
         raise HeadError(f"{name} has other dimensions than '{backbone.name}' and cannot be used with it.")
     try:
         head = _registry.get(facts["type"]).build(backbone, **facts["config"])
-    except TypeError:
+    except (TypeError, ValueError):
         raise HeadError(
             f"The settings of {name} are not those of a head of type '{facts['type']}' in this version; train it again."
         ) from None
@@ -120,4 +121,9 @@ def load(path: str | PathLike[str], backbone: Backbone) -> Head:
     except (RuntimeError, ValueError) as error:
         raise HeadError(f"The tensors of {name} do not fit a head of type '{facts['type']}': {error}.") from None
     head.logit_scale = facts.get("logit_scale") or head.logit_scale
+    if facts.get("calibration") is not None:
+        try:
+            head.calibration = Calibration.read(facts["calibration"])
+        except ValueError as error:
+            raise HeadError(f"The calibration in {name} cannot be used: {error}.") from None
     return head.eval().requires_grad_(False)

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from textseg.errors import HeadError
+from textseg.model.calibration import Calibration
 from textseg.model.heads import Head, get, register
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class CorrectedHead(Head):
         }  # fmt: skip
         self.base, self.logit_scale = base.requires_grad_(False), logit_scale
         self.presence, self.best, self.near = presence, best, near
-        self.sizes = base.sizes
+        self.sizes, self.calibration = base.sizes, base.calibration
         self.classes = max(owner, default=-1) + 1
         self.register_buffer("owner", torch.tensor(list(owner), dtype=torch.long), persistent=False)
         self.register_buffer("names", torch.zeros(len(owner), text_dim))
@@ -70,7 +71,7 @@ class CorrectedHead(Head):
 
     @classmethod
     def build(cls, backbone: Backbone, **config: Any) -> CorrectedHead:
-        """`base`: type, config and logit scale of the base head; the type "none" is the backbone's own alignment."""
+        """`base`: type, config, logit scale and calibration of the base head; "none": the backbone's own alignment."""
         facts = config.pop("base")
         if facts["type"] == "none":
             base = copy.deepcopy(backbone.alignment())
@@ -79,6 +80,7 @@ class CorrectedHead(Head):
         if base is None:
             raise HeadError(f"This head corrects the untrained alignment of '{backbone.name}', which has none.")
         base.logit_scale = facts.get("logit_scale") or base.logit_scale
+        base.calibration = Calibration.read(facts.get("calibration"))
         return cls(base, facts, base.logit_scale or backbone.logit_scale, backbone.text_dim, **config)
 
     def train(self, mode: bool = True) -> CorrectedHead:
