@@ -24,6 +24,9 @@ class LabelMap:
     Where other words competed `score` is the probability of what won there, an other word included; `presence` gives
     for every class id the probability that the word is somewhere in the photo, and `elsewhere` what the pixels of id 0
     are instead: (noun, share of the photo), largest first. In a closed vocabulary both are empty.
+
+    A word is found when it has pixels. Presence is said beside it and decides nothing more: a word of high presence
+    whose pixels other words won is not found.
     """
 
     ids: np.ndarray

@@ -72,7 +72,7 @@ def _segment(model: "Model", path: Path, vocabulary: Vocabulary, out: "LabelFold
 
     scene = model.encode(images.open(path))
     labels = segment(scene, vocabulary, args.by, args.refine, args.threshold, args.templates, others=args.others)
-    out.write(path, model, labels)
+    out.write(path, model, labels, args.others)
     stem = out.folder / path.stem
     if args.overlay:
         write_atomically(

@@ -34,7 +34,6 @@ class Calibration:
     presence: tuple[float, float, float] = (3.9, 0.3, 0.2)
     """Logit of a word's presence: a constant, the weights of its lead at its best positions and in the pooled photo."""
 
-
     def facts(self) -> dict[str, Any] | None:
         """What a head file says; None for the shipped numbers, so that such a head follows them."""
         return None if self == Calibration() else asdict(self)

@@ -38,7 +38,7 @@ def add_segment(engine: Engine) -> None:
             raise gr.Error(str(error), print_exception=False) from None
         # Into Gradio's cache, so that it leaves with everything else that is older than a day.
         png = save_bytes_to_cache(labels.to_png(), f"{path.stem}.png", outputs[0].GRADIO_CACHE)
-        return png, facts(path.name, scene.model, labels)
+        return png, facts(path.name, scene.model, labels, question.others)
 
     with gr.Row(visible=False):
         inputs = [gr.File(label="photo"), gr.Textbox(label="words"), gr.JSON(label="options", value={})]
@@ -54,13 +54,14 @@ def add_segment(engine: Engine) -> None:
     )
 
 
-def facts(name: str, model: Any, labels: LabelMap) -> dict[str, Any]:
+def facts(name: str, model: Any, labels: LabelMap, others: str) -> dict[str, Any]:
     """What is said about one labelled photo, as `textseg segment` writes it beside the label PNG."""
     return {
         "photo": name,
         "size": list(labels.size),
         "backbone": model.name,
         "head": model.head_name,
+        "others": others,
         "classes": labels.classes(),
     }
 

@@ -184,7 +184,7 @@ class Explore:
             labels.overlay(scene.photo, 0.5 if opacity is None else opacity).save(buffer, "PNG")
             return _file(f"{stem}.overlay.png", "image/png", buffer.getvalue())
         if what == "facts":
-            text = json.dumps(facts(photo.name, scene.model, labels), ensure_ascii=False, indent=1)
+            text = json.dumps(facts(photo.name, scene.model, labels, question.others), ensure_ascii=False, indent=1)
             return _file(f"{stem}.json", "application/json", text.encode())
         raise OptionError("Download labels, overlay or facts.")
 
