@@ -6,6 +6,8 @@ What the system raises becomes such a sentence by `explain`.
 
 import errno
 import reprlib
+import traceback
+from pathlib import Path
 from typing import Any
 
 
@@ -92,6 +94,12 @@ def brief(value: Any, most: int = 60) -> str:
     except (RecursionError, ValueError):
         text = f"a {type(value).__name__}"
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def traced(error: BaseException) -> str:
+    """Where an error came from and of which kind, without its message: that may hold somebody's words or file names."""
+    steps = reversed(traceback.extract_tb(error.__traceback__)[-8:])
+    return " < ".join([type(error).__name__, *(f"{Path(one.filename).name}:{one.lineno} {one.name}" for one in steps)])
 
 
 REMEDIES = {

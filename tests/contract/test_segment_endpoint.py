@@ -1,6 +1,9 @@
 """`/segment`, called as a program would, through gradio_client."""
 
+import json
+import os
 import socket
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -68,6 +71,19 @@ def test_an_option_that_cannot_be_used_is_refused_in_one_sentence(client, cat_ph
         ask(client, cat_photo, "cat", options)
     sentence = str(refusal.value)
     assert sentence.endswith(".") and sentence.count(". ") == 0 and "Traceback" not in sentence
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "/nothing/there", "file:///etc/passwd", os.path.abspath(__file__)])
+def test_a_file_of_the_server_is_neither_read_nor_told_to_exist(client, path):
+    def ask(address, body=None):
+        request = urllib.request.Request(client.src + address, body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.read().decode()
+
+    forged = {"path": path, "meta": {"_type": "gradio.FileData"}}
+    event = json.loads(ask("gradio_api/call/segment", json.dumps({"data": [forged, "cat", {}]}).encode()))["event_id"]
+    answer = ask(f"gradio_api/call/segment/{event}")
+    assert "event: error" in answer and "Send files as gradio_client does" in answer and path not in answer
 
 
 @pytest.mark.parametrize(("name", "content"), [("text.png", b"hello"), ("empty.png", b""), ("torn.jpg", None)])

@@ -1,8 +1,12 @@
 """Which requests pass the gate: decided by whom they are sent to, which page sent them, and what they carry."""
 
+import asyncio
+import logging
+
 import pytest
 from starlette.testclient import TestClient
 
+from textseg.web import gate
 from textseg.web.gate import MAX_JSON_BYTES, Gate, known_as
 
 HOST = "127.0.0.1:7860"
@@ -87,6 +91,73 @@ def test_a_body_has_a_limit_whether_it_says_its_length_or_not(ask):
     pieces = (b" " * 2**20 for _ in range(MAX_JSON_BYTES // 2**20 + 1))
     assert ask("POST", JSON, pieces).status_code == 413
     assert ask("POST", JSON, b" " * MAX_JSON_BYTES).text == "through"
+
+
+def test_what_is_said_twice_is_refused():
+    """Two programs on the way might each believe another one of them."""
+    twice = [(b"host", HOST.encode()), (b"origin", f"http://{HOST}".encode()), (b"origin", b"http://evil.example")]
+    assert answers(twice) == 400
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/gradio_api/process_recording", "/gradio_api/proxy=https://a.hf.space/", "/gradio_api/dev/reload", "/login"],
+)
+def test_what_no_page_asks_for_is_not_there(path):
+    assert answers([(b"host", HOST.encode())], path=path) == 404
+
+
+def test_so_many_requests_are_answered_at_a_time(ask, monkeypatch):
+    monkeypatch.setattr(gate, "MAX_AT_ONCE", 0)
+    assert ask("GET").status_code == 503 and "try again" in ask("GET").text
+
+
+def test_a_body_that_stops_coming_is_given_up(monkeypatch):
+    monkeypatch.setattr(gate, "MAX_PAUSE", 0.01)
+    kind = [(b"host", HOST.encode()), (b"content-type", b"application/json"), (b"content-length", b"9")]
+    assert answers(kind, method="POST", pieces=[b"{"]) == 408
+
+
+def test_files_are_refused_while_the_disk_is_nearly_full(ask, monkeypatch):
+    monkeypatch.setattr(gate, "SPARE_DISK", 2**80)
+    assert ask("POST", {"content-type": "multipart/form-data; boundary=b"}).status_code == 507
+    assert ask("POST", JSON).text == "through"
+
+
+def test_an_error_of_the_app_is_one_sentence_and_the_log_holds_nobodys_words(caplog):
+    async def app(scope, receive, send):
+        raise KeyError("what somebody wrote")
+
+    with caplog.at_level(logging.ERROR):
+        assert answers([(b"host", HOST.encode())], app=app) == 500
+    assert "KeyError" in caplog.text and "test_gate.py" in caplog.text and "somebody wrote" not in caplog.text
+
+
+def answers(headers, method="GET", path="/", pieces=(b"",), app=None):
+    """The status of a request made of exactly these headers and pieces of a body, after which nothing comes."""
+
+    async def through(scope, receive, send):
+        while (await receive()).get("more_body"):
+            pass
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def asked():
+        left, sent = list(pieces), []
+
+        async def receive():
+            if left:
+                body = left.pop(0)
+                return {"type": "http.request", "body": body, "more_body": bool(body)}
+            await asyncio.Event().wait()
+
+        async def send(message):
+            sent.append(message)
+
+        scope = {"type": "http", "method": method, "path": path, "headers": headers, "query_string": b""}
+        await Gate(app or through)(scope, receive, send)
+        return sent[0]["status"]
+
+    return asyncio.run(asked())
 
 
 def test_behind_a_proxy_the_name_that_browsers_use_is_allowed_by_name(ask):

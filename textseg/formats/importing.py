@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from textseg import images
-from textseg.errors import DatasetError, PhotoError, TextsegError, brief, explain
+from textseg.errors import DatasetError, PhotoError, TextsegError, brief, explain, traced
 from textseg.formats.exporting import MANIFEST, some
 from textseg.formats.filenames import same
 from textseg.formats.incoming import Category, Entry, Incoming
@@ -151,7 +151,7 @@ def _foreign(files: Source) -> Iterator[None]:
     except OSError as error:
         raise DatasetError(explain(error)) from None
     except Exception as error:
-        log.exception("reading %s", files.root)
+        log.error("reading a data set: %s", traced(error))
         said = brief(" ".join(str(error).split()), 120)
         raise DatasetError(f"{files.root.name} cannot be read ({type(error).__name__}: {said}).") from None
 

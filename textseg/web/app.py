@@ -1,7 +1,10 @@
 """The app: Gradio's Blocks with one header and one component a page, and how it is served."""
 
+import atexit
 import mimetypes
 import os
+import shutil
+import tempfile
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -9,6 +12,8 @@ from typing import Any
 
 import gradio as gr
 from starlette.middleware import Middleware
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
 
 from textseg import __version__
 from textseg.errors import TextsegError, UsageError
@@ -18,11 +23,12 @@ from textseg.web import pages
 from textseg.web.api.export import add_export
 from textseg.web.api.project import ProjectApi, add_project
 from textseg.web.api.segment import add_segment
+from textseg.web.blocks import Pages
 from textseg.web.engine import Engine
 from textseg.web.gate import LOOPBACK, Gate, known_as
 from textseg.web.nouns import Nouns
 from textseg.web.pages import Shared
-from textseg.web.rpc.page import TOKEN, page, url
+from textseg.web.rpc.page import ASSETS, TOKEN, page, url
 from textseg.web.rpc.photos import MAX_FILE_MB
 from textseg.web.samples import SAMPLES
 
@@ -45,13 +51,10 @@ def build(
 
     `local`: only whoever sits at this machine reaches it, so the page may make and open projects anywhere on it.
     """
-    # Browsers refuse a module script of another type, and some systems' tables have another one.
-    mimetypes.add_type("text/javascript", ".js")
-    gr.set_static_paths([asset("web").resolve()])
     engine, nouns = Engine(backbone, head), Nouns()
     api = ProjectApi(Project(project) if project is not None else None, engine, local)
     shared = Shared(engine, api, nouns)
-    with gr.Blocks(title="textseg", analytics_enabled=False, fill_width=True, delete_cache=(3600, DAY)) as blocks:
+    with Pages(title="textseg", analytics_enabled=False, fill_width=True, delete_cache=(3600, DAY)) as blocks:
         add_header(shared)
         for name in pages.names():
             pages.get(name)(shared)
@@ -119,13 +122,14 @@ def serve(
             "Everyone who reaches this server could see, change and download the project, and train in it; "
             "say --share-project if you mean that."
         )
+    _keep_private()
     blocks = build(backbone, head, project, local)
     blocks.queue(max_size=MAX_QUEUED)
     gate = Middleware(Gate, allowed=known_as([host, *allow_hosts]), in_space=in_space)
     try:
         blocks.launch(
             server_name=host, server_port=port, prevent_thread_lock=True, quiet=True,
-            app_kwargs={"middleware": [gate]}, **launch_options(),
+            app_kwargs={"middleware": [gate], "routes": [_assets()]}, **launch_options(),
         )  # fmt: skip
     except OSError:
         raise TextsegError(f"Port {port} of {host} is taken or may not be used; choose another with --port.") from None
@@ -133,6 +137,20 @@ def serve(
     if block:
         blocks.block_thread()
     return blocks
+
+
+def _keep_private() -> None:
+    """Uploads and results lie in a folder of this process, which no other user of the machine can read."""
+    if not os.environ.get("GRADIO_TEMP_DIR"):
+        os.environ["GRADIO_TEMP_DIR"] = folder = tempfile.mkdtemp(prefix="textseg-served-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+
+
+def _assets() -> Mount:
+    """Scripts and styles at an address of their own: Gradio's would tell where on the disk they lie."""
+    # Browsers refuse a module script of another type, and some systems' tables have another one.
+    mimetypes.add_type("text/javascript", ".js")
+    return Mount(f"/{ASSETS}", StaticFiles(directory=asset("web")))
 
 
 def launch_options() -> dict[str, Any]:

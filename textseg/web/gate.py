@@ -7,16 +7,24 @@ and `Sec-Fetch-Site`, or open one; and a body is JSON or a form with files, neve
 sends elsewhere without asking. Programs send neither header and pass. See docs/security.md.
 """
 
+import asyncio
 import ipaddress
+import logging
 import os
 import re
+import shutil
 import socket
+import tempfile
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from textseg.errors import traced
+
+log = logging.getLogger(__name__)
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 HUB = "https://huggingface.co"
@@ -26,6 +34,16 @@ BODIES = ("application/json", "multipart/form-data")
 MAX_JSON_BYTES = 16 * 2**20
 MAX_FORM_BYTES = 72 * 2**20
 """One photo of the largest size, with room for the form around it."""
+
+MAX_AT_ONCE = 500
+"""Requests that are answered at the same time; each page that is open keeps one or two."""
+MAX_PAUSE = 60.0
+"""Seconds in which the next piece of a body must come."""
+SPARE_DISK = 512 * 2**20
+"""Bytes that files of strangers leave free."""
+
+UNUSED = re.compile("/gradio_api/(process_recording|proxy=|stream/|vibe-|undo-vibe|run-history|dev/)|/log(in|out)")
+"""What Gradio offers and no page here asks for: some of it starts programs or calls other servers."""
 
 _TOO_LARGE = "At most {} MB are taken at a time.\n"
 
@@ -45,6 +63,7 @@ class Gate:
         self._named = frozenset(_name(name) or name.casefold() for name in allowed)
         self._own = frozenset({*LOOPBACK, socket.gethostname().casefold(), f"{socket.gethostname().casefold()}.local"})
         self._in_space = in_space
+        self._at_once = 0
         self._policy = POLICY.format(ancestors=f"'self' {HUB}" if in_space else "'none'")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,18 +72,54 @@ class Gate:
         headers = Headers(scope=scope)
         if scope["type"] != "http":  # the pages use no other
             return await send({"type": "websocket.close", "code": 1008})
-        refusal = self._refusal(scope["method"], headers)
+        refusal = self._refusal(scope["method"], headers) or self._no_room(scope["path"], headers)
+        answer = self._guarded(send)
+        if refusal is None:
+            self._at_once += 1
+            try:
+                refusal = await self._answered(scope, receive, answer, headers)
+            finally:
+                self._at_once -= 1
         if refusal is not None:
             status, sentence = refusal
-            return await PlainTextResponse(sentence, status)(scope, receive, self._guarded(send))
-        most = MAX_JSON_BYTES if _kind(headers) != "multipart/form-data" else MAX_FORM_BYTES
+            await PlainTextResponse(sentence, status)(scope, receive, answer)
+
+    async def _answered(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> tuple[int, str] | None:
+        """Let the request through; (status, why) where nothing was answered."""
+        most = MAX_FORM_BYTES if _kind(headers) == "multipart/form-data" else MAX_JSON_BYTES
+        begun = False
+
+        async def sending(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
         try:
-            await self._app(scope, _bounded(receive, most), self._guarded(send))
+            await self._app(scope, _bounded(receive, most), sending)
         except TooLargeError:
-            await PlainTextResponse(_TOO_LARGE.format(most // 2**20), 413)(scope, receive, self._guarded(send))
+            return 413, _TOO_LARGE.format(most // 2**20)
+        except TimeoutError:
+            return 408, f"Nothing more came for {MAX_PAUSE:.0f} seconds; send it again.\n"
+        except Exception as error:  # Gradio's own, at a forged body
+            log.error("a request ended unexpectedly: %s", traced(error))
+            if not begun:
+                return 500, "The server could not do that; its log says why.\n"
+        return None
+
+    def _no_room(self, path: str, headers: Headers) -> tuple[int, str] | None:
+        """(status, why) of a request that the server has no answer, no time or no space for."""
+        if UNUSED.match(path):
+            return 404, "There is nothing here.\n"
+        if self._at_once >= MAX_AT_ONCE:
+            return 503, "Many requests are being answered; try again in a minute.\n"
+        if _kind(headers) == "multipart/form-data" and shutil.disk_usage(tempfile.gettempdir()).free < SPARE_DISK:
+            return 507, "The server's disk is nearly full; nothing can be sent until there is space.\n"
+        return None
 
     def _refusal(self, method: str, headers: Headers) -> tuple[int, str] | None:
         """(status, why) of a request that must not pass."""
+        if any(len(headers.getlist(name)) > 1 for name in ("host", "origin", "sec-fetch-site", "content-type")):
+            return 400, "Say each thing once.\n"
         host = headers.get("host", "")
         if not self._reaches(_name(host)):
             return 421, f"This server is not known as '{host[:80]}'; whoever runs it can add that with --allow-host.\n"
@@ -128,12 +183,13 @@ class TooLargeError(Exception):
 
 
 def _bounded(receive: Receive, most: int) -> Receive:
-    """The request's body, up to `most` bytes."""
-    seen = 0
+    """The request's body, up to `most` bytes, none of which takes long. What follows it, the client's going, may."""
+    seen, more = 0, True
 
     async def bounded() -> Message:
-        nonlocal seen
-        message = await receive()
+        nonlocal seen, more
+        message = await (asyncio.wait_for(receive(), MAX_PAUSE) if more else receive())
+        more = message.get("more_body", False)
         seen += len(message.get("body", b""))
         if seen > most:
             raise TooLargeError

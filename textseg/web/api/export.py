@@ -41,7 +41,7 @@ def export_options(given: Any) -> dict[str, Any]:
     if isinstance(given, str) and given:
         try:
             given = json.loads(given)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise FormatError('The options are not JSON; send an object such as {"polygons": true}.') from None
     if given in (None, "", {}):
         return {}

@@ -1,12 +1,11 @@
 """A question as it comes from a page or the API: words and how to answer them, checked."""
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from textseg.errors import TextsegError
+from textseg.errors import TextsegError, brief
 from textseg.labelmap import LabelMap
 from textseg.model import Scene, readouts
 from textseg.segmentation import segment
@@ -96,9 +95,8 @@ def _check_readout(name: str) -> None:
 
 
 def _share(value: Any, name: str) -> float:
-    ok = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and 0 <= value <= 1
-    if not ok:
-        raise OptionError(f"'{name}' must be a number from 0 to 1, not {str(value)[:40]}.")
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value <= 1:
+        raise OptionError(f"'{name}' must be a number from 0 to 1, not {brief(value, 40)}.")
     return float(value)
 
 

@@ -72,7 +72,7 @@ def _options(options: Any) -> dict[str, Any]:
     if isinstance(options, str):
         try:
             options = json.loads(options)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise OptionError('The options are not JSON; send an object such as {"by": "unit"}.') from None
     if not isinstance(options, dict):
         raise OptionError('The options must be an object such as {"by": "unit"}.')

@@ -170,7 +170,7 @@ class Explore:
         if not isinstance(levels, dict) or not all(isinstance(n, int) and 0 <= n <= 255 for n in levels.values()):
             raise OptionError("A threshold must be a whole number from 0 to 255.")
         thresholds = {name: pictures.threshold_of(level) for name, level in levels.items()}
-        fields["options"] = {**(fields.get("options") or {}), "thresholds": thresholds}
+        fields["options"] = {**_fields(fields.get("options") or {}), "thresholds": thresholds}
         photo, question = self._asked(fields, ASKED | {"thresholds"})
         scene = self._scene(fields, photo)
         labels = question.ask(scene)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from textseg.errors import Cancelled, ProjectError, TextsegError, explain
+from textseg.errors import Cancelled, ProjectError, TextsegError, explain, traced
 
 log = logging.getLogger(__name__)
 
@@ -97,8 +97,8 @@ class Job:
             state, self._problem = "failed", str(error)
         except OSError as error:
             state, self._problem = "failed", explain(error)
-        except Exception:
-            log.exception("%s ended unexpectedly", self.what)
+        except Exception as error:
+            log.error("%s ended unexpectedly: %s", self.what, traced(error))
             self._problem = f"{self.what} ended unexpectedly; the server's log says why."
         finally:
             self._ended = time.monotonic()

@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from textseg.errors import RequestError, StaleRevisionError, TextsegError
+from textseg.errors import RequestError, StaleRevisionError, TextsegError, traced
 from textseg.shipped import asset
 from textseg.web.rpc.messages import Message
 from textseg.web.rpc.photos import PhotoGoneError
@@ -31,6 +31,9 @@ class ExpiredError(RequestError):
     def __init__(self) -> None:
         super().__init__("The server was started again; reload the page.")
 
+
+ASSETS = "web"
+"""Where the server shows the files of `assets/web`."""
 
 TOKEN = secrets.token_urlsafe(24)
 """Made anew at each start. A page finds it in its own head, where no other site can read it, and sends it with every
@@ -73,8 +76,8 @@ def page(name: str, functions: Sequence[ServerFunction], given: dict[str, Any], 
 
 
 def url(file: str) -> str:
-    """Address of a file of `assets/web`, relative to the page; `gr.set_static_paths` opens the folder."""
-    return f"gradio_api/file={asset('web').resolve().as_posix()}/{file}"
+    """Address of a file of `assets/web`, relative to the page."""
+    return f"{ASSETS}/{file}"
 
 
 def answered(function: ServerFunction, meant: Meant | None = None, token: str | None = None) -> ServerFunction:
@@ -94,14 +97,19 @@ def answered(function: ServerFunction, meant: Meant | None = None, token: str | 
                 return {"ok": True, **function(message)}
         except TextsegError as error:
             marks = {mark: True for kind, mark in MARKS.items() if isinstance(error, kind)}
-            return {"ok": False, "error": str(error), **marks}
-        except Exception:
-            log.exception("%s failed", function.__name__)
+            return {"ok": False, "error": _writable(str(error)), **marks}
+        except Exception as error:
+            log.error("%s failed: %s", function.__name__, traced(error))
             return {"ok": False, "error": "The server could not do that; its log says why."}
 
     del call.__wrapped__  # type: ignore[attr-defined]  # Gradio would read the bound method's signature instead
     call.__annotations__ = {}
     return call
+
+
+def _writable(sentence: str) -> str:
+    """What a sentence quotes of a message may hold half characters, which no answer can."""
+    return sentence.encode("utf-8", "replace").decode()
 
 
 def _project_of(message: Any, function: ServerFunction, meant: Meant | None) -> AbstractContextManager[Any]:
