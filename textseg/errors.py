@@ -9,10 +9,17 @@ import reprlib
 import traceback
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 
 
 class TextsegError(Exception):
-    """Base of every error that textseg raises on purpose; its text is fit to be shown to a person."""
+    """Base of every error that textseg raises on purpose; its text is fit to be shown to a person.
+
+    What it quotes of a file or a message may hold control characters, which a terminal would obey: they are spelt out.
+    """
+
+    def __str__(self) -> str:
+        return spelt_out(super().__str__())
 
 
 class PhotoError(TextsegError):
@@ -96,6 +103,14 @@ def brief(value: Any, most: int = 60) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
+def spelt_out(text: str) -> str:
+    """`text` on one line that any terminal and any answer can hold: control and half characters as in Python."""
+    return "".join(
+        character.encode("unicode_escape").decode() if category(character) in ("Cc", "Cs", "Zl", "Zp") else character
+        for character in text
+    )
+
+
 def traced(error: BaseException) -> str:
     """Where an error came from and of which kind, without its message: that may hold somebody's words or file names."""
     steps = reversed(traceback.extract_tb(error.__traceback__)[-8:])
@@ -123,6 +138,6 @@ REMEDIES = {
 def explain(error: OSError) -> str:
     """What the system says went wrong, with which file, and what to do: one sentence."""
     what = error.strerror or " ".join(str(error).split()) or type(error).__name__
-    where = f" ({error.filename})" if error.filename else ""
+    where = f" ({spelt_out(str(error.filename))})" if error.filename else ""
     remedy = REMEDIES.get(error.errno or 0)
     return f"{what}{where}{f'; {remedy}' if remedy else ''}."

@@ -97,7 +97,7 @@ def answered(function: ServerFunction, meant: Meant | None = None, token: str | 
                 return {"ok": True, **function(message)}
         except TextsegError as error:
             marks = {mark: True for kind, mark in MARKS.items() if isinstance(error, kind)}
-            return {"ok": False, "error": _writable(str(error)), **marks}
+            return {"ok": False, "error": str(error), **marks}
         except Exception as error:
             log.error("%s failed: %s", function.__name__, traced(error))
             return {"ok": False, "error": "The server could not do that; its log says why."}
@@ -105,11 +105,6 @@ def answered(function: ServerFunction, meant: Meant | None = None, token: str | 
     del call.__wrapped__  # type: ignore[attr-defined]  # Gradio would read the bound method's signature instead
     call.__annotations__ = {}
     return call
-
-
-def _writable(sentence: str) -> str:
-    """What a sentence quotes of a message may hold half characters, which no answer can."""
-    return sentence.encode("utf-8", "replace").decode()
 
 
 def _project_of(message: Any, function: ServerFunction, meant: Meant | None) -> AbstractContextManager[Any]:
