@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from textseg.commands.arguments import add_answer, add_model, add_others, read_others
-from textseg.errors import DatasetError
+from textseg.errors import DatasetError, spelt_out
 from textseg.files import write_atomically
 
 HELP = "measure mIoU on labelled photos"
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     labeller = evaluate.Labeller(model, dataset, protocol, args.background, args.by, read_others(others))
     result = evaluate.evaluate(dataset, labeller, args.words, args.limit)
     for photo, reason in result.failed:
-        print(f"{photo}: {reason}", file=sys.stderr)
+        print(f"{spelt_out(str(photo))}: {reason}", file=sys.stderr)
     scores = json.dumps(evaluate.summary(result, dataset, args.min_photos) | {"others": others}, indent=1)
     if args.json == "-":
         print(scores)

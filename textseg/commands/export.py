@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from textseg.commands.arguments import listed, photo_bar
-from textseg.errors import UsageError
+from textseg.errors import UsageError, spelt_out
 
 HELP = "export a project's photos and label maps"
 
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
 
         report.notes.append(hf.push(args.out, args.push_to_hub))
     for photo, reason in report.skipped:
-        print(f"{photo}: {reason}", file=sys.stderr)
+        print(f"{spelt_out(str(photo))}: {reason}", file=sys.stderr)
     print(json.dumps(report.to_dict(), ensure_ascii=False, indent=1) if args.json else report.describe())
     return 1 if report.skipped else 0
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textseg.commands.arguments import add_model, add_others, add_words, count, read_others, read_words, share
-from textseg.errors import UsageError
+from textseg.errors import UsageError, spelt_out
 from textseg.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -75,7 +75,9 @@ def run(args: argparse.Namespace) -> int:
         project = _project_with(args.project, vocabulary)
         target = bulk.IntoProject(model, project, confidence, margin, args.resume, args.overwrite, others)
     with tqdm(photos, unit="photo", disable=None) as bar:
-        report = bulk.label(bar, target, tell=lambda photo, why: tqdm.write(f"{photo}: {why}", file=sys.stderr))
+        report = bulk.label(
+            bar, target, tell=lambda photo, why: tqdm.write(spelt_out(f"{photo}: {why}"), file=sys.stderr)
+        )
     if report.stopped:
         print(f"textseg: {report.stopped} --resume goes on from there.", file=sys.stderr)
     print(f"{len(report.labelled)} photos labelled, {len(report.skipped)} left as they were.")

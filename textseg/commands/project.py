@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from textseg.commands.arguments import Parser, add_words, read_words
-from textseg.errors import UsageError
+from textseg.errors import UsageError, spelt_out
 
 HELP = "create a project, add photos, show its state, history and heads"
 
@@ -56,9 +56,9 @@ def _add(args: argparse.Namespace) -> int:
 
     report = Project(args.folder).add(args.photos)
     for path, name in report.duplicates:
-        print(f"{path}: is in the project already, as {name}")
+        print(f"{spelt_out(str(path))}: is in the project already, as {name}")
     for path, reason in report.failed:
-        print(f"{path}: {reason}", file=sys.stderr)
+        print(f"{spelt_out(str(path))}: {reason}", file=sys.stderr)
     print(f"{len(report.added)} photos added, {len(report.duplicates)} were there already.")
     return 0 if not report.failed else 1 if report.added or report.duplicates else 2
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textseg.commands.arguments import add_answer, add_model, add_others, add_words, read_others, read_words, share
-from textseg.errors import PhotoError, TextsegError
+from textseg.errors import PhotoError, TextsegError, spelt_out
 from textseg.files import write_atomically
 from textseg.vocabulary import Vocabulary
 
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
             if not isinstance(error, PhotoError):
                 raise  # the words or the choice of method are at fault, not this photo
             failed += 1
-            tqdm.write(f"{path}: {error}", file=sys.stderr)
+            tqdm.write(spelt_out(f"{path}: {error}"), file=sys.stderr)
     return 0 if not failed else 1 if failed < len(photos) else 2
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from textseg import __version__, images
-from textseg.errors import FormatError, PhotoError
+from textseg.errors import FormatError, PhotoError, spelt_out
 from textseg.files import folder_atomically
 from textseg.formats import lookalikes, splits
 from textseg.formats.filenames import unique_stems
@@ -65,7 +65,7 @@ class ExportReport:
         lines += some([f"{name} is written as {written}" for name, written in self.renamed])
         lines += [f"  {note}" for note in self.notes]
         lines += some([f"left out: {name}: {reason}" for name, reason in self.skipped])
-        return "\n".join([*lines, f"  {self.format} cannot hold {', '.join(self.loses)}."])
+        return "\n".join(map(spelt_out, [*lines, f"  {self.format} cannot hold {', '.join(self.loses)}."]))
 
 
 def some(lines: list[str], most: int = 20) -> list[str]:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from textseg import images
-from textseg.errors import DatasetError, PhotoError, TextsegError, brief, explain, traced
+from textseg.errors import DatasetError, PhotoError, TextsegError, brief, explain, spelt_out, traced
 from textseg.formats.exporting import MANIFEST, some
 from textseg.formats.filenames import same
 from textseg.formats.incoming import Category, Entry, Incoming
@@ -68,7 +68,7 @@ class ImportReport:
         lines += some([f"{name}: equal to {there}, and not taken in again" for name, there in self.duplicates])
         lines += some([f"class {theirs} is {mine}" for theirs, mine in self.classes_matched.items() if theirs != mine])
         lines += some([f"new class: {name}" for name in self.classes_added])
-        return "\n".join([*lines, *(f"  {note}" for note in self.notes)])
+        return "\n".join(map(spelt_out, [*lines, *(f"  {note}" for note in self.notes)]))
 
 
 @dataclass
