@@ -15,7 +15,7 @@ from textseg.project import Project
 from textseg.project.labeller import pseudo_label_all
 from textseg.web.api.project import ProjectApi
 from textseg.web.engine import Engine
-from textseg.web.rpc.photos import Photo
+from textseg.web.rpc.photos import UploadedPhoto
 from trainer import learning
 
 ROOT = Path(__file__).parents[2]
@@ -75,7 +75,7 @@ def test_what_explore_encoded_label_keeps_for_the_training(project):
     api, backbone = served(project)
     for photo in project.photos():
         data = (project.folder / "photos" / f"{photo.sha256}{photo.suffix}").read_bytes()
-        api._engine.scene(Photo(photo.name, data))
+        api._engine.scene(UploadedPhoto(photo.name, data))
         api.scene(photo)
     assert backbone.encoded == 3 and encoded_by_a_training(project) == 0
 
@@ -83,7 +83,7 @@ def test_what_explore_encoded_label_keeps_for_the_training(project):
 def test_a_photo_that_is_in_no_project_is_not_written_anywhere(project, tmp_path):
     api, _ = served(project)
     two_halves(50).save(tmp_path / "alone.png")
-    api._engine.scene(Photo("alone.png", (tmp_path / "alone.png").read_bytes()))
+    api._engine.scene(UploadedPhoto("alone.png", (tmp_path / "alone.png").read_bytes()))
     assert not (project.folder / "cache" / "features").exists()
 
 

@@ -14,7 +14,7 @@ from textseg.web.api.project import ProjectApi
 from textseg.web.engine import Engine
 from textseg.web.pages.label import Label
 from textseg.web.rpc.page import answered
-from textseg.web.rpc.photos import Photo
+from textseg.web.rpc.photos import UploadedPhoto
 
 FUNCTIONS = [
     "overview", "thumbs", "open", "label_map", "edit", "hierarchy", "prompt", "prepare", "pseudolabel", "run",
@@ -125,7 +125,7 @@ def test_the_models_view_becomes_labels_with_the_thresholds_that_the_page_shows(
     from textseg.web.rpc.pictures import threshold_of
 
     project = label.api.project
-    scene = label._engine.scene(Photo("one.png", (project.folder.parent / "one.png").read_bytes()))
+    scene = label._engine.scene(UploadedPhoto("one.png", (project.folder.parent / "one.png").read_bytes()))
     vocabulary, _ = project.vocabulary()
     level = int(np.median(segment(scene, vocabulary).score))
     project.edit(1, 0, {"type": "brush", "class": 0, "radius": 4, "points": [[30, 20]]})  # a person's: erased

@@ -11,7 +11,7 @@ from typing import Any
 from textseg.errors import HeadError, TextsegError
 from textseg.model import Model, Scene, SceneCache, load_model
 from textseg.model.encodings import EncodingStore, encoder
-from textseg.web.rpc.photos import Photo
+from textseg.web.rpc.photos import UploadedPhoto
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class Engine:
 
     def scene(
         self,
-        photo: Photo,
+        photo: UploadedPhoto,
         readout: str | None = None,
         model: Model | None = None,
         encodings: EncodingStore | None = None,
@@ -87,7 +87,7 @@ class Engine:
             scene.once(("kept", kept.folder), lambda: kept.keep(photo.key, scene.model, scene.features))
         return scene
 
-    def _scene(self, photo: Photo, model: Model, encodings: EncodingStore | None) -> Scene:
+    def _scene(self, photo: UploadedPhoto, model: Model, encodings: EncodingStore | None) -> Scene:
         key = (photo.key, model.fingerprint)
         scene = self.scenes.get(key)
         if scene is not None:
@@ -112,7 +112,7 @@ class Engine:
         finally:
             self._waiting -= 1
 
-    def _known(self, photo: Photo, model: Model, encodings: EncodingStore | None) -> Scene | None:
+    def _known(self, photo: UploadedPhoto, model: Model, encodings: EncodingStore | None) -> Scene | None:
         """The scene from features that another head's scene has, or that lie on disk."""
         other = self.scenes.get((photo.key, self.model().fingerprint))
         if other is not None and encoder(other.model) == encoder(model):
@@ -120,7 +120,7 @@ class Engine:
         features = None if encodings is None else encodings.features(photo.key, model)
         return None if features is None else model.scene(photo.open(), features)
 
-    def has_scene(self, photo: Photo) -> bool:
+    def has_scene(self, photo: UploadedPhoto) -> bool:
         """Whether a question about `photo` can be answered without the encoder."""
         model = self._model
         return model is not None and self.scenes.get((photo.key, model.fingerprint)) is not None

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from textseg.web.rpc import pictures
-from textseg.web.rpc.photos import Photo
+from textseg.web.rpc.photos import UploadedPhoto
 
 
 @dataclass(frozen=True)
@@ -17,8 +17,8 @@ class Sample:
     file: str
     words: str
 
-    def photo(self) -> Photo:
-        return Photo(self.file, _read(self.file))
+    def photo(self) -> UploadedPhoto:
+        return UploadedPhoto(self.file, _read(self.file))
 
     def shown(self) -> dict[str, str]:
         """What the page's list of samples needs: name, words, and a small picture as a data URL."""

@@ -11,10 +11,11 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 
 from textseg import formats
-from textseg.errors import FormatError, ProjectError, TextsegError
+from textseg.errors import FormatError
 from textseg.files import zip_folder
 from textseg.formats.filenames import portable
 from textseg.project import Project
+from textseg.web.api.endpoint import add_endpoint
 from textseg.web.api.project import ProjectApi
 
 
@@ -76,23 +77,11 @@ def add_export(api: ProjectApi) -> None:
 
     def export(project: str, format: str, options: Any) -> tuple[str, dict[str, Any]]:
         """The named project in a format, as a zip, and what was written, skipped and lost."""
-        try:
-            if project != api.project.name:
-                raise ProjectError(f"The project '{project}' is not served here; this is '{api.project.name}'.")
-            path, report = export_zip(api.project, format, export_options(options), Path(get_upload_folder()))
-        except TextsegError as error:
-            raise gr.Error(str(error), print_exception=False) from None
+        api.check(project)
+        path, report = export_zip(api.project, format, export_options(options), Path(get_upload_folder()))
         return str(path), report.to_dict() | {"out": path.name}
 
     with gr.Row(visible=False):
         inputs = [gr.Textbox(label="project"), gr.Textbox(label="format"), gr.JSON(label="options", value={})]
         file, report = gr.File(label="zip"), gr.JSON(label="report")
-    gr.on(
-        triggers=[inputs[1].submit],
-        fn=export,
-        inputs=inputs,
-        outputs=[file, report],
-        api_name="export",
-        concurrency_limit=1,
-        show_progress="hidden",
-    )
+    add_endpoint("export", export, inputs, [file, report], at_once=1)

@@ -14,16 +14,17 @@ from typing import Any
 import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
 
-from textseg.errors import EditError, HeadError, PhotoError, ProjectError, TextsegError, TrainingError
+from textseg.errors import EditError, HeadError, PhotoError, ProjectError, TrainingError
 from textseg.labelmap import index_png
 from textseg.model import Model, Scene
 from textseg.project import EditResult, Project
 from textseg.project.labeller import add_words, pseudo_label, pseudo_label_all, put_view
 from textseg.project.schema import StoredPhoto
 from textseg.vocabulary import Vocabulary
+from textseg.web.api.endpoint import AT_ONCE, add_endpoint
 from textseg.web.engine import Engine
 from textseg.web.rpc.page import OtherProjectError
-from textseg.web.rpc.photos import Photo
+from textseg.web.rpc.photos import UploadedPhoto
 from textseg.web.rpc.pictures import threshold_of
 
 log = logging.getLogger(__name__)
@@ -97,7 +98,7 @@ class ProjectApi:
 
     def edit(self, project: str, photo: str, base_revision: Any, operation: Any) -> dict[str, Any]:
         """Apply one gesture; the answer comes when it is on disk."""
-        self._check(project)
+        self.check(project)
         if isinstance(base_revision, float) and base_revision.is_integer():
             base_revision = int(base_revision)
         if isinstance(base_revision, bool) or not isinstance(base_revision, int):
@@ -106,21 +107,21 @@ class ProjectApi:
 
     def label_map(self, project: str, photo: str) -> tuple[bytes, int]:
         """(index PNG, revision): the class id of every pixel."""
-        self._check(project)
+        self.check(project)
         ids, revision = self.project.label_map(photo)
         return index_png(ids, self.project.colours()), revision
 
     def history(self, project: str, photo: str) -> list[dict[str, Any]]:
-        self._check(project)
+        self.check(project)
         return self.project.history(photo)
 
     def status(self, project: str) -> dict[str, Any]:
-        self._check(project)
+        self.check(project)
         return self.project.status()
 
     def pseudolabel(self, project: str, photo: str, words: str = "") -> dict[str, Any]:
         """Label one photo, or with "all" every new one. `words` that the project lacks become classes first."""
-        self._check(project)
+        self.check(project)
         if words:
             add_words(self.project, Vocabulary.parse(words))
         model = self.model()
@@ -146,7 +147,7 @@ class ProjectApi:
         """
         from trainer import learning
 
-        self._check(project)
+        self.check(project)
         options = {} if options is None else options
         if not isinstance(options, dict):
             raise TrainingError('The options of a training are an object, such as {"activate": "better"}.')
@@ -189,12 +190,13 @@ class ProjectApi:
         `model` is another than the one the project is labelled with: an older head, the one it began with.
         """
         try:
-            upload = Photo(photo.name, self.project.original(photo).read_bytes())
+            upload = UploadedPhoto(photo.name, self.project.original(photo).read_bytes())
             return self._engine.scene(upload, model=model or self.model(), encodings=self.project.encodings)
         except OSError as error:
             raise PhotoError(f"{photo.name} cannot be read from the project's folder ({error.strerror}).") from None
 
-    def _check(self, project: str) -> None:
+    def check(self, project: str) -> None:
+        """Raise ProjectError unless the project in hand has this name."""
         if project != self.project.name:
             raise ProjectError(f"The project '{project}' is not served here; this is '{self.project.name}'.")
 
@@ -237,24 +239,4 @@ def add_project(project_api: ProjectApi) -> None:
         ("train", project_api.train, [project, operation], answer),
     ]
     for name, function, inputs, outputs in endpoints:
-        gr.on(
-            triggers=[project.submit],
-            fn=_told(function),
-            inputs=inputs,
-            outputs=outputs,
-            api_name=name,
-            concurrency_limit=1 if name == "pseudolabel" else 8,
-            show_progress="hidden",
-        )
-
-
-def _told(function: Any) -> Any:
-    """The function, with its errors as text that a person can act on."""
-
-    def wrapped(*arguments: Any) -> Any:
-        try:
-            return function(*arguments)
-        except TextsegError as error:
-            raise gr.Error(str(error), print_exception=False) from None
-
-    return wrapped
+        add_endpoint(name, function, inputs, outputs, at_once=1 if name == "pseudolabel" else AT_ONCE)

@@ -7,11 +7,12 @@ from typing import Any
 import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
 
-from textseg.errors import PhotoError, TextsegError
+from textseg.errors import PhotoError
 from textseg.labelmap import LabelMap
+from textseg.web.api.endpoint import add_endpoint
 from textseg.web.api.question import OptionError, Question
 from textseg.web.engine import Engine
-from textseg.web.rpc.photos import Photo
+from textseg.web.rpc.photos import UploadedPhoto
 
 OPTIONS = frozenset({"background", "templates", "by", "refine", "readout", "others", "threshold", "granularity"})
 
@@ -25,17 +26,14 @@ def add_segment(engine: Engine) -> None:
         `options` may hold background, templates, by, refine, readout, others, threshold, granularity. A mistake is
         answered in one sentence.
         """
-        try:
-            if not photo:
-                raise PhotoError("Send a photo.")
-            path = Path(photo)
-            if path.stat().st_size == 0:
-                raise PhotoError(f"{path.name} is empty (0 bytes).")
-            question = Question.read(words or "", _options(options), OPTIONS)
-            scene = engine.scene(Photo(path.name, path.read_bytes()), question.readout)
-            labels = question.ask(scene)
-        except TextsegError as error:
-            raise gr.Error(str(error), print_exception=False) from None
+        if not photo:
+            raise PhotoError("Send a photo.")
+        path = Path(photo)
+        if path.stat().st_size == 0:
+            raise PhotoError(f"{path.name} is empty (0 bytes).")
+        question = Question.read(words or "", _options(options), OPTIONS)
+        scene = engine.scene(UploadedPhoto(path.name, path.read_bytes()), question.readout)
+        labels = question.ask(scene)
         # Into Gradio's cache, so that it leaves with everything else that is older than a day.
         png = save_bytes_to_cache(labels.to_png(), f"{path.stem}.png", outputs[0].GRADIO_CACHE)
         return png, facts(path.name, scene.model, labels, question.others)
@@ -43,15 +41,7 @@ def add_segment(engine: Engine) -> None:
     with gr.Row(visible=False):
         inputs = [gr.File(label="photo"), gr.Textbox(label="words"), gr.JSON(label="options", value={})]
         outputs = [gr.File(label="label PNG"), gr.JSON(label="facts")]
-    gr.on(
-        triggers=[inputs[1].submit],
-        fn=segment,
-        inputs=inputs,
-        outputs=outputs,
-        api_name="segment",
-        concurrency_limit=2,
-        show_progress="hidden",
-    )
+    add_endpoint("segment", segment, inputs, outputs, at_once=2)
 
 
 def facts(name: str, model: Any, labels: LabelMap, others: str) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from textseg.web.nouns import Nouns
 from textseg.web.pages import Shared, register
 from textseg.web.rpc import pictures
 from textseg.web.rpc.page import page
-from textseg.web.rpc.photos import MAX_FILE_MB, Photo, Photos
+from textseg.web.rpc.photos import MAX_FILE_MB, Photos, UploadedPhoto
 from textseg.web.samples import SAMPLES, Sample
 
 ASKED = frozenset({"by", "refine", "templates", "granularity", "colours", "others"})
@@ -78,7 +78,7 @@ class Explore:
             if len(message.files) != 1:
                 raise PhotoError("Send one photo at a time.")
             name, data = message.files[0]
-            photo = Photo(Path(name or "photo").name[:120], data)
+            photo = UploadedPhoto(Path(name or "photo").name[:120], data)
             if not data:
                 raise PhotoError(f"{photo.name} is empty (0 bytes).")
         else:
@@ -188,16 +188,16 @@ class Explore:
             return _file(f"{stem}.json", "application/json", text.encode())
         raise OptionError("Download labels, overlay or facts.")
 
-    def _photo(self, fields: dict[str, Any]) -> Photo:
+    def _photo(self, fields: dict[str, Any]) -> UploadedPhoto:
         return self.photos.get(str(fields.get("photo")))
 
-    def _scene(self, message: Any, photo: Photo) -> Scene:
+    def _scene(self, message: Any, photo: UploadedPhoto) -> Scene:
         """The scene of a photo by the head that the message names: `"project"`, or without one the program's."""
         if _fields(message).get("head") != "project":
             return self.engine.scene(photo)
         return self.engine.scene(photo, model=self.api.model())
 
-    def _asked(self, message: Any, allowed: frozenset[str]) -> tuple[Photo, Question]:
+    def _asked(self, message: Any, allowed: frozenset[str]) -> tuple[UploadedPhoto, Question]:
         fields = _fields(message)
         question = Question.read(fields.get("words"), _fields(fields.get("options") or {}), allowed)
         return self._photo(fields), question

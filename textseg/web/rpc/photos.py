@@ -23,7 +23,7 @@ class PhotoGoneError(TextsegError):
 
 
 @dataclass(frozen=True)
-class Photo:
+class UploadedPhoto:
     """The bytes of one photo as they came. `key` is their hash: equal photos share one scene, never one token."""
 
     name: str
@@ -43,10 +43,10 @@ class Photos:
 
     def __init__(self, max_bytes: int = 512 * 2**20) -> None:
         self.max_bytes = max_bytes
-        self._photos: OrderedDict[str, Photo] = OrderedDict()
+        self._photos: OrderedDict[str, UploadedPhoto] = OrderedDict()
         self._lock = threading.Lock()
 
-    def add(self, photo: Photo) -> str:
+    def add(self, photo: UploadedPhoto) -> str:
         """Keep `photo`; returns its token."""
         token = secrets.token_urlsafe(24)
         with self._lock:
@@ -55,7 +55,7 @@ class Photos:
                 self._photos.popitem(last=False)
         return token
 
-    def get(self, token: str) -> Photo:
+    def get(self, token: str) -> UploadedPhoto:
         """The photo of `token`; raises PhotoGoneError."""
         with self._lock:
             photo = self._photos.get(token)
