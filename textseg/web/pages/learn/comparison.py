@@ -8,7 +8,7 @@ import numpy as np
 from textseg import images
 from textseg.errors import HeadError, PhotoError, ProjectError
 from textseg.labelmap import index_png
-from textseg.model import Model, Scene
+from textseg.model import Model
 from textseg.project.schema import StoredPhoto
 from textseg.segmentation import segment
 from textseg.web.api.project import ProjectApi
@@ -41,7 +41,7 @@ class ComparisonFunctions:
             raise HeadError(f"The project has no head {wanted}.")
         row = self._photo_to_compare(asked.whole("photo") if asked.has("photo") else None, head)
         before, after = self._model_before(head), self._learnt(head["id"])
-        then, now = self._scene(row, before), self._scene(row, after)
+        then, now = self._api.scene(row, before), self._api.scene(row, after)
         vocabulary, ids = self._api.project.vocabulary()
         shown = images.limit(now.photo, SHOWN_SIDE)
         table = np.array([0, *ids])
@@ -86,9 +86,6 @@ class ComparisonFunctions:
 
     def _learnt(self, head_id: int) -> Model:
         return self._engine.learnt(self._api.project.heads.path(head_id), f"head {head_id}")
-
-    def _scene(self, row: StoredPhoto, model: Model) -> Scene:
-        return self._api.scene(row, model)
 
 
 def _iou(answer: np.ndarray, truth: np.ndarray, scored: np.ndarray) -> float | None:
