@@ -12,6 +12,7 @@ from torch import nn
 
 from textseg.model import Model, backbones
 from textseg.model.heads import Head
+from textseg.registry import Facts
 
 
 class TinyBackbone:
@@ -61,7 +62,7 @@ class Projection(Head):
         return embeddings
 
 
-@backbones.register("tiny")
+@backbones.register("tiny", Facts(about="A random convolution for tests.", licence="CC0-1.0", size="10 kB"))
 def load_tiny(details: str = "", device: str | None = None, readout: str | None = None) -> TinyBackbone:
     """`--backbone tiny`, in every process that has imported this module."""
     return TinyBackbone()
