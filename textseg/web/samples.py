@@ -27,10 +27,10 @@ class Sample:
 
 
 SAMPLES = (
-    Sample("coffee", "coffee.png", "cup; coffee cup, wooden table; wood; plank"),
+    Sample("coffee", "coffee.png", "cup; coffee cup, wooden table; wood; plank; floor"),
     Sample("astronaut", "astronaut.png", "astronaut; woman, flag, space shuttle; rocket, helmet"),
     Sample("cat", "chelsea.png", "cat; tabby cat; kitten, -blanket; cloth"),
-    Sample("motorcycle", "motorcycle_left.png", "motorcycle, floor; garage floor, shelf; bookcase, box; carton"),
+    Sample("motorcycle", "motorcycle_left.png", "motorcycle, floor; garage floor; dirt, shelf; bookcase, box; carton"),
     Sample("rocket", "rocket.jpg", "rocket; missile, sky; night sky, tower; lightning rod"),
 )
 
