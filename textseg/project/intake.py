@@ -18,7 +18,7 @@ from textseg.project.schema import Provenance, StoredPhoto, clean
 from textseg.vocabulary import Word
 
 Merge = Literal["mine", "theirs", "unlabelled"]
-MERGES = ("mine", "theirs", "unlabelled")
+MERGES: tuple[Merge, ...] = ("mine", "theirs", "unlabelled")
 
 
 class Intake:

@@ -4,12 +4,10 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import gradio as gr
-from gradio.data_classes import DataWithFiles
 from gradio.utils import get_upload_folder
 
 from textseg import formats, images
@@ -31,6 +29,8 @@ MAX_STAGED_BYTES = 16 * 2**30
 """What one upload may bring in all its pieces."""
 
 HOUR = 3600.0
+MAKERS: tuple[Literal["person", "model"], ...] = ("person", "model")
+"""Whose work imported labels are."""
 
 
 @register("data", title="Data", order=40)
@@ -92,17 +92,17 @@ class Data:
 
         Answers the upload's token. Pieces of a file come in order; its path is kept, as folders have a meaning.
         """
-        if not isinstance(message, DataWithFiles) or len(message.files) != 1:
+        asked = Message(message)
+        if len(asked.files) != 1:
             raise DatasetError("The page sent no piece of a file; reload it.")
-        fields, content = message.data, message.files[0][1]
-        token = str(fields.get("upload") or "")
+        content, token = asked.files[0][1], asked.text("upload", "")
         if not token:
             token = secrets.token_hex(16)
             self._clear(older_than=HOUR)
         folder = self._staged(token)
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / _relative(str(fields.get("path", "")))
-        offset = str(fields.get("offset", "0"))
+        path = folder / _relative(asked.text("path", ""))
+        offset = asked.text("offset", "0")
         there = path.stat().st_size if path.is_file() else 0
         if not offset.isdecimal() or int(offset) != there:
             raise DatasetError(f"A piece of {path.name} is missing; send it again.")
@@ -120,7 +120,7 @@ class Data:
 
     def add(self, message: Any) -> dict[str, Any]:
         """`{"upload"}`: take the photos of an upload in, those in zips too, in the background."""
-        folder, project = self._uploaded(_fields(message)), self._api.project
+        folder, project = self._uploaded(Message(message)), self._api.project
 
         def work(progress: Progress) -> dict[str, Any]:
             try:
@@ -132,20 +132,19 @@ class Data:
 
     def take(self, message: Any) -> dict[str, Any]:
         """`{"upload"} or {"folder"}`, with `format`, `merge`, `as`, `background`, `strict`, `dry_run`: import it."""
-        fields, project = _fields(message), self._api.project
-        name, merge, made_by = str(fields.get("format")), fields.get("merge"), fields.get("as")
+        asked, project = Message(message), self._api.project
+        name, merge, made_by = asked.text("format"), asked.choice("merge", MERGES), asked.choice("as", MAKERS)
         formats.get(name)
-        if merge not in MERGES or made_by not in ("person", "model"):
-            raise DatasetError("Say how labels are merged, and whose work they are.")
-        folder = None if fields.get("folder") else self._uploaded(fields)
-        path = self._api.place(str(fields["folder"])) if folder is None else _inner(folder)
-        background = str(fields.get("background") or "").strip() or None
-        dry_run = fields.get("dry_run") is True
+        given = asked.text("folder", "")
+        folder = None if given else self._uploaded(asked)
+        path = self._api.place(given) if folder is None else _inner(folder)
+        background = asked.text("background", "").strip() or None
+        strict, dry_run = asked.flag("strict"), asked.flag("dry_run")
 
         def work(progress: Progress) -> dict[str, Any]:
             try:
                 report = formats.import_(
-                    path, name, project, merge=merge, dry_run=dry_run, strict=fields.get("strict") is True,
+                    path, name, project, merge=merge, dry_run=dry_run, strict=strict,
                     source=made_by, background=background, progress=progress,
                 )  # fmt: skip
             except TextsegError as error:
@@ -162,11 +161,12 @@ class Data:
 
     def export(self, message: Any) -> dict[str, Any]:
         """`{"format", "options", "dry_run", "folder"?}`: write an export, to a zip for download or a local folder."""
-        fields, project = _fields(message), self._api.project
-        name, dry_run = str(fields.get("format")), fields.get("dry_run") is True
-        options = export_options(fields.get("options"))
+        asked, project = Message(message), self._api.project
+        name, dry_run = asked.text("format"), asked.flag("dry_run")
+        options = export_options(asked.raw("options"))
         formats.get(name)
-        place = self._api.place(str(fields["folder"])) if fields.get("folder") else None
+        given = asked.text("folder", "")
+        place = self._api.place(given) if given else None
         cache = Path(get_upload_folder())
 
         def work(progress: Progress) -> dict[str, Any]:
@@ -192,8 +192,8 @@ class Data:
             raise DatasetError("The page sent no upload; choose the files again.")
         return self._api.project.folder / "cache" / "uploads" / token
 
-    def _uploaded(self, fields: Mapping[str, Any]) -> Path:
-        folder = self._staged(str(fields.get("upload") or ""))
+    def _uploaded(self, asked: Message) -> Path:
+        folder = self._staged(asked.text("upload", ""))
         if not folder.is_dir():
             raise DatasetError("The files are not here any more; choose them again.")
         return folder
@@ -256,9 +256,3 @@ def _inner(folder: Path) -> Path:
     """What was uploaded: the one file, or the one folder, or the folder of it all."""
     inside = list(folder.iterdir())
     return inside[0] if len(inside) == 1 else folder
-
-
-def _fields(message: Any) -> dict[str, Any]:
-    if not isinstance(message, dict):
-        raise DatasetError("The page sent something that is not understood; reload it.")
-    return message

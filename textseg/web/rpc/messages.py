@@ -13,6 +13,7 @@ LARGEST = 2**53 - 1
 """The largest whole number that JavaScript and JSON agree on."""
 
 T = TypeVar("T")
+Name = TypeVar("Name", bound=str)
 
 
 class Message:
@@ -44,12 +45,13 @@ class Message:
             raise RequestError(f"'{name}' holds half a character; type it again.")
         return value
 
-    def choice(self, name: str, of: Collection[str], default: str | None = None) -> str:
+    def choice(self, name: str, of: Collection[Name], default: Name | None = None) -> Name:
         """One of the names `of`."""
         value = self._get(name, default)
-        if not isinstance(value, str) or value not in of:
-            raise RequestError(f"'{name}' is one of {', '.join(of)}, not {_shown(value)}.")
-        return value
+        for one in of:
+            if isinstance(value, str) and value == one:
+                return one
+        raise RequestError(f"'{name}' is one of {', '.join(of)}, not {_shown(value)}.")
 
     def flag(self, name: str) -> bool:
         """True or false; false where it is missing."""
