@@ -4,9 +4,9 @@
 
 Each photo is asked (a) every word that has at least 1 % of it and `--absent` words that it lacks, one at a time, and
 (b) all words of the set together, where pixels of the background belong to no word. A word is said to be there when it
-gets 0.5 % of the photo. The table gives presence as Matthews' correlation, the mean IoU of words that are there, their
-product cgIoU, the share of the photo that absent words take, mIoU with background as a class, and of the pixels that
-were given a word how many are right and how many object pixels were found.
+gets 0.5 % of the photo; pixels of id 255 (outlines) are not scored. The table gives presence as Matthews' correlation,
+the mean IoU of words that are there, their product cgIoU, the share of the photo that absent words take, mIoU with
+background as a class, and of the pixels that were given a word how many are right and how many object pixels were found.
 """
 
 import argparse
@@ -17,10 +17,11 @@ import numpy as np
 import textseg
 from textseg import images
 from textseg.commands.arguments import read_others
+from textseg.labelmap import read_index_png
 from textseg.vocabulary import Vocabulary
 from trainer import datasets
 
-THERE, SAID = 0.01, 0.005
+THERE, SAID, OUTLINE = 0.01, 0.005, 255
 
 
 def main() -> None:
@@ -43,7 +44,8 @@ def main() -> None:
     for photo_file, label_file in dataset.pairs[:: max(1, len(dataset.pairs) // args.photos)][: args.photos]:
         photo = images.open(photo_file)
         truth = dataset.truth(label_file, photo.size)
-        truth = np.where(np.isin(truth, asked), truth, len(words))  # background and unscored pixels: none of the words
+        scored = read_index_png(label_file) != OUTLINE
+        truth = np.where(np.isin(truth, asked), truth, len(words))  # background and what is unlabelled: no word
         share = np.bincount(truth.ravel(), minlength=len(words) + 1) / truth.size
         scene = model.encode(photo)
         there = [k for k in asked if share[k] >= THERE]
@@ -52,12 +54,12 @@ def main() -> None:
             found = textseg.segment(scene, Vocabulary.from_names([words[k]]), others=others).ids == 1
             presence.append((k in there, found.mean() >= SAID))
             if k in there:
-                ious.append((found & (truth == k)).sum() / (found | (truth == k)).sum())
+                ious.append((found & (truth == k)).sum() / ((found & scored) | (truth == k)).sum())
             else:
                 spilt.append(found.mean())
         ids = textseg.segment(scene, Vocabulary.from_names([words[k] for k in asked]), others=others).ids
         answer = np.array([len(words), *asked])[ids]
-        np.add.at(table, (truth.ravel(), answer.ravel()), 1)
+        np.add.at(table, (truth[scored], answer[scored]), 1)
     report(np.array(presence), ious, spilt, table)
 
 

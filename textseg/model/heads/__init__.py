@@ -62,8 +62,11 @@ class Head(nn.Module):
         return embeddings
 
 
-def save(head: Head, path: str | PathLike[str], backbone: Backbone, **facts: Any) -> None:
-    """Write a head file, atomically. `facts`: objective, data, seed, scores, date, licence."""
+def save(head: Head, path: str | PathLike[str], backbone: Backbone, /, **facts: Any) -> None:
+    """Write a head file, atomically. `facts`: objective, data, seed, scores, date, licence.
+
+    A fact of the head itself (config, logit scale, calibration) may be given too and is written as it is given.
+    """
     from safetensors.torch import save as serialise
 
     facts = {
