@@ -6,7 +6,8 @@ Each photo is asked (a) every word that has at least 1 % of it and `--absent` wo
 (b) all words of the set together, where pixels of the background belong to no word. A word is said to be there when it
 gets 0.5 % of the photo; pixels of id 255 (outlines) are not scored. The table gives presence as Matthews' correlation,
 the mean IoU of words that are there, their product cgIoU, the share of the photo that absent words take, mIoU with
-background as a class, and of the pixels that were given a word how many are right and how many object pixels were found.
+background as a class, and of the pixels that were given a word how many are right, and how many object pixels were
+found.
 """
 
 import argparse

@@ -292,5 +292,30 @@ def draw_confusion(result: Result, dataset: Dataset, min_photos: int = 1) -> byt
     return file.getvalue()
 
 
+def draw_reliability(result: Result) -> bytes:
+    """A PNG: of the pixels told a probability, how many are right (above) and how many there are (below)."""
+    import io
+
+    from matplotlib.figure import Figure
+
+    of = result.reliability
+    full = of.pixels > 0
+    told, right = of.told[full] / of.pixels[full], of.right[full] / of.pixels[full]
+    figure = Figure(figsize=(5, 6), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    above.plot([0, 1], [0, 1], linestyle="--", color="grey", linewidth=1)
+    above.plot(told, right, marker="o", color="black")
+    above.set(xlim=(0, 1), ylim=(0, 1), ylabel="share that is right")
+    above.set_title(f"calibration error {of.ece():.3f}, {result.photos} photos", fontsize=11)
+    centres = (np.arange(of.bins) + 0.5) / of.bins
+    below.bar(centres, 100 * of.pixels / max(1, of.pixels.sum()), width=0.9 / of.bins, color="grey")
+    below.set(xlabel="probability that was told", ylabel="% of pixels")
+    for axes in (above, below):
+        axes.spines[["top", "right"]].set_visible(False)
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=120)
+    return file.getvalue()
+
+
 def _number(value: float) -> float | None:
     return None if np.isnan(value) else round(float(value), 4)

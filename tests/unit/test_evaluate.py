@@ -316,3 +316,13 @@ def test_unscored_pixels_may_hold_any_prediction() -> None:
     confusion = Confusion(1)
     confusion.add(np.array([[0, UNSCORED]]), np.array([[0, 1]]))
     assert confusion.pixels.tolist() == [[1, 0]]
+
+
+def test_the_reliability_diagram_is_drawn_and_a_folder_that_is_not_there_is_told_first(
+    folder: Path, run: Run, tmp_path: Path
+) -> None:
+    assert run(folder, "--reliability", tmp_path / "reliability.png") == 0
+    with Image.open(tmp_path / "reliability.png") as picture:
+        assert picture.format == "PNG" and min(picture.size) > 300
+    with pytest.raises(DatasetError, match="its folder does not exist"):
+        run(folder, "--reliability", tmp_path / "nowhere" / "reliability.png")

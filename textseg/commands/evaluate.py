@@ -38,6 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--min-probability", type=float, metavar="P", help="lowest softmax probability at which a word counts"
     )
     parser.add_argument("--confusion", type=Path, metavar="FILE", help="draw the confusion matrix (PNG)")
+    parser.add_argument(
+        "--reliability", type=Path, metavar="FILE", help="draw how many pixels are right at each probability (PNG)"
+    )
     add_others(parser, default=None)
     add_answer(parser)
     add_model(parser)
@@ -47,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     import textseg
     from trainer import datasets, evaluate, protocols
 
-    for file in (args.json, args.confusion):
+    for file in (args.json, args.confusion, args.reliability):
         if file and not Path(file).parent.is_dir():
             raise DatasetError(f"{file} cannot be written: its folder does not exist.")
     dataset = datasets.open(args.dataset, args.layout)
@@ -71,6 +74,8 @@ def run(args: argparse.Namespace) -> int:
             write_atomically(Path(args.json), f"{scores}\n".encode())
     if args.confusion:
         write_atomically(args.confusion, evaluate.draw_confusion(result, dataset, args.min_photos))
+    if args.reliability:
+        write_atomically(args.reliability, evaluate.draw_reliability(result))
     return 1 if result.failed else 0
 
 
