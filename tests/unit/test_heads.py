@@ -1,9 +1,11 @@
 """Every registered head: any backbone, any grid, and the same answers from its file."""
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from tests.tiny import TinyBackbone, noise_photo
 from textseg.errors import HeadError, TextsegError
@@ -202,3 +204,29 @@ def test_every_objective_names_a_registered_head() -> None:
 def test_a_width_that_attention_heads_cannot_share_is_refused() -> None:
     with pytest.raises(HeadError, match="width of 24 .* 5 attention heads"):
         BlockHead.build(TinyBackbone(), heads=5)
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [{"backbone": None}, {"backbone": []}, {"backbone": {}}, {"text": None}, {"text": {}}, {"config": None},
+     {"config": {"width": -1}}, {"config": {"width": 10**9}}, {"config": {"width": 10**30}}, {"config": {"heads": 0}},
+     {"config": {"width": "x"}}, {"type": []}, {"format": "1"}, {"format": {}}, {"calibration": 5}, 
+     {"logit_scale": "x"}],
+)  # fmt: skip
+def test_forged_facts_are_refused_in_a_sentence_and_take_no_memory(tmp_path, forged):
+    path = tmp_path / "forged.safetensors"
+    backbone = TinyBackbone()
+    heads.save(disturbed("block", backbone), path, backbone)
+    facts = heads.read_facts(path)
+    config = {"config": facts["config"] | forged["config"]} if isinstance(forged.get("config"), dict) else {}
+    save_file(load_file(path), path, metadata={"textseg": json.dumps(facts | forged | config)})
+    with pytest.raises(TextsegError, match=r"\.$"):
+        heads.load(path, backbone)
+
+
+@pytest.mark.parametrize("text", ["[]", "null", "5", "x", "{}", "[" * 100_000])
+def test_facts_that_are_none_are_refused(tmp_path, text):
+    path = tmp_path / "forged.safetensors"
+    save_file({"a": torch.zeros(1)}, path, metadata={"textseg": text})
+    with pytest.raises(TextsegError, match=r"\.$"):
+        heads.load(path, TinyBackbone())

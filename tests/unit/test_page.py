@@ -33,6 +33,8 @@ def test_an_answer_is_marked_with_what_the_page_can_do_about_it():
     assert refusing(PhotoGoneError())["gone"]
     assert refusing(StaleRevisionError("stale revision 3"))["stale"]
     unforeseen = refusing(ZeroDivisionError())
+    assert refusing(OSError(28, "No space left on device", "/home/someone"))["error"].startswith("No space left")
+    assert "someone" not in refusing(OSError(28, "No space left on device", "/home/someone"))["error"]
     assert unforeseen == {"ok": False, "error": "The server could not do that; its log says why."}
 
 

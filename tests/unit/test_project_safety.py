@@ -32,7 +32,7 @@ def photos(folder, count):
     return folder
 
 
-@pytest.mark.parametrize("name", ["what?mode=ro", "50%20off", "a#b", "é 猫", "file:x?immutable=1"])
+@pytest.mark.parametrize("name", ["what?mode=ro", "50%20off", "a#b", "é 猫", "file:x?immutable=1", "\udcff"])
 def test_a_project_lies_in_its_folder_whatever_that_is_called(tmp_path, name):
     made = make_project(tmp_path / name, ["cat"], {"one.png": (40, 30)})
     made.edit(1, 0, STROKE)

@@ -136,7 +136,7 @@ def _address(path: Path, writable: bool) -> str:
     A read-only file in WAL mode is read without locks, as SQLite could make none, unless somebody is writing to it.
     """
     mode = "rw" if writable else "ro" if path.with_name(f"{path.name}-wal").exists() else "ro&immutable=1"
-    return f"file:{quote(str(path))}?mode={mode}"
+    return f"file:{quote(os.fsencode(path))}?mode={mode}"
 
 
 def _sentence(error: Exception, path: Path) -> str:

@@ -7,7 +7,9 @@ fingerprint, seed, scores, date and licence note.
 
 from __future__ import annotations
 
+import copy
 import json
+import os
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import nn
 
-from textseg.errors import HeadError
+from textseg.errors import HeadError, TextsegError
 from textseg.files import write_atomically
 from textseg.model.calibration import Calibration
 from textseg.registry import Registry
@@ -88,12 +90,14 @@ def read_facts(path: str | PathLike[str]) -> dict[str, Any]:
     from safetensors import SafetensorError, safe_open
 
     path = Path(path)
-    if not path.is_file():
+    if not os.path.isfile(path):  # false, too, for what can be no name of a file
         raise HeadError(f"The head {path} does not exist; give a .safetensors file, 'default' or 'none'.")
     try:
         with safe_open(path, framework="pt") as file:
             facts = json.loads((file.metadata() or {})["textseg"])
-    except (SafetensorError, KeyError, ValueError, OSError):
+        if not isinstance(facts, dict) or not isinstance(facts.get("format", 0), int):
+            raise ValueError
+    except (SafetensorError, KeyError, ValueError, OSError, RecursionError):
         raise HeadError(f"{path.name} is not a textseg head file, or it is cut short.") from None
     if facts.get("format", 0) > FORMAT_VERSION:
         raise HeadError(f"{path.name} was written by a newer textseg (format {facts['format']}); update the program.")
@@ -101,11 +105,23 @@ def read_facts(path: str | PathLike[str]) -> dict[str, Any]:
 
 
 def load(path: str | PathLike[str], backbone: Backbone) -> Head:
-    """Load a head for `backbone`; raises HeadError when it was made for another one or does not fit."""
+    """Load a head for `backbone`; raises HeadError when it was made for another one, does not fit, or is forged."""
+    facts = read_facts(path)
+    try:
+        return _loaded(Path(path), facts, backbone)
+    except TextsegError:
+        raise
+    except Exception as error:
+        raise HeadError(
+            f"{Path(path).name} does not describe a head as this program writes it ({type(error).__name__}); "
+            "get it again from where it came."
+        ) from None
+
+
+def _loaded(path: Path, facts: dict[str, Any], backbone: Backbone) -> Head:
     from safetensors.torch import load_file
 
-    facts = read_facts(path)
-    trained_on, name = facts["backbone"], Path(path).name
+    trained_on, name = facts["backbone"], path.name
     # What follows the question mark is a patch stride: a head may be used at a finer one than it was trained at.
     if trained_on["name"].partition("?")[0] != backbone.name.partition("?")[0]:
         raise HeadError(f"{name} was trained on '{trained_on['name']}' and does not fit '{backbone.name}'.")
@@ -114,19 +130,31 @@ def load(path: str | PathLike[str], backbone: Backbone) -> Head:
     if facts["text"]["dim"] != backbone.text_dim or trained_on["feature_dim"] != backbone.feature_dim:
         raise HeadError(f"{name} has other dimensions than '{backbone.name}' and cannot be used with it.")
     try:
-        head = _registry.get(facts["type"]).build(backbone, **facts["config"])
+        with torch.device("meta"):  # first without memory: a forged width could ask for all there is
+            shapes = {key: value.shape for key, value in _built(facts, backbone).state_dict().items()}
+        tensors = load_file(path)
+        if shapes != {key: value.shape for key, value in tensors.items()}:
+            raise HeadError(f"The tensors of {name} do not fit a head of type '{facts['type']}' with its settings.")
+        head = _built(facts, backbone)
     except (TypeError, ValueError):
         raise HeadError(
             f"The settings of {name} are not those of a head of type '{facts['type']}' in this version; train it again."
         ) from None
     try:
-        head.load_state_dict(load_file(path))
+        head.load_state_dict(tensors)
     except (RuntimeError, ValueError) as error:
         raise HeadError(f"The tensors of {name} do not fit a head of type '{facts['type']}': {error}.") from None
-    head.logit_scale = facts.get("logit_scale") or head.logit_scale
+    scale = facts.get("logit_scale")
+    if scale and not 0 < float(scale) < float("inf"):
+        raise ValueError
+    head.logit_scale = scale or head.logit_scale
     if facts.get("calibration") is not None:
         try:
             head.calibration = Calibration.read(facts["calibration"])
         except ValueError as error:
             raise HeadError(f"The calibration in {name} cannot be used: {error}.") from None
     return head.eval().requires_grad_(False)
+
+
+def _built(facts: dict[str, Any], backbone: Backbone) -> Head:
+    return _registry.get(facts["type"]).build(backbone, **copy.deepcopy(facts["config"]))

@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from textseg.errors import RequestError, StaleRevisionError, TextsegError, traced
+from textseg.errors import RequestError, StaleRevisionError, TextsegError, explain, traced
 from textseg.shipped import asset
 from textseg.web.rpc.messages import Message
 from textseg.web.rpc.photos import PhotoGoneError
@@ -98,6 +98,11 @@ def answered(function: ServerFunction, meant: Meant | None = None, token: str | 
         except TextsegError as error:
             marks = {mark: True for kind, mark in MARKS.items() if isinstance(error, kind)}
             return {"ok": False, "error": str(error), **marks}
+        except OSError as error:
+            return {
+                "ok": False,
+                "error": explain(OSError(error.errno, error.strerror)),
+            }  # not where: it is the server's
         except Exception as error:
             log.error("%s failed: %s", function.__name__, traced(error))
             return {"ok": False, "error": "The server could not do that; its log says why."}
