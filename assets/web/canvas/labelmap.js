@@ -3,6 +3,8 @@
  * colours it at the screen's resolution, so that drawing costs what is seen and not what the photo holds.
  */
 
+const HALO = word("#000000", 0.35);
+
 export class LabelMap {
   /** @param {{width: number, height: number, ids: Uint8Array|Uint16Array}} raster */
   constructor({ width, height, ids }) {
@@ -39,7 +41,7 @@ export class LabelMap {
     }
   }
 
-  /** Class ids that are somewhere in the photo. */
+  /** The share of the photo, 0..1, that a class has. */
   share(id) {
     return (this.pixels.get(id) ?? 0) / this.ids.length;
   }
@@ -54,39 +56,13 @@ export class LabelMap {
   }
 }
 
-/** A photo in halves, so that a large one is never scaled down by much while it is drawn. */
-export class PyramidLayer {
-  /** @param {ImageBitmap|null} picture */
-  set(picture) {
-    /** @type {(ImageBitmap|OffscreenCanvas)[]} */
-    this.levels = picture ? [picture] : [];
-    /** @type {ImageBitmap|OffscreenCanvas|null} */
-    let level = picture;
-    while (level && Math.max(level.width, level.height) > 1200) {
-      const half = new OffscreenCanvas(Math.ceil(level.width / 2), Math.ceil(level.height / 2));
-      const context = half.getContext("2d");
-      context.imageSmoothingQuality = "medium";
-      context.drawImage(level, 0, 0, half.width, half.height);
-      this.levels.push(half);
-      level = half;
-    }
-  }
-
-  draw(context, { image, scale, ratio }) {
-    if (!this.levels?.length) return;
-    const wanted = image[0] * scale * ratio;
-    const level = this.levels.findLast((each) => each.width >= wanted) ?? this.levels[0];
-    context.imageSmoothingEnabled = scale * ratio < 4;
-    context.imageSmoothingQuality = "medium";
-    context.drawImage(level, 0, 0, ...image);
-  }
-}
-
-/** A label map in class colours: filled, or outlines only. */
-export class LabelMapLayer {
-  constructor() {
+/** A label map in class colours, filled or with outlines; each outline has a dark line beside it, so that it is seen on any photo. */
+export class LabelLayer {
+  /** @param {boolean} outlines @param {number} within share of the opacity that is left inside outlines */
+  constructor(outlines, within) {
     this.opacity = 0.5;
-    this.outlines = false;
+    this.outlines = outlines;
+    this.within = within;
     this.visible = true;
     this.buffer = new OffscreenCanvas(1, 1);
     this.bufferContext = this.buffer.getContext("2d");
@@ -102,6 +78,10 @@ export class LabelMapLayer {
     this.colours = colours;
   }
 
+  clear() {
+    this.set(null, []);
+  }
+
   draw(context, view) {
     const { map } = this;
     if (!map || !this.visible) return;
@@ -114,8 +94,8 @@ export class LabelMapLayer {
       height = y1 - y0;
     if (width <= 0 || height <= 0) return;
     const line = this.outlines ? Math.max(1, Math.round(1.5 * view.ratio)) : 0;
-    const columns = samples(x0, width + line, view.left, scale, view.image[0], map.width);
-    const rows = samples(y0, height + line, view.top, scale, view.image[1], map.height);
+    const columns = samples(x0, width + 2 * line, view.left, scale, view.image[0], map.width);
+    const rows = samples(y0, height + 2 * line, view.top, scale, view.image[1], map.height);
     const ids = read(map, columns, rows);
     const image = new ImageData(width, height);
     this.colour(ids, columns.length, new Uint32Array(image.data.buffer), width, height, line);
@@ -129,23 +109,26 @@ export class LabelMapLayer {
   }
 
   colour(ids, stride, pixels, width, height, line) {
-    const inside = this.colours.map((colour) =>
-      colour ? word(colour, this.outlines ? 0.12 * this.opacity : this.opacity) : 0,
-    );
+    const inside = this.table(this.outlines ? this.within * this.opacity : this.opacity);
     if (!line) {
       for (let i = 0; i < pixels.length; i++) pixels[i] = inside[ids[i]];
       return;
     }
-    const edge = this.colours.map((colour) => (colour ? word(colour, 1) : 0));
+    const edge = this.table(1);
     for (let y = 0, i = 0; y < height; y++) {
       for (let x = 0, at = y * stride; x < width; x++, i++, at++) {
         const id = ids[at],
           right = ids[at + line],
           below = ids[at + line * stride];
-        pixels[i] =
-          id === right && id === below ? inside[id] : edge[id] || edge[right === id ? below : right] || inside[id];
+        if (id !== right || id !== below) pixels[i] = edge[id] || edge[right === id ? below : right] || inside[id];
+        else pixels[i] = id === ids[at + 2 * line] && id === ids[at + 2 * line * stride] ? inside[id] : HALO;
       }
     }
+  }
+
+  /** Words of the class colours by id, 0 for those that are not shown. */
+  table(opacity) {
+    return this.colours.map((colour) => (colour ? word(colour, opacity) : 0));
   }
 }
 

@@ -1,62 +1,36 @@
-/**
- * What can lie on the canvas. A layer draws itself in image coordinates: `draw(context, view)` finds the context
- * already moved and scaled, and `view.scale` tells how many screen pixels an image pixel has.
- */
+/** What can lie on the canvas beside labels (`labelmap.js`): the photo, heat, units, a pin. Each is a `Layer` of `canvas.js`. */
 
 import { heatImage } from "./heat.js";
-import { borders, paint } from "./labels.js";
+import { borders } from "./labels.js";
 
 const HEAT_SIDE = 640; // a heat map is smooth: more pixels show nothing more
 
-/** The photo itself. */
+/** The photo itself, kept in halves, so that a large one is never scaled down by much while it is drawn. */
 export class PhotoLayer {
-  /** @param {ImageBitmap|HTMLImageElement|null} picture */
+  /** @param {ImageBitmap|null} picture */
   set(picture) {
     this.picture = picture;
-  }
-
-  draw(context, { image, scale }) {
-    if (!this.picture) return;
-    context.imageSmoothingEnabled = scale < 4;
-    context.imageSmoothingQuality = "high";
-    context.drawImage(this.picture, 0, 0, ...image);
-  }
-}
-
-/** A label map in class colours: filled, or outlines only. */
-export class LabelLayer {
-  constructor() {
-    this.opacity = 0.5;
-    this.outlines = true;
-    this.fill = true;
-  }
-
-  /**
-   * @param {Uint8Array|Uint16Array} ids
-   * @param {string[]} colours by id, "" for classes that are not shown
-   */
-  set(ids, width, height, colours) {
-    this.size = [width, height];
-    this.colours = colours;
-    this.bitmap = canvasOf(paint(ids, width, height, colours));
-    this.paths = borders(ids, width, height, (id) => (colours[id] ? id : 0));
-  }
-
-  clear() {
-    this.bitmap = null;
-  }
-
-  draw(context, view) {
-    if (!this.bitmap) return;
-    if (this.fill) {
-      context.globalAlpha = this.opacity;
-      context.imageSmoothingEnabled = false;
-      context.drawImage(this.bitmap, 0, 0, ...view.image);
-      context.globalAlpha = 1;
+    /** @type {(ImageBitmap|OffscreenCanvas)[]} */
+    this.levels = picture ? [picture] : [];
+    /** @type {ImageBitmap|OffscreenCanvas|null} */
+    let level = picture;
+    while (level && Math.max(level.width, level.height) > 1200) {
+      const half = new OffscreenCanvas(Math.ceil(level.width / 2), Math.ceil(level.height / 2));
+      const context = half.getContext("2d");
+      context.imageSmoothingQuality = "medium";
+      context.drawImage(level, 0, 0, half.width, half.height);
+      this.levels.push(half);
+      level = half;
     }
-    if (this.outlines) {
-      strokePaths(context, view, this.size, this.paths, (id) => this.colours[id]);
-    }
+  }
+
+  draw(context, { image, scale, ratio }) {
+    if (!this.levels?.length) return;
+    const wanted = image[0] * scale * ratio;
+    const level = this.levels.findLast((each) => each.width >= wanted) ?? this.levels[0];
+    context.imageSmoothingEnabled = scale * ratio < 4;
+    context.imageSmoothingQuality = "medium";
+    context.drawImage(level, 0, 0, ...image);
   }
 }
 

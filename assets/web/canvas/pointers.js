@@ -1,6 +1,9 @@
 /** Pointers on a canvas: one is the tool's; two zoom and move the photo, whatever the tool. */
 
-/** Give the tool in hand of a canvas its pointers; two fingers and the wheel are the canvas's own. @param {import("./canvas.js").Canvas} canvas */
+/**
+ * Give the tool in hand of a canvas its pointers; two fingers are the canvas's own, and the wheel if the tool leaves it.
+ * @param {import("./canvas.js").Canvas} canvas
+ */
 export function listen(canvas) {
   const { element, pointers } = canvas;
   let pinched = false;
@@ -13,9 +16,10 @@ export function listen(canvas) {
   });
   element.addEventListener("pointermove", (event) => {
     const point = canvas.point(event);
-    if (pointers.size === 2 && pointers.has(event.pointerId))
-      pinched = pinch(canvas, event.pointerId, point.screen);
-    else if (pointers.has(event.pointerId)) canvas.tool?.drag(canvas, point);
+    if (pointers.size === 2 && pointers.has(event.pointerId)) {
+      pinched = true;
+      pinch(canvas, event.pointerId, point.screen);
+    } else if (pointers.has(event.pointerId)) canvas.tool?.drag(canvas, point);
     else canvas.tool?.hover(canvas, point);
   });
   const up = (event) => {
@@ -51,5 +55,4 @@ function pinch(canvas, id, to) {
   canvas.viewport.pan((to[0] - from[0]) / 2, (to[1] - from[1]) / 2);
   canvas.pointers.set(id, to);
   canvas.zoom(distance(to, other) / distance(from, other), (to[0] + other[0]) / 2, (to[1] + other[1]) / 2);
-  return true;
 }

@@ -1,6 +1,7 @@
 /** Explore: see what words find in a photo. */
 
 import { Canvas } from "../canvas/canvas.js";
+import { LabelMap } from "../canvas/labelmap.js";
 import { decide, measure } from "../canvas/labels.js";
 import { readAnswer, readMasks } from "../canvas/payload.js";
 import { Actions } from "../shared/actions.js";
@@ -252,7 +253,7 @@ export class Explore {
       words.map((word) => this.levels.get(word.name) ?? 0),
     );
     const colours = ["", ...words.map((word) => (this.hidden.has(word.name) ? "" : word.colour))];
-    this.view.layers.labels.set(this.ids, labels.width, labels.height, colours);
+    this.view.layers.labels.set(new LabelMap({ ...labels, ids: this.ids }), colours);
     this.measured = measure(answer, this.ids, this.probabilities);
     this.classes.measure(this.measured);
     const seen = words.map((word, k) => `${word.name} ${percent(this.measured.area[k + 1])}`).join(", ");

@@ -1,7 +1,7 @@
 /** The masks of a photo: all of them at once, the one under a click, or the pseudo-labels that follow from them. */
 
 import { h, icon } from "../shared/dom.js";
-import { LabelLayer } from "../canvas/layers.js";
+import { LabelLayer, LabelMap } from "../canvas/labelmap.js";
 import { decimal, percent, plural } from "../shared/numbers.js";
 
 const CHOSEN = ["", "#ffffff"];
@@ -18,8 +18,8 @@ export class MaskView {
     this.margin = margin;
     this.redraw = redraw;
     this.sure = false; // show pseudo-labels, not all masks
-    this.layer = new LabelLayer();
-    this.chosenLayer = new LabelLayer();
+    this.layer = new LabelLayer(true, 1);
+    this.chosenLayer = new LabelLayer(true, 1);
     this.chosenLayer.opacity = 0.3;
     part.sure.value = Math.round(100 * confidence);
     part.sure.addEventListener("input", () => {
@@ -79,12 +79,12 @@ export class MaskView {
     if (this.sure) {
       const labels = Uint16Array.from(this.holders, (holders) => this.labelOf(holders));
       const map = Uint16Array.from(ids, (cell) => labels[cell]);
-      this.layer.set(map, width, height, ["", ...this.words.map((word) => word.colour)]);
+      this.layer.set(new LabelMap({ width, height, ids: map }), ["", ...this.words.map((word) => word.colour)]);
       const share = map.reduce((count, id) => count + Number(id > 0), 0) / map.length;
       this.count(share ? `${percent(share)} labelled` : "No mask is this confident");
     } else {
       const colours = this.holders.map(([smallest]) => this.masks[smallest]?.colour ?? "");
-      this.layer.set(ids, width, height, colours);
+      this.layer.set(new LabelMap(this.cells), colours);
       this.count(this.masks.length ? plural(this.masks.length, "mask") : "No masks in this photo");
     }
     this.redraw();
@@ -119,12 +119,7 @@ export class MaskView {
     const { ids, width, height, count } = this.cells;
     const inside = new Uint8Array(count);
     for (const cell of this.masks[k].cells) inside[cell] = 1;
-    this.chosenLayer.set(
-      ids.map((cell) => inside[cell]),
-      width,
-      height,
-      CHOSEN,
-    );
+    this.chosenLayer.set(new LabelMap({ width, height, ids: ids.map((cell) => inside[cell]) }), CHOSEN);
     this.explain(place);
     this.redraw();
   }

@@ -1,6 +1,7 @@
 /** Which layer lies over the photo, how strong, with outlines or not. */
 
-import { LabelLayer, PhotoLayer, PinLayer } from "../canvas/layers.js";
+import { LabelLayer } from "../canvas/labelmap.js";
+import { PhotoLayer, PinLayer } from "../canvas/layers.js";
 
 const VIEWS = ["labels", "heat", "units", "masks", "photo"];
 
@@ -18,7 +19,7 @@ export class View {
     this.photo = new PhotoLayer();
     this.pin = new PinLayer();
     /** By view; `heat`, `units` and `masks` are added by those who fill them. */
-    this.layers = { photo: this.photo, labels: new LabelLayer() };
+    this.layers = { photo: this.photo, labels: new LabelLayer(true, 1) };
     this.chosenLayer = null;
     part.views.addEventListener("click", (event) => {
       const name = event.target.closest("[data-view]")?.dataset.view;

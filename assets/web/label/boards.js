@@ -1,7 +1,10 @@
 /** The boards: the photo with its labels and, beside it, as the model sees it; and what lies under the pointer. */
 
 import { LabelCanvas, TwinCanvas } from "./canvas.js";
-import { LabelMapLayer, PyramidLayer } from "../canvas/labelmap.js";
+import { LabelLayer } from "../canvas/labelmap.js";
+import { PhotoLayer } from "../canvas/layers.js";
+
+const WITHIN = 0.12; // of the opacity, inside outlines
 
 export class Boards {
   /**
@@ -11,9 +14,9 @@ export class Boards {
    */
   constructor(part, store, press) {
     Object.assign(this, { part, store, press });
-    this.photo = new PyramidLayer();
-    this.labels = new LabelMapLayer();
-    this.model = new LabelMapLayer();
+    this.photo = new PhotoLayer();
+    this.labels = new LabelLayer(false, WITHIN);
+    this.model = new LabelLayer(false, WITHIN);
     this.canvas = new LabelCanvas(part.board, "The photo with its labels");
     this.canvas.layers = [this.photo, this.labels];
     this.twin = new TwinCanvas(part["model-board"], "The photo as the model sees it", this.canvas);

@@ -65,7 +65,9 @@ export class LabelCanvas extends Canvas {
   drawAbove() {
     this.overContext.setTransform(1, 0, 0, 1, 0, 0);
     this.overContext.clearRect(0, 0, this.over.width, this.over.height);
-    this.drawLayers(this.overContext, [...this.above, ...(this.chosen ? [this.chosen] : []), { draw: (context, view) => this.drawMark(context, view) }], this.view(null));
+    const mark = { draw: (context, view) => this.drawMark(context, view) },
+      layers = [...this.above, this.chosen, mark].filter(Boolean);
+    this.drawLayers(this.overContext, layers, this.view(null));
   }
 
   /** Mark a point in image pixels with a cross, or none. */
@@ -111,8 +113,7 @@ export class TwinCanvas extends LabelCanvas {
   }
 
   changed() {
-    if (this.first) this.first.changed();
-    else super.changed();
+    this.first.changed();
   }
 
   /** The first one's view has changed. */
