@@ -30,6 +30,7 @@ export function labelActions(page) {
     redo: { label: "Redo", keys: ["ctrl+shift+z", "ctrl+y"], run: () => page.redo() },
     enter: { label: "Label what is drawn or clicked together", keys: ["Enter"], run: () => page.desk.tool.accept() },
     escape: { label: "Let go of it", keys: ["Escape"], run: (event) => page.letGo(event) },
+    negative: { label: "Not this: the next click says what does not belong", keys: ["n"], run: () => page.desk.tool.negate() },
     corner: { label: "Take its last corner or click back", keys: ["Backspace"], run: () => page.desk.tool.undo() },
     hide: {
       label: "Hold: the photo without labels",

@@ -1,9 +1,12 @@
 /** The boards: the photo with its labels and, beside it, as the model sees it; and what lies under the pointer. */
 
+import { Cursor } from "../canvas/cursor.js";
+import { debounce } from "../shared/dom.js";
 import { LabelCanvas, TwinCanvas } from "./canvas.js";
 import { LabelLayer } from "../canvas/labelmap.js";
 import { PhotoLayer } from "../canvas/layers.js";
 
+const PAUSE = 250; // milliseconds without a move before the place of the keyboard's point is spoken
 const WITHIN = 0.12; // of the opacity, inside outlines
 
 export class Boards {
@@ -17,7 +20,7 @@ export class Boards {
     this.photo = new PhotoLayer();
     this.labels = new LabelLayer(false, WITHIN);
     this.model = new LabelLayer(false, WITHIN);
-    this.canvas = new LabelCanvas(part.board, "The photo with its labels");
+    this.canvas = new LabelCanvas(part.board, "The photo with its labels: arrow keys move a point, Space or Enter clicks there");
     this.canvas.layers = [this.photo, this.labels];
     this.twin = new TwinCanvas(part["model-board"], "The photo as the model sees it", this.canvas);
     this.twin.layers = [this.photo, this.model];
@@ -39,6 +42,16 @@ export class Boards {
         this.under();
       });
     }
+    this.cursor = new Cursor(this.canvas, {
+      onmove: (image) => {
+        this.canvas.showCursor(image);
+        this.pointed = image && { canvas: this.canvas, image };
+        this.under();
+        this.speakSoon();
+      },
+      enter: () => !this.canvas.tool?.steps().length, // what was begun is finished by it
+    });
+    this.speakSoon = debounce(() => (part.spoken.textContent = part.under.textContent), PAUSE);
     store.watch(["map", "classes", "hidden"], (state, { box }) => {
       if (box) this.canvas.redraw(box);
       else this.colour();
@@ -89,6 +102,7 @@ export class Boards {
     const opacity = Math.min(1, Math.max(0, value));
     this.labels.opacity = this.model.opacity = opacity;
     this.part.opacity.value = Math.round(opacity * 100);
+    this.part.opacity.setAttribute("aria-valuetext", `${Math.round(opacity * 100)} per cent`);
     this.redraw();
   }
 
@@ -108,7 +122,7 @@ export class Boards {
   under() {
     const { map, photo, classes } = this.store.state;
     if (!map) return;
-    const image = this.pointed && this.pointed.canvas.point(this.pointed.event).image;
+    const image = this.pointed && (this.pointed.image ?? this.pointed.canvas.point(this.pointed.event).image);
     this.twin.mark(this.pointed?.canvas === this.canvas ? image : null);
     this.canvas.mark(this.pointed?.canvas === this.twin ? image : null);
     const id = image ? map.at(image) : null;

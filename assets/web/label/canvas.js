@@ -6,6 +6,7 @@
 import { Canvas } from "../canvas/canvas.js";
 import { h } from "../shared/dom.js";
 import { PanTool } from "./tools/pan.js";
+import { twice } from "./tools/sketches.js";
 
 export class LabelCanvas extends Canvas {
   constructor(host, label) {
@@ -18,6 +19,7 @@ export class LabelCanvas extends Canvas {
     this.over = h("canvas", { class: "over", "aria-hidden": "true" });
     this.overContext = this.over.getContext("2d");
     this.element.after(this.over);
+    this.element.setAttribute("role", "application"); // arrow keys, Space and Enter are for the tool in hand
     this.element.addEventListener("contextmenu", (event) => event.preventDefault());
   }
 
@@ -65,8 +67,8 @@ export class LabelCanvas extends Canvas {
   drawAbove() {
     this.overContext.setTransform(1, 0, 0, 1, 0, 0);
     this.overContext.clearRect(0, 0, this.over.width, this.over.height);
-    const mark = { draw: (context, view) => this.drawMark(context, view) },
-      layers = [...this.above, this.chosen, mark].filter(Boolean);
+    const crosses = { draw: (context, view) => [this.marked, this.cursor].forEach((point) => point && drawCross(context, view, point)) },
+      layers = [...this.above, this.chosen, crosses].filter(Boolean);
     this.drawLayers(this.overContext, layers, this.view(null));
   }
 
@@ -77,23 +79,10 @@ export class LabelCanvas extends Canvas {
     this.redrawAbove();
   }
 
-  drawMark(context, { scale }) {
-    if (!this.marked) return;
-    const [x, y] = this.marked,
-      arm = 10 / scale;
-    for (const [width, colour] of [
-      [4, "rgb(0 0 0 / 60%)"],
-      [1.5, "#fff"],
-    ]) {
-      context.lineWidth = width / scale;
-      context.strokeStyle = colour;
-      context.beginPath();
-      context.moveTo(x - arm, y);
-      context.lineTo(x + arm, y);
-      context.moveTo(x, y - arm);
-      context.lineTo(x, y + arm);
-      context.stroke();
-    }
+  /** Show where the keyboard's point is in image pixels, or null. */
+  showCursor(point) {
+    this.cursor = point;
+    this.redrawAbove();
   }
 }
 
@@ -122,4 +111,14 @@ export class TwinCanvas extends LabelCanvas {
     this.redraw();
     this.redrawAbove();
   }
+}
+
+function drawCross(context, { scale }, [x, y]) {
+  const arm = 10 / scale;
+  twice(context, scale, "#fff", 1.5, () => {
+    context.moveTo(x - arm, y);
+    context.lineTo(x + arm, y);
+    context.moveTo(x, y - arm);
+    context.lineTo(x, y + arm);
+  });
 }

@@ -1,6 +1,8 @@
 /** What a tool works at: the tool in hand, its buttons and hints, the size of the brush, and the little that a tool may ask of the page. */
 
 import { h, icon } from "../shared/dom.js";
+import { openable } from "../shared/openable.js";
+import { Steps } from "./steps.js";
 import { TOOLS } from "./tools/index.js";
 
 const LARGEST = 500; // image pixels: the brush's largest radius
@@ -14,6 +16,8 @@ export class Desk {
     Object.assign(this, { page, part });
     this.radius = 12;
     this.taken = this.before = TOOLS[0];
+    this.steps = new Steps(part.steps);
+    openable(part.more, part.view);
     part.tools.prepend(...TOOLS.map(({ name, icon: picture }) => h("button", { type: "button", "data-do": name }, icon(picture))));
     /** @type {Object<string, import("./tools/tool.js").Tool>} by name */
     this.tools = Object.fromEntries(TOOLS.map(({ name, create }) => [name, create(this)]));
@@ -93,8 +97,20 @@ export class Desk {
       if (button.dataset.do in this.tools) button.setAttribute("aria-pressed", String(button.dataset.do === name));
     this.part["size-field"].hidden = !tool.sized;
     this.part.board.style.setProperty("--cursor", tool.cursor ?? "crosshair");
-    this.say((matchMedia("(hover: none)").matches ? tool.touchHint : tool.hint) ?? "");
+    this.say((this.touched ? tool.touchHint : tool.hint) ?? "");
     this.canvas.tool = this.tool;
+    this.changed(this.tool);
+  }
+
+  /** Whether nothing hovers here: a finger is the pointer. */
+  get touched() {
+    return matchMedia("(hover: none)").matches;
+  }
+
+  /** What a tool has begun has changed. @param {import("./tools/tool.js").Tool} tool */
+  changed(tool) {
+    this.canvas.redrawAbove();
+    if (tool === this.tool) this.steps.show(tool.steps());
   }
 
   /** Take the tool before this one. */
@@ -119,7 +135,9 @@ export class Desk {
   setRadius(radius) {
     this.radius = Math.min(LARGEST, Math.max(0.5, radius));
     this.part.size.value = 100 * shareOf(this.radius);
-    this.part["size-text"].textContent = `${Math.round(2 * this.radius)} px`;
+    const width = Math.round(2 * this.radius);
+    this.part["size-text"].textContent = `${width} px`;
+    this.part.size.setAttribute("aria-valuetext", `${width} pixels wide`);
     this.canvas.redrawAbove();
   }
 }

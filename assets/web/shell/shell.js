@@ -2,6 +2,7 @@
 
 import { h, icon, parts } from "../shared/dom.js";
 import { hear, tell } from "../shared/bus.js";
+import { openable } from "../shared/openable.js";
 import { Server } from "../shared/server.js";
 import { watchModel } from "./model.js";
 import { followTheme } from "./theme.js";
@@ -49,22 +50,4 @@ function turnPages({ pages, title, photo }, first) {
   };
   window.addEventListener("hashchange", turn);
   turn();
-}
-
-/** A button that opens a panel; Escape and a click elsewhere close it. */
-function openable(button, panel) {
-  const set = (open) => {
-    panel.hidden = !open;
-    button.setAttribute("aria-expanded", String(open));
-  };
-  button.addEventListener("click", () => set(panel.hidden));
-  document.addEventListener("pointerdown", (event) => {
-    if (!panel.hidden && !panel.contains(event.target) && !button.contains(event.target)) set(false);
-  });
-  document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && !panel.hidden) {
-      set(false);
-      button.focus();
-    }
-  });
 }

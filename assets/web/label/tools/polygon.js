@@ -1,7 +1,7 @@
 /** Corners by clicks, or a lasso by dragging; the first corner, a double click or Enter closes it. */
 
 import { Outline, twice } from "./sketches.js";
-import { STILL, Tool, far, right, rounded } from "./tool.js";
+import { STILL, Tool, acceptStep, cancelStep, far, right, rounded, undoStep } from "./tool.js";
 
 const CLOSE = 10; // screen pixels from the first corner that close a polygon
 const DOUBLE = 350; // milliseconds between the two presses of a double click
@@ -53,6 +53,11 @@ export class PolygonTool extends Tool {
     const paint = this.desk.classToPaint();
     if (paint && points.length > 2) this.desk.paint({ type: "polygon", class: paint.id, points }, new Outline(paint, points));
     return true;
+  }
+
+  steps() {
+    if (!this.points.length || this.lasso) return [];
+    return [acceptStep(this, "Close it"), undoStep(this, "Take the last corner back"), cancelStep(this)];
   }
 
   /** Take the last corner back. */

@@ -2,13 +2,14 @@
 
 import { RegionMask } from "../../canvas/mask.js";
 import { MaskSketch, twice } from "./sketches.js";
-import { STILL, Tool, far, right, rounded } from "./tool.js";
+import { STILL, Tool, acceptStep, cancelStep, far, right, rounded, undoStep } from "./tool.js";
 
 export class PromptTool extends Tool {
   points = [];
   box = null;
   mask = null;
   asking = null;
+  negative = false; // the next click says what does not belong
 
   get begun() {
     return this.points.length > 0 || this.box !== null;
@@ -33,7 +34,7 @@ export class PromptTool extends Tool {
       this.box = this.boxing;
       this.boxing = null;
     } else if (canvas.viewport.contains(point.image)) {
-      const out = right(from) || from.event.altKey;
+      const out = this.negative || right(from) || from.event.altKey;
       this.points.push([...rounded(point.image), out ? -1 : 1]);
     } else return;
     this.find();
@@ -54,7 +55,7 @@ export class PromptTool extends Tool {
     }
     this.mask = reply.masks.length ? new RegionMask(reply.masks[0]) : null;
     this.desk.say(
-      this.mask ? "Enter labels it; click on to mend it (right click: not this); Esc lets go." : "Nothing was found there; add another point.",
+      this.mask ? this.desk.touched ? "Tap on to correct it." : "Enter labels it; click on to correct it (right click: not this); Esc lets go." : "Nothing was found there; add another point.",
     );
     this.changed();
   }
@@ -71,6 +72,22 @@ export class PromptTool extends Tool {
     return true;
   }
 
+  negate() {
+    this.negative = this.begun && !this.negative;
+    this.changed();
+  }
+
+  steps() {
+    if (!this.begun) return [];
+    const negative = { icon: "minus", label: "The next click says what does not belong (N)", text: "Not this", pressed: this.negative };
+    return [
+      acceptStep(this, "Label it"),
+      { name: "negative", ...negative, run: () => this.negate() },
+      undoStep(this, "Take the last click back"),
+      cancelStep(this),
+    ];
+  }
+
   /** Take the last click back. */
   undo() {
     const had = this.begun;
@@ -83,7 +100,7 @@ export class PromptTool extends Tool {
 
   cancel() {
     const had = this.begun;
-    Object.assign(this, { points: [], box: null, mask: null, boxing: null, from: null, asking: null });
+    Object.assign(this, { points: [], box: null, mask: null, boxing: null, from: null, asking: null, negative: false });
     if (had) this.desk.say("");
     super.cancel();
     return had;

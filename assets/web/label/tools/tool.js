@@ -21,7 +21,7 @@
  *       name: "rectangle",
  *       icon: "polygon",
  *       label: "Rectangle from corner to corner",
- *       keys: ["n"],
+ *       keys: ["w"],
  *       hint: "Drag from one corner to the other.",
  *       create: (desk) => new RectangleTool(desk),
  *     };
@@ -49,6 +49,11 @@
  *
  * @typedef {import("../canvas.js").LabelCanvas} LabelCanvas
  */
+
+/** The steps that most tools share. */
+export const acceptStep = (tool, text) => ({ name: "accept", icon: "check", label: `${text} (Enter)`, text, run: () => tool.accept() });
+export const undoStep = (tool, label) => ({ name: "undo", icon: "undo", label: `${label} (Backspace)`, run: () => tool.undo() });
+export const cancelStep = (tool) => ({ name: "cancel", icon: "close", label: "Let go of it (Esc)", run: () => tool.cancel() });
 
 export const STILL = 4; // screen pixels: a press that moves less than this is a click
 export const ERASER = { id: 0, colour: "#ffffff" };
@@ -110,9 +115,17 @@ export class Tool {
   /** Another class was taken in hand. */
   classChosen() {}
 
-  /** What is drawn above the photo has changed. */
+  /** Let the next clicks say what does not belong to the thing, or no longer. */
+  negate() {}
+
+  /** What can be done about what was begun, in the order of its buttons. @returns {import("../steps.js").Step[]} */
+  steps() {
+    return [];
+  }
+
+  /** What was begun has changed, and what is drawn of it. */
   changed() {
-    this.desk.canvas.redrawAbove();
+    this.desk.changed(this);
   }
 
   /** The class that a press at `point` paints with, none where there is none yet. */

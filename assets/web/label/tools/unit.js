@@ -2,7 +2,7 @@
 
 import { RegionMask } from "../../canvas/mask.js";
 import { MaskSketch } from "./sketches.js";
-import { Tool } from "./tool.js";
+import { Tool, acceptStep, cancelStep } from "./tool.js";
 
 const FIRST_SHARE = 0.02; // of the photo: the size of unit that is shown before any was chosen
 
@@ -12,11 +12,17 @@ export class UnitTool extends Tool {
   /** Area of the mask chosen last, so that the wheel is not needed at every thing of one size. */
   wanted = 0;
 
+  /** Whether the unit was lit by a finger or a key. */
+  get wheelless() {
+    return this.lit !== undefined && this.lit.pointer !== "mouse";
+  }
+
   get mask() {
     return this.levels[this.level];
   }
 
   hover(canvas, point) {
+    this.lit = point;
     this.point = canvas.viewport.contains(point.image) ? point.image : null;
     if (!this.point) return this.leave();
     if (!this.knows(this.point)) this.look();
@@ -66,6 +72,24 @@ export class UnitTool extends Tool {
     this.changed();
   }
 
+  /** Without a wheel there are buttons for it. */
+  steps() {
+    if (!this.mask || !this.wheelless) return [];
+    return [
+      { name: "smaller", icon: "minus", label: "Smaller region", run: () => this.step(-1) },
+      { name: "larger", icon: "plus", label: "Larger region", run: () => this.step(1) },
+      acceptStep(this, "Label it"),
+      cancelStep(this),
+    ];
+  }
+
+  accept() {
+    if (!this.steps().length) return false;
+    this.label(this.lit);
+    this.cancel();
+    return true;
+  }
+
   press(canvas, point) {
     this.pressed = point;
   }
@@ -77,6 +101,7 @@ export class UnitTool extends Tool {
     if (pressed.event.altKey) return this.desk.pick(point.image);
     const seen = this.mask?.has(point.image);
     this.point = point.image;
+    this.lit = point;
     if (!seen) await this.look();
     if (turn !== this.turn) return;
     // A finger does not hover: its first tap shows the unit, the second labels it.
