@@ -15,7 +15,9 @@ export class Cursor {
    *   the point is in image pixels, or null when it goes; `enter` tells whether the Enter key clicks now
    */
   constructor(canvas, { onmove, enter = () => true }) {
-    Object.assign(this, { canvas, onmove, enter });
+    this.canvas = canvas;
+    this.onmove = onmove;
+    this.enter = enter;
     /** @type {[number, number]|null} image pixels */
     this.at = null;
     this.pressed = false;
