@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Generic, TypeVar
 
-from textseg.errors import NameTakenError, UnknownNameError
+from textseg.errors import NameTakenError, UnknownNameError, brief
 
 T = TypeVar("T")
 
@@ -88,7 +88,9 @@ class Registry(Generic[T]):
         if name not in self._entries:
             self._others_found()
         if name not in self._entries:
-            raise UnknownNameError(f"There is no {self.kind} called '{name}'; choose one of {', '.join(self.names())}.")
+            raise UnknownNameError(
+                f"There is no {self.kind} called {brief(name)}; choose one of {', '.join(self.names())}."
+            )
         return self._entries[name]
 
     def facts(self, name: str) -> Facts:

@@ -22,7 +22,6 @@ from tests.tiny import TinyBackbone, noise_photo
 from textseg import formats, images, rle
 from textseg.labelmap import index_png, read_index_png
 from textseg.model import heads
-from textseg.shipped import asset
 from textseg.vocabulary import Vocabulary
 
 
@@ -125,8 +124,11 @@ class Gestures(Door):
 class Heads(Door):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        whole = asset("heads/lite.safetensors").read_bytes()
-        self.header = whole[8 : 8 + int.from_bytes(whole[:8], "little")]
+        backbone, path = TinyBackbone(), folder / "whole.safetensors"
+        heads.save(heads.get("block").build(backbone, width=12, heads=2), path, backbone)
+        whole = path.read_bytes()
+        end = 8 + int.from_bytes(whole[:8], "little")
+        self.header, self.tensors = whole[8:end], whole[end:]
         self.facts = json.loads(self.header)
 
     def make(self, rng: random.Random) -> bytes:
@@ -135,7 +137,7 @@ class Heads(Door):
         else:
             inner = json.loads(self.facts["__metadata__"]["textseg"])
             header = json.dumps(self.facts | {"__metadata__": {"textseg": json.dumps(twisted(inner, rng))}}).encode()
-        return len(header).to_bytes(8, "little") + header + bytes(4096)
+        return len(header).to_bytes(8, "little") + header + self.tensors
 
     def try_(self, data: bytes) -> None:
         path = self.folder / "head.safetensors"

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import nn
 
-from textseg.errors import HeadError, TextsegError
+from textseg.errors import HeadError, TextsegError, brief
 from textseg.files import write_atomically
 from textseg.model.calibration import Calibration
 from textseg.registry import Registry
@@ -100,7 +100,9 @@ def read_facts(path: str | PathLike[str]) -> dict[str, Any]:
     except (SafetensorError, KeyError, ValueError, OSError, RecursionError):
         raise HeadError(f"{path.name} is not a textseg head file, or it is cut short.") from None
     if facts.get("format", 0) > FORMAT_VERSION:
-        raise HeadError(f"{path.name} was written by a newer textseg (format {facts['format']}); update the program.")
+        raise HeadError(
+            f"{path.name} was written by a newer textseg (format {brief(facts['format'])}); update the program."
+        )
     return facts
 
 
@@ -124,7 +126,7 @@ def _loaded(path: Path, facts: dict[str, Any], backbone: Backbone) -> Head:
     trained_on, name = facts["backbone"], path.name
     # What follows the question mark is a patch stride: a head may be used at a finer one than it was trained at.
     if trained_on["name"].partition("?")[0] != backbone.name.partition("?")[0]:
-        raise HeadError(f"{name} was trained on '{trained_on['name']}' and does not fit '{backbone.name}'.")
+        raise HeadError(f"{name} was trained on {brief(trained_on['name'])} and does not fit '{backbone.name}'.")
     if trained_on["weights"] != backbone.weights_hash:
         raise HeadError(f"{name} was trained on other weights or another readout of '{backbone.name}' than these.")
     if facts["text"]["dim"] != backbone.text_dim or trained_on["feature_dim"] != backbone.feature_dim:
@@ -134,16 +136,21 @@ def _loaded(path: Path, facts: dict[str, Any], backbone: Backbone) -> Head:
             shapes = {key: value.shape for key, value in _built(facts, backbone).state_dict().items()}
         tensors = load_file(path)
         if shapes != {key: value.shape for key, value in tensors.items()}:
-            raise HeadError(f"The tensors of {name} do not fit a head of type '{facts['type']}' with its settings.")
+            raise HeadError(
+                f"The tensors of {name} do not fit a head of type {brief(facts['type'])} with its settings."
+            )
         head = _built(facts, backbone)
     except (TypeError, ValueError):
         raise HeadError(
-            f"The settings of {name} are not those of a head of type '{facts['type']}' in this version; train it again."
+            f"The settings of {name} are not those of a head of type {brief(facts['type'])} in this version; "
+            "train it again."
         ) from None
     try:
         head.load_state_dict(tensors)
     except (RuntimeError, ValueError) as error:
-        raise HeadError(f"The tensors of {name} do not fit a head of type '{facts['type']}': {error}.") from None
+        raise HeadError(
+            f"The tensors of {name} do not fit a head of type {brief(facts['type'])}: {brief(str(error), 300)}."
+        ) from None
     scale = facts.get("logit_scale")
     if scale and not 0 < float(scale) < float("inf"):
         raise ValueError
