@@ -80,6 +80,14 @@ def test_a_few_kilobytes_that_stand_for_very_many_are_refused(folder, tmp_path, 
         tables.write_rows(folder, tmp_path)
 
 
+def test_rows_are_counted_before_they_are_read(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "MAX_ROWS", 5)
+    pq.write_table(table([cell()] * 6, [cell()] * 6), folder / "train-00000.parquet")
+    with pytest.raises(DatasetError, match="more than 5 rows"):
+        tables.write_rows(folder, tmp_path)
+    assert not list(tmp_path.glob("*.photo"))
+
+
 def test_a_forged_offset_is_one_sentence(folder, tmp_path):
     whole = table([cell(bytes(12_345))], [cell()])
     with pa.OSFile(str(folder / "data.arrow"), "wb") as file, pa.ipc.new_stream(file, whole.schema) as writer:

@@ -21,7 +21,7 @@ from typing import Any
 from textseg.errors import DatasetError, brief
 
 LABELS = ("label", "labels", "annotation", "mask", "segmentation_mask", "semantic_mask", "semantic_segmentation")
-MAX_ROWS = 1_000_000
+MAX_ROWS = 200_000
 MAX_CELL_BYTES = 256 * 2**20
 MAX_RATIO, MIN_UNPACKED = 100, 2**30
 """The pictures may be so many times as large as the tables, or a gigabyte."""
@@ -112,6 +112,8 @@ def write_rows(root: Path, out: Path) -> None:
         for split, path in ((split, path) for split, files in splits.items() for path in files):
             table = _Table(path, split)
             names = names or table.names
+            if number + table.told > MAX_ROWS:
+                raise DatasetError(f"The dataset has more than {MAX_ROWS:,} rows.")
             for k, cells in enumerate(table.rows()):
                 number += 1
                 if number > MAX_ROWS:
@@ -133,9 +135,11 @@ class _Table:
         import pyarrow.parquet as pq
 
         self._path = path
+        self.told = 0
+        """Rows that the file says it has; 0 where it does not say."""
         if path.suffix == ".parquet":
             self._parquet = pq.ParquetFile(path, thrift_string_size_limit=2**27, thrift_container_size_limit=2**20)
-            schema = self._parquet.schema_arrow
+            schema, self.told = self._parquet.schema_arrow, self._parquet.metadata.num_rows
         else:
             self._parquet = None
             with pa.OSFile(os.fspath(path)) as file:
