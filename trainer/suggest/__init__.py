@@ -110,7 +110,8 @@ def next_region(
         return None
     region = int(worth.argmax())
     share = 100 * regions.areas[region] / regions.ids.size
-    return region, int(pooled[:, region].argmax()), f"the least sure large region here ({share:.0f} % of the photo)"
+    size = f"{share:.0f} %" if share >= 1 else "under 1 %"
+    return region, int(pooled[:, region].argmax()), f"the region the model is least certain of ({size} of the photo)"
 
 
 def views(

@@ -15,7 +15,7 @@ export class Connection {
 
   /** @param {Source} source */
   open(source) {
-    return this.server.call("open", source);
+    return this.server.call("open", source.file ? { ...source, name: source.file.name } : source);
   }
 
   /** What `open` answered is the photo in hand from now on. */

@@ -24,6 +24,7 @@ from textseg.web.engine import Engine
 from textseg.web.nouns import Nouns
 from textseg.web.pages import Shared, register
 from textseg.web.rpc import pictures
+from textseg.web.rpc.messages import Message
 from textseg.web.rpc.page import page
 from textseg.web.rpc.photos import MAX_FILE_MB, Photos, UploadedPhoto
 from textseg.web.samples import SAMPLES, Sample
@@ -77,8 +78,10 @@ class Explore:
         if isinstance(message, DataWithFiles):
             if len(message.files) != 1:
                 raise PhotoError("Send one photo at a time.")
-            name, data = message.files[0]
-            photo = UploadedPhoto(Path(name or "photo").name[:120], data)
+            sent_as, data = message.files[0]
+            # Browsers write a quote in the name of a file in a form as %22, so the page sends the name beside it.
+            name = Message(message).text("name", sent_as or "photo")
+            photo = UploadedPhoto(Path(name).name[:120], data)
             if not data:
                 raise PhotoError(f"{photo.name} is empty (0 bytes).")
         else:
