@@ -61,7 +61,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving_tiny(port: int | None = None, **options: object) -> Iterator[str]:
+def serving_tiny(port: int | None = None, others: bool = False, **options: object) -> Iterator[str]:
     """The address of an app whose model encodes in a millisecond; `options` are those of `textseg.web.serve`."""
     from textseg import web
     from textseg.web import engine
@@ -71,8 +71,8 @@ def serving_tiny(port: int | None = None, **options: object) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine, "load_model", lambda *_, **__: tiny_model())
         patch.setattr("textseg.web.nouns.Nouns.embed", lambda *_: None)
-        # Words mean nothing to a random model: a thousand others would leave every pixel empty.
-        patch.setattr("textseg.model.others.of", lambda *_, **__: None)
+        if not others:  # words mean nothing to a random model: a thousand others would leave every pixel empty
+            patch.setattr("textseg.model.others.of", lambda *_, **__: None)
         patch.setattr("textseg.web.app.SAMPLES", SAMPLES[:1])
         blocks = web.serve(port=port, block=False, **options)  # type: ignore[arg-type]
         yield f"http://127.0.0.1:{port}/"

@@ -10,7 +10,7 @@ from textseg.model.others import shipped_nouns
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with serving_tiny() as address:
+    with serving_tiny(others=True) as address:
         yield address
 
 

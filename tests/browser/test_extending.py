@@ -56,7 +56,7 @@ def test_a_tool_paints_with_its_key_and_button(serve, project, new_page):
     page.goto(f"{serve()}#label/1")
     page.wait_for_selector(".labelling[data-photo='1']")
     page.keyboard.press("1")
-    page.keyboard.press("n")
+    page.keyboard.press("w")
     page.wait_for_selector("[data-do=rectangle][aria-pressed=true]")
     stroke(page, (40, 30), (120, 90))
     saved(page, 1)

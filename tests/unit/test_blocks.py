@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from concurrent.futures import ThreadPoolExecutor
 
 import gradio as gr
 import pytest
@@ -21,7 +22,9 @@ def told():
             file, text = gr.File(label="photo"), gr.Textbox(label="words")
             gr.on([text.submit], function, [file, text], [text])
         with pytest.raises(gr.Error) as refusal:
-            asyncio.run(blocks.process_api(0, inputs))
+            # In a thread: another test's browser may keep a loop running in this one.
+            with ThreadPoolExecutor() as thread:
+                thread.submit(asyncio.run, blocks.process_api(0, inputs)).result()
         assert not refusal.value.print_exception
         return refusal.value.message
 
