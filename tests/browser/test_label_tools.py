@@ -140,6 +140,7 @@ def test_the_keyboard_alone_points_paints_and_is_told_where_it_is(served, open_p
     page.keyboard.press("Enter")
     saved(page, 1)
     assert project.label_map(6)[0][100, 153] == 1
+    page.keyboard.press("ArrowLeft")  # where it is is told as it moves
     page.wait_for_function("/^15\\d, 100 · cat$/.test(document.querySelector('[data-part=spoken]').textContent)")
     page.keyboard.down("Space")  # held, it draws
     page.keyboard.press("Shift+ArrowRight")

@@ -21,10 +21,9 @@ def told():
         with Pages() as blocks:
             file, text = gr.File(label="photo"), gr.Textbox(label="words")
             gr.on([text.submit], function, [file, text], [text])
-        with pytest.raises(gr.Error) as refusal:
-            # In a thread: another test's browser may keep a loop running in this one.
-            with ThreadPoolExecutor() as thread:
-                thread.submit(asyncio.run, blocks.process_api(0, inputs)).result()
+        # In a thread: another test's browser may keep a loop running in this one.
+        with ThreadPoolExecutor() as thread, pytest.raises(gr.Error) as refusal:
+            thread.submit(asyncio.run, blocks.process_api(0, inputs)).result()
         assert not refusal.value.print_exception
         return refusal.value.message
 
