@@ -73,6 +73,25 @@ def wait_for_line(page, text: str) -> None:
     page.wait_for_function("text => document.querySelector('[data-part=save]').textContent.includes(text)", arg=text)
 
 
+def kept(page, count: int) -> None:
+    """Wait until so many edits lie in the browser's own store, where a closed tab leaves them."""
+    page.wait_for_function(
+        """count => new Promise((resolve) => {
+          const opening = indexedDB.open("textseg-outbox");
+          opening.onerror = () => resolve(false);
+          opening.onsuccess = () => {
+            const all = opening.result.transaction("parcels").objectStore("parcels").getAll();
+            all.onerror = () => resolve(false);
+            all.onsuccess = () => {
+              opening.result.close();
+              resolve(all.result.reduce((sum, parcel) => sum + parcel.gestures.length, 0) === count);
+            };
+          };
+        })""",
+        arg=count,
+    )
+
+
 def painted(project: Project, photo: int, *points: tuple[int, int]) -> list[int]:
     ids = project.label_map(photo)[0]
     return [int(ids[y, x]) for x, y in points]
@@ -120,6 +139,7 @@ def test_edits_outlive_a_closed_tab_and_are_saved_when_their_project_is_open_aga
     stroke(page, (120, 60))
     stroke(page, (180, 60))
     wait_for_line(page, "2 waiting")
+    kept(page, 2)
     page.close()
     with machine.serving(None) as url:
         page = visit(url, None)
@@ -148,6 +168,7 @@ def test_edits_that_come_too_late_are_offered(machine, visit, answer):
     stroke(page, (120, 60))
     stroke(page, (180, 60))
     wait_for_line(page, "2 waiting")
+    kept(page, 2)
     page.close()
     machine.project.edit(1, 0, {"type": "brush", "class": 2, "radius": 12, "points": [[60, 120]]})
     with machine.serving() as url:
