@@ -89,8 +89,10 @@ export class Queue {
 
   /** Make the rows in sight elements, and only those; one that has the focus stays. */
   draw() {
-    const frame = this.frame,
-      { length, count } = frame;
+    const { length, count } = this.frame;
+    // First of all: a list that has become shorter scrolls, and other rows come in sight.
+    this.list.style.setProperty("--length", `${count * length}px`);
+    const frame = this.frame;
     if (!frame.room) return; // not shown
     const [first, end] = inSight(frame);
     const wanted = new Map(this.listed.slice(first, end).map((place, k) => [this.photos[place].photo, first + k]));
@@ -103,7 +105,6 @@ export class Queue {
         this.rows.delete(photo);
       }
     }
-    this.list.style.setProperty("--length", `${count * length}px`);
     let before = null;
     for (const [photo, at] of wanted) {
       const row = this.rows.get(photo) ?? this.row(photo);
