@@ -42,6 +42,8 @@ class LabelledRegion:
     """How far the runner-up's probability lies below."""
     scores: np.ndarray
     """(K,) its mean similarity to each word, averaged with those of the regions that it lies in."""
+    other: tuple[str, float] | None = None
+    """The other word that fits it best, with its similarity; None where none competes."""
 
 
 @dataclass(frozen=True)
@@ -126,21 +128,27 @@ def label_regions(
     masks = proposals.everything()
     grid = scene.scores(vocabulary, templates)
     scores, presence = pool_nested(masks, grid), {}
+    nearest: list[tuple[str, float] | None] = [None] * len(masks)
     rest = other_words.of(scene.model, others)
     if rest is None:
         probability = (scores * scene.model.logit_scale).softmax(1)
     else:
         contest = Contest.of(scene, vocabulary, rest, templates)
         ranked = Ranked.of(pool_nested(masks, rest.scores(scene.embedding)).T)
-        probability = contest.probabilities(scores.T, ranked.strongest(contest.rivals)[0]).T
+        similarity, noun = ranked.strongest(contest.rivals)
+        probability = contest.probabilities(scores.T, similarity).T
         presence = contest.told()
+        if contest.rivals.any():
+            nearest = [(rest.names[k], s) for k, s in zip(noun.tolist(), similarity.tolist(), strict=True)]
     best = probability.topk(min(2, probability.shape[1]), dim=1)
     surety = best.values[:, 0]
     margin = surety - best.values[:, 1] if probability.shape[1] > 1 else surety
     words = (best.indices[:, 0] + 1) * (best.indices[:, 0] < len(vocabulary))
     regions = [
-        LabelledRegion(mask, int(word), float(p), float(gap), region_scores)
-        for mask, word, p, gap, region_scores in zip(masks, words, surety, margin, scores.cpu().numpy(), strict=True)
+        LabelledRegion(mask, int(word), float(p), float(gap), region_scores, other)
+        for mask, word, p, gap, region_scores, other in zip(
+            masks, words, surety, margin, scores.cpu().numpy(), nearest, strict=True
+        )
     ]
     return PseudoLabels(regions, vocabulary, scene.size, presence)
 

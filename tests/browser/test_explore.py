@@ -318,7 +318,7 @@ def test_a_click_takes_the_mask_under_it_and_the_next_click_a_larger_one(page):
     page.locator(".explore .board canvas").first.click()
     share = "[data-part=mask] .row .muted"
     page.wait_for_selector(share)
-    assert page.locator("[data-part=mask] .bars li").count() == len(Vocabulary.parse(FIRST.words))
+    assert page.locator("[data-part=mask] .bars li:not(.other)").count() == len(Vocabulary.parse(FIRST.words))
     areas = []
     for _ in range(2):
         areas.append(float(page.locator(share).first.text_content().split()[0]))
@@ -329,6 +329,7 @@ def test_a_click_takes_the_mask_under_it_and_the_next_click_a_larger_one(page):
 
 
 def test_pseudo_labels_leave_what_is_not_sure(page):
+    page.check("[data-part=only]")
     page.click("[data-view=masks]")
     masks_found(page, "masks")
     page.click("[data-kind=sure]")

@@ -58,3 +58,15 @@ def test_hovering_names_the_other_word_that_competes_there(ask):
     page.hover(".explore .board canvas", position={"x": 300, "y": 300})
     page.wait_for_selector(".tip:not([hidden]) .other")
     assert page.text_content(".tip .other .label") in shipped_nouns()
+
+
+def test_a_mask_names_the_other_word_that_fits_it_and_only_these_words_takes_it_away(ask):
+    page = ask("zebra, cup")
+    page.click("[data-view=masks]")
+    for others in (1, 0):
+        page.wait_for_function("document.querySelector('[data-part=mask-count]').textContent.includes('masks')")
+        page.locator(".explore .board canvas").first.click()
+        page.wait_for_selector("[data-part=mask]:visible .bars li:not(.other)")
+        assert page.locator("[data-part=mask] .bars .other").count() == others
+        page.check("[data-part=only]")
+        page.wait_for_selector("[data-part=rest]", state="hidden")

@@ -65,12 +65,13 @@ def test_masks_travel_as_the_cells_they_hold():
     random = np.random.default_rng(3)
     arrays_ = [random.random((30, 40)) < share for share in (0.7, 0.4, 0.2)]
     scores = np.array([0.1, 0.3])
-    regions = [LabelledRegion(Mask.from_array(a, 1.0), 2, 0.8, 0.6, scores) for a in arrays_]
+    other = ("snow", 0.25)
+    regions = [LabelledRegion(Mask.from_array(a, 1.0), 2, 0.8, 0.6, scores, other) for a in arrays_]
     sent = pictures.masks(PseudoLabels(regions[::-1], Vocabulary.from_names(["a", "b"]), (40, 30)))
     cells = read(sent["cells"]["png"])
     for array, mask in zip(arrays_, sent["masks"], strict=True):
         assert (np.isin(cells, mask["cells"]) == array).all()
-        assert mask["scores"][0][0] == mask["word"] == 2
+        assert mask["scores"][0][0] == mask["word"] == 2 and mask["other"] == ["snow", 0.25]
 
 
 def test_a_photo_without_masks_is_one_cell():

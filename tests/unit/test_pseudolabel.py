@@ -106,3 +106,20 @@ def test_without_proposals_given_those_of_regions_are_named() -> None:
     found = label_regions(tiny_model().encode(noise_photo()), Vocabulary.parse("cat"), others=None)
     assert found.regions and all(region.word == 1 and region.confidence == 1 for region in found.regions)
     assert found.size == (96, 64)
+
+
+def test_a_region_says_which_other_word_fits_it_best_and_that_one_competes() -> None:
+    scene = tiny_model().encode(noise_photo())
+    found = label_regions(scene, Vocabulary.parse("cat"), others=["snow", "cat", "ski"])
+    similarity = torch.from_numpy(scene.similarity(Vocabulary.from_names(["snow", "ski"])))
+    for region, row in zip(found.regions, pool_nested([r.mask for r in found.regions], similarity), strict=True):
+        assert region.other is not None
+        assert region.other[0] == ["snow", "ski"][int(row.argmax())]
+        assert region.other[1] == pytest.approx(float(row.max()), abs=1e-5)
+    assert {region.word for region in found.regions} == {0, 1}
+
+
+def test_where_no_other_word_competes_a_region_names_none() -> None:
+    scene = tiny_model().encode(noise_photo())
+    found = label_regions(scene, Vocabulary.parse("cat"), others=["cat"])
+    assert all(region.word == 1 and region.other is None for region in found.regions)

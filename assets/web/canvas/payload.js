@@ -67,10 +67,11 @@ export async function readPartition(message) {
  * @property {number[]} cells those of the partition that it holds
  * @property {number} area share of the photo
  * @property {string} colour
- * @property {number} word class id that describes it best
+ * @property {number} word class id that describes it best; 0: an other word does
  * @property {number} confidence
  * @property {number} margin
  * @property {[number, number][]} scores the best class ids with their similarity
+ * @property {[string, number]|null} other the other word that fits best with its similarity; null where none competes
  *
  * @returns {Promise<{cells: Partition, masks: MaskFacts[]}>} masks from large to small
  */

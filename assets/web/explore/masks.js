@@ -2,7 +2,8 @@
 
 import { h, icon } from "../shared/dom.js";
 import { LabelLayer, LabelMap } from "../canvas/labelmap.js";
-import { decimal, percent, plural } from "../shared/numbers.js";
+import { percent, plural } from "../shared/numbers.js";
+import { barList, otherScored } from "./why.js";
 
 const CHOSEN = ["", "#ffffff"];
 
@@ -90,12 +91,12 @@ export class MaskView {
     this.redraw();
   }
 
-  /** The class of a cell: that of the smallest mask which is sure enough; 0 where there is none, or it is background. */
+  /** The class of a cell: that of the smallest mask which is sure enough; 0 where there is none, or it is something else. */
   labelOf(holders) {
     const k = holders.find((k) => this.masks[k].confidence >= this.confidence && this.masks[k].margin >= this.margin);
     if (k === undefined) return 0;
     const id = this.masks[k].word;
-    return this.words[id - 1].background ? 0 : id;
+    return this.words[id - 1]?.background ? 0 : id;
   }
 
   count(text) {
@@ -135,7 +136,11 @@ export class MaskView {
   explain(place) {
     const mask = this.masks[this.chosen],
       last = this.under.length - 1;
-    const top = Math.max(...mask.scores.map(([, score]) => score), 0.01);
+    /** @type {import("./why.js").Scored[]} */
+    const scored = mask.scores.map(([id, score]) => ({ word: this.words[id - 1], score }));
+    if (mask.other) scored.push(otherScored(...mask.other));
+    scored.sort((a, b) => b.score - a.score);
+    const best = mask.word ? this.words[mask.word - 1].name : `something else (${mask.other[0]})`;
     const step = (name, label, to) =>
       h(
         "button",
@@ -155,26 +160,12 @@ export class MaskView {
         h("span", { class: "number muted" }, `${place + 1} of ${last + 1}`),
         step("plus", "Larger mask", place + 1),
       ),
-      h(
-        "ol",
-        { class: "bars" },
-        ...mask.scores.map(([id, score]) => {
-          const word = this.words[id - 1];
-          return h(
-            "li",
-            { style: { "--class": word.colour } },
-            h("span", { class: "swatch" }),
-            h("span", { class: "label" }, word.name),
-            h("span", { class: "bar" }, h("i", { style: { width: `${Math.max(2, (100 * score) / top)}%` } })),
-            h("span", { class: "number" }, decimal(score)),
-          );
-        }),
-      ),
+      barList(scored, { low: 0, high: Math.max(scored[0].score, 0.01) }),
       h(
         "p",
         { class: "hint" },
         "Most likely ",
-        h("b", {}, this.words[mask.word - 1].name),
+        h("b", {}, best),
         `: confidence ${percent(mask.confidence)}, ${Math.round(100 * mask.margin)} points ahead of the next word. Click again for a larger mask.`,
       ),
     );

@@ -6,11 +6,23 @@ import { decimal } from "../shared/numbers.js";
 const SHOWN = 5;
 
 /**
+ * A word with its score at some place.
+ * @typedef {{word: {name: string, colour: string, other?: boolean}, score: number}} Scored
+ */
+
+/**
+ * An other word, as the words asked are shown.
+ * @returns {Scored}
+ */
+export const otherScored = (name, score) => ({ word: { name, colour: "var(--edge)", other: true }, score });
+
+/**
  * The words by falling score at (x, y), both 0..1 across the photo; at most five, and the best other word.
  * @param {import("../canvas/payload.js").Answer} answer
+ * @returns {Scored[]}
  */
 export function topWords(answer, x, y) {
-  /** @type {{word: {name: string, colour: string, other?: boolean}, score: number}[]} */
+  /** @type {Scored[]} */
   const asked = Array.from(answer.grid.at(x, y), (score, k) => ({ word: answer.words[k], score }));
   const other = otherWord(answer, x, y);
   const first = asked.sort((a, b) => b.score - a.score).slice(0, SHOWN);
@@ -23,19 +35,25 @@ export function otherWord({ rest, grid }, x, y) {
   const row = Math.min(Math.floor(y * grid.rows), grid.rows - 1),
     column = Math.min(Math.floor(x * grid.columns), grid.columns - 1),
     cell = row * grid.columns + column;
-  /** @type {{name: string, colour: string, other?: boolean}} */
-  const word = { name: rest.names[rest.ids[cell]], colour: "var(--edge)", other: true };
-  return { word, score: grid.similarity(rest.score[cell]) };
+  return otherScored(rest.names[rest.ids[cell]], grid.similarity(rest.score[cell]));
 }
 
-/** The top words as a list of bars on the answer's scale. */
+/** The top words at (x, y) as a list of bars on the answer's scale. */
 export function bars(answer, x, y) {
-  const { low, high } = answer.grid;
+  return barList(topWords(answer, x, y), answer.grid);
+}
+
+/**
+ * Words as a list of bars on a scale from `low` to `high`.
+ * @param {Scored[]} words
+ * @param {{low: number, high: number}} scale
+ */
+export function barList(words, { low, high }) {
   const width = (score) => `${Math.max(2, (100 * (score - low)) / (high - low || 1))}%`;
   return h(
     "ol",
     { class: "bars" },
-    ...topWords(answer, x, y).map(({ word, score }) =>
+    ...words.map(({ word, score }) =>
       h(
         "li",
         { class: word.other ? "other" : "", style: { "--class": word.colour } },

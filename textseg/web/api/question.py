@@ -8,6 +8,7 @@ from typing import Any
 from textseg.errors import TextsegError, brief
 from textseg.labelmap import LabelMap
 from textseg.model import Scene, readouts
+from textseg.model.others import Choice
 from textseg.segmentation import segment
 from textseg.vocabulary import Vocabulary
 
@@ -65,6 +66,11 @@ class Question:
         vocabulary = Vocabulary.parse(self.words, self.background, dict(self.colours))
         return vocabulary.with_thresholds(self.thresholds) if self.thresholds else vocabulary
 
+    @property
+    def competing(self) -> Choice:
+        """The other words as `textseg.segment` takes them."""
+        return None if self.others == "none" else self.others
+
     def ask(self, scene: Scene) -> LabelMap:
         """The answer for one scene; raises UnknownNameError, VocabularyError."""
         return segment(
@@ -75,7 +81,7 @@ class Question:
             threshold=self.threshold,
             templates=self.templates or None,
             granularity=self.granularity,
-            others=None if self.others == "none" else self.others,
+            others=self.competing,
         )
 
 

@@ -112,7 +112,7 @@ class Explore:
         scene = self._scene(message, photo)
         encoded = time.monotonic()
         labels = question.ask(scene)
-        rest = None if question.others == "none" else others.of(scene.model)
+        rest = others.of(scene.model, question.competing)
         answer = pictures.answer(scene, vocabulary, labels, question.templates, rest)
         seconds = {"encode": round(encoded - began, 3), "answer": round(time.monotonic() - encoded, 3)}
         return answer | {"seconds": seconds}
@@ -140,7 +140,8 @@ class Explore:
         photo, question = self._asked(message, ASKED)
         vocabulary = question.vocabulary
         scene = self._scene(message, photo)
-        return pictures.masks(label_regions(scene, vocabulary, templates=question.templates or None, others=None))
+        found = label_regions(scene, vocabulary, templates=question.templates or None, others=question.competing)
+        return pictures.masks(found)
 
     def suggest(self, message: Any) -> dict[str, Any]:
         """`{"photo", "words"}` (which may be blank) -> nouns worth asking.

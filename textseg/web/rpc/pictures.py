@@ -35,9 +35,11 @@ rasters.
 cells; one picture, however many masks there are:
 
     {"cells": partition, "masks": [{"cells": [3, 7], "area": share, "colour": "#rrggbb", "word": class id,
-                                    "confidence", "margin", "scores": [[class id, similarity], ...]}, ...]}
+                                    "confidence", "margin", "scores": [[class id, similarity], ...],
+                                    "other": null | ["snow", similarity]}, ...]}
 
-Large masks come first.
+Large masks come first. Where an other word describes a mask best its class id is 0; `other` is the one that fits best,
+whoever won.
 """
 
 import base64
@@ -159,6 +161,7 @@ def masks(found: PseudoLabels) -> dict[str, Any]:
                 "confidence": round(region.confidence, 4),
                 "margin": round(region.margin, 4),
                 "scores": [[int(k) + 1, round(float(region.scores[k]), 4)] for k in np.argsort(-region.scores)[:most]],
+                "other": region.other and [region.other[0], round(region.other[1], 4)],
             }
             for region, (box, inside), colour in zip(regions, boxes, colour_cycle(len(regions)), strict=True)
         ],
