@@ -20,8 +20,8 @@ from PIL import Image
 from segment_anything import SamAutomaticMaskGenerator, SamPredictor, sam_model_registry
 
 from textseg import images
+from textseg.proposals import promptable, sam_decoder
 from textseg.proposals import sam as ours
-from textseg.proposals import sam_decoder
 
 STAGES = {
     "image encoder": "the same",
@@ -55,7 +55,7 @@ def main() -> None:
         lambda: SamAutomaticMaskGenerator(model, output_mode="coco_rle", **settings).generate(pixels),
         their_stages(model),
     )
-    sam = ours.Sam(model, device="cpu", settings=ours.Settings(**settings))
+    sam = ours.Sam(model, device="cpu", settings=promptable.Settings(**settings))
     masks, mine = timed(lambda: sam.open(Image.fromarray(pixels)).everything(), our_stages(sam))
 
     worst = min((iou(a.rle, b["segmentation"]) for a, b in zip(masks, reference, strict=True)), default=1.0)
@@ -117,8 +117,8 @@ def our_stages(sam: ours.Sam) -> list[tuple[Any, str, str]]:
         (sam.model.image_encoder, "forward", "image encoder"),
         (ours, "decode", "transformer"),
         (sam_decoder.Decoded, "masks", "mask upscaling"),
-        (ours.SamProposals, "_full_size", "full size"),
-        (ours.SamProposals, "_stable", "scores, boxes, RLE"),
+        (ours, "unpadded", "full size"),
+        (promptable.PromptableProposals, "_stable", "scores, boxes, RLE"),
     ]
 
 

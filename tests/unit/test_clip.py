@@ -361,7 +361,7 @@ def test_a_download_that_breaks_off_is_told_in_one_sentence(monkeypatch: pytest.
         raise ConnectionError("peer closed the connection\nwith details")
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(weights, "_reachable", lambda endpoint: True)
+    monkeypatch.setattr(weights, "reachable", lambda endpoint: True)
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", broken)
     with pytest.raises(WeightsError) as error:
         backbones.load("clip:ViT-B-16/openai", "cpu")

@@ -17,9 +17,9 @@ from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncode
 from segment_anything.modeling import Sam as SamModel
 
 from textseg.errors import Cancelled, PromptError, WeightsError
-from textseg.proposals import Mask, load_proposer
-from textseg.proposals import sam as sam_module
-from textseg.proposals.sam import Sam, Settings
+from textseg.proposals import Mask, load_proposer, promptable
+from textseg.proposals.promptable import Settings
+from textseg.proposals.sam import Sam
 
 SETTINGS = {
     "points_per_side": 8,
@@ -117,7 +117,7 @@ def same(found: list[Mask], masks: np.ndarray, scores: np.ndarray) -> None:
 
 def test_fewer_prompts_at_a_time_give_the_same_masks(model: SamModel, photo: Image.Image, monkeypatch) -> None:
     whole = Sam(model, device="cpu", settings=Settings(**SETTINGS)).open(photo).everything()
-    monkeypatch.setattr(sam_module, "WORKING_BYTES", 1)
+    monkeypatch.setattr(promptable, "WORKING_BYTES", 1)
     one_by_one = Sam(model, device="cpu", settings=Settings(**SETTINGS)).open(photo).everything()
     assert len(one_by_one) == len(whole)
     assert all(iou(a.to_array(), b.to_array()) >= 0.999 for a, b in zip(one_by_one, whole, strict=True))

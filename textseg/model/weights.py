@@ -42,7 +42,7 @@ def fetch(repo: str, files: Sequence[str], wanted: str) -> Path:
     missing = f"The weights of '{wanted}' ({repo}) are not on this machine"
     if constants.HF_HUB_OFFLINE:
         raise WeightsError(f"{missing} and HF_HUB_OFFLINE forbids the download; unset it, {WHAT_TO_DO}.")
-    if not _reachable(constants.ENDPOINT):
+    if not reachable(constants.ENDPOINT):
         raise WeightsError(f"{missing} and {constants.ENDPOINT} cannot be reached; connect once, {WHAT_TO_DO}.")
     for file in files:
         try:
@@ -95,7 +95,7 @@ def reason(error: Exception) -> str:
     return first.rstrip(".:")[:160] or type(error).__name__
 
 
-def _reachable(endpoint: str, seconds: float = 4) -> bool:
+def reachable(endpoint: str, seconds: float = 4) -> bool:
     """Whether a connection to the hub can be opened; behind a proxy the download itself has to find out."""
     if urllib.request.getproxies() or os.environ.get("ALL_PROXY"):
         return True

@@ -1,6 +1,6 @@
 """Class-agnostic masks behind one protocol: everything in a photo, or the mask of a prompt; one module a way.
 
-proposer = load_proposer("regions")            # or "sam:vit_b//sam_vit_b_01ec64.pth"
+proposer = load_proposer("regions")            # or "hf:facebook/sam2.1-hiera-tiny", or a folder
 proposals = proposer.open(photo)
 proposals.everything()                         # masks, best first
 proposals.prompt(points=[(120, 80, 1), (20, 30, -1)])
@@ -103,7 +103,8 @@ register, names, facts = _registry.register, _registry.names, _registry.facts
 
 
 def load_proposer(name: str = "regions", device: str | None = None) -> Proposer:
-    """The proposer called `name`: `regions`, or `sam:vit_b` (or vit_l, vit_h), with `//FILE` for a local checkpoint.
+    """The proposer called `name`: `regions`; `sam:vit_b` (or vit_l, vit_h), with `//FILE` for a local checkpoint;
+    `hf:` and a repository of the hub or a folder, for what transformers has of the Segment Anything family.
 
     Raises UnknownNameError, and WeightsError when weights cannot be had.
     """

@@ -21,18 +21,25 @@ if TYPE_CHECKING:
 
 
 class Decoded:
-    """B prompts after the transformer: `quality` (B, 4) predicted IoU of each mask token, masks on demand."""
+    """B prompts after the transformer: `quality` (B, K) predicted IoU of the mask tokens `kinds`, masks on demand."""
 
-    def __init__(self, decoder: nn.Module, tokens: torch.Tensor, image: torch.Tensor, grid: tuple[int, int]) -> None:
-        self._decoder, self._tokens, self._image, self._grid = decoder, tokens, image, grid
-        self.quality: torch.Tensor = decoder.iou_prediction_head(tokens[:, 0])
+    def __init__(
+        self,
+        decoder: nn.Module,
+        tokens: torch.Tensor,
+        image: torch.Tensor,
+        grid: tuple[int, int],
+        kinds: list[int],
+    ) -> None:
+        self._decoder, self._tokens, self._image, self._grid, self._kinds = decoder, tokens, image, grid, kinds
+        self.quality: torch.Tensor = decoder.iou_prediction_head(tokens[:, 0])[:, kinds]
 
-    def masks(self, prompts: torch.Tensor, kinds: list[int]) -> torch.Tensor:
-        """(P, len(kinds), 4h, 4w) logits of the mask tokens `kinds` for the prompts with the indices (P,)."""
+    def masks(self, prompts: torch.Tensor) -> torch.Tensor:
+        """(P, K, 4h, 4w) logits of the prompts with the indices (P,)."""
         decoder = self._decoder
         image = self._image[prompts].transpose(1, 2).unflatten(2, self._grid)
         upscaled = decoder.output_upscaling(image)
-        weights = [decoder.output_hypernetworks_mlps[kind](self._tokens[prompts, 1 + kind]) for kind in kinds]
+        weights = [decoder.output_hypernetworks_mlps[kind](self._tokens[prompts, 1 + kind]) for kind in self._kinds]
         return (torch.stack(weights, 1) @ upscaled.flatten(2)).unflatten(2, upscaled.shape[-2:])
 
 
@@ -42,11 +49,13 @@ def decode(
     points: tuple[torch.Tensor, torch.Tensor] | None = None,
     boxes: torch.Tensor | None = None,
     masks: torch.Tensor | None = None,
+    kinds: list[int] | None = None,
 ) -> Decoded:
     """Run B prompts against one image `embedding` (1, C, h, w).
 
     `points` are ((B, N, 2) x, y in the frame of the encoded image, (B, N) labels 1 or 0), `boxes` (B, 4) in the same
-    frame, `masks` (B, 1, 4h, 4w) logits of an earlier answer.
+    frame, `masks` (B, 1, 4h, 4w) logits of an earlier answer, `kinds` the mask tokens that are asked for: 0 for a clear
+    prompt, 1 to 3, the default, for an ambiguous one.
     """
     prompt_encoder, decoder = sam.prompt_encoder, sam.mask_decoder
     sparse, dense = prompt_encoder(points=points, boxes=boxes, masks=masks)
@@ -57,7 +66,7 @@ def decode(
     image = (embedding + dense).flatten(2).transpose(1, 2)  # (1 or B, T, C)
     place = prompt_encoder.get_dense_pe().flatten(2).transpose(1, 2)
     tokens, image = _transform(decoder.transformer, prompt, image, place)
-    return Decoded(decoder, tokens, image, tuple(embedding.shape[-2:]))
+    return Decoded(decoder, tokens, image, tuple(embedding.shape[-2:]), kinds or [1, 2, 3])
 
 
 def _transform(
