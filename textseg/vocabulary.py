@@ -168,6 +168,11 @@ def _clean(name: str) -> str:
     return " ".join("".join(c if c.isprintable() or c.isspace() else " " for c in composed(name)).split())
 
 
+def words_in(text: str) -> list[str]:
+    """The words of a text in lower case, letters alone: "Dog's collar 2" is dog, s, collar."""
+    return re.findall(r"[^\W\d_]+", text.casefold())
+
+
 def composed(text: str) -> str:
     """`text` with every accent in one character with its letter where there is one (NFC): é, however it was typed."""
     return unicodedata.normalize("NFC", text)

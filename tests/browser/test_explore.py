@@ -443,3 +443,10 @@ def test_the_label_png_reads_back(page):
     with page.expect_download() as download:
         page.click("[data-download=labels]")
     assert read_index_png(Path(download.value.path()).read_bytes()).shape == (400, 600)
+
+
+def test_a_word_that_the_model_does_not_know_is_told_as_such_and_asked_all_the_same(page):
+    ask(page, "cup; blorft, perro")
+    told = page.locator(".classes .unknown").all_text_contents()
+    assert sorted(told) == ["The model does not know “blorft”", "The model does not know “perro”"]
+    assert page.locator(".classes li").count() == 2

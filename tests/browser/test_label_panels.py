@@ -129,3 +129,16 @@ def test_a_folder_that_is_not_there_is_told_where_it_was_typed(empty):
     page.wait_for_selector("dialog[open] .problem:not([hidden])")
     assert "/nowhere/at/all" in page.text_content("dialog[open] .problem")
     assert page.input_value("dialog[open] [data-part=photos-folder]") == "/nowhere/at/all"
+
+
+def test_a_class_that_the_model_does_not_know_says_so_when_it_is_added(served, open_photo, monkeypatch):
+    def strange(_, vocabulary):
+        return [text for word in vocabulary for text in word.texts if text == "blorft"]
+
+    monkeypatch.setattr("textseg.model.known.unknown", strange)
+    page = open_photo(1)
+    assert page.locator(".class-rows .unknown").count() == 0
+    page.fill("[data-part=new-name]", "cup; blorft")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".class-rows li:last-child .unknown")
+    assert page.text_content(".class-rows .unknown") == "The model does not know “blorft”"

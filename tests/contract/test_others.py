@@ -57,6 +57,18 @@ def test_label_leaves_a_photo_unlabelled_where_no_word_is_there(cat_photo: Path,
     assert (closed > 0).mean() > 0.9 > 0.1 > (opened > 0).mean()
 
 
+def test_words_that_the_model_does_not_know_are_noted_once_and_asked_all_the_same(
+    cat_photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "copy.jpg"
+    copy.write_bytes(cat_photo.read_bytes())
+    for command, photos in (("segment", [cat_photo, copy]), ("label", [copy])):
+        out = tmp_path / command
+        assert main([command, *map(str, photos), "--words", "cat, blorft", "--out", str(out)]) == 0
+        assert capsys.readouterr().err.count("does not know 'blorft'") == 1
+        assert [one["name"] for one in json.loads((out / "copy.json").read_text())["classes"]] == ["cat", "blorft"]
+
+
 @pytest.mark.parametrize(("ignored", "others"), [("0\n", "none"), ("", "default")])
 def test_evaluate_lets_others_compete_where_the_set_scores_a_background(
     ignored: str, others: str, cat_photo: Path, tmp_path: Path

@@ -5,10 +5,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from textseg.errors import VocabularyError
 from textseg.vocabulary import Vocabulary, template_names
+
+if TYPE_CHECKING:
+    from textseg.model import Model
 
 
 class Parser(argparse.ArgumentParser):
@@ -124,6 +127,15 @@ def read_others(others: str) -> str | list[str] | None:
     except (OSError, UnicodeDecodeError):
         raise VocabularyError(f"The list of other words {others[1:]} cannot be read; give a UTF-8 text file.") from None
     return [line.strip() for line in lines if line.strip()]
+
+
+def note_unknown(model: "Model", vocabulary: Vocabulary) -> None:
+    """Say on standard error which words the model does not know; they are asked all the same."""
+    from textseg.model import known
+
+    words = known.unknown(model, vocabulary)
+    if words:
+        print(f"textseg: note: {known.sentence(words)}", file=sys.stderr)
 
 
 @contextmanager

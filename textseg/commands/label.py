@@ -5,7 +5,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textseg.commands.arguments import add_model, add_others, add_words, count, read_others, read_words, share
+from textseg.commands.arguments import (
+    add_model,
+    add_others,
+    add_words,
+    count,
+    note_unknown,
+    read_others,
+    read_words,
+    share,
+)
 from textseg.errors import UsageError, spelt_out
 from textseg.vocabulary import Vocabulary
 
@@ -69,10 +78,12 @@ def run(args: argparse.Namespace) -> int:
     target: bulk.Target
     if args.project is None:
         assert vocabulary is not None  # asked for above
+        note_unknown(model, vocabulary)
         out = bulk.LabelFolder(args.out, photos)
         target = bulk.IntoFolder(model, vocabulary, out, confidence, margin, args.resume, others)
     else:
         project = _project_with(args.project, vocabulary)
+        note_unknown(model, project.vocabulary()[0])
         target = bulk.IntoProject(model, project, confidence, margin, args.resume, args.overwrite, others)
     with tqdm(photos, unit="photo", disable=None) as bar:
         report = bulk.label(

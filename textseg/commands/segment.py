@@ -6,7 +6,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textseg.commands.arguments import add_answer, add_model, add_others, add_words, read_others, read_words, share
+from textseg.commands.arguments import (
+    add_answer,
+    add_model,
+    add_others,
+    add_words,
+    note_unknown,
+    read_others,
+    read_words,
+    share,
+)
 from textseg.errors import PhotoError, TextsegError, spelt_out
 from textseg.files import write_atomically
 from textseg.vocabulary import Vocabulary
@@ -49,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
 
     out = LabelFolder(args.out, photos)
     model = load_model(args.backbone, args.head, readout=args.readout)
+    note_unknown(model, vocabulary)
     failed = 0
     for path in tqdm(photos, unit="photo", disable=None):
         try:

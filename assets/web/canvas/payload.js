@@ -10,6 +10,7 @@ import { readPng } from "./png.js";
  * @property {string} colour `#rrggbb`
  * @property {boolean} background wins pixels but is shown as none
  * @property {number|null} presence probability that the word is in the photo; null: not asked
+ * @property {string[]} unknown those of its names that the model does not know
  *
  * @typedef {Object} LabelRaster class id (0 none) and score byte (255 = 1.0) of each pixel, without thresholds
  * @property {number} width

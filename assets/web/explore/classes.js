@@ -2,6 +2,7 @@
 
 import { h, icon } from "../shared/dom.js";
 import { percent } from "../shared/numbers.js";
+import { unknownLine } from "../shared/unknown.js";
 
 export class ClassList {
   /**
@@ -85,6 +86,7 @@ export class ClassList {
       eye,
       threshold,
       absence,
+      unknownLine(word.unknown),
     );
     const row = { element, name, area, sure, eye, threshold, absence, slider, word };
     this.setHidden(row, hidden);
@@ -101,7 +103,7 @@ export class ClassList {
       const { presence } = row.word,
         missing = presence != null && !area[k + 1] && !row.slider.valueAsNumber;
       row.threshold.hidden = missing;
-      row.absence.hidden = !missing;
+      row.absence.hidden = !missing || row.word.unknown.length > row.word.aliases.length;
       if (missing) row.absence.textContent = `Not found: ${percent(presence)} likely to be in the photo`;
     });
   }

@@ -3,6 +3,7 @@
 import { h, icon } from "../shared/dom.js";
 import { changeClass } from "./class-dialog.js";
 import { percent } from "../shared/numbers.js";
+import { unknownLine } from "../shared/unknown.js";
 
 const MORE = 3; // column of the last button of a row
 const STEPS = {
@@ -115,6 +116,15 @@ export class ClassRows {
       lock.replaceChildren(icon(locked.has(id) ? "lock" : "unlocked"));
       lock.setAttribute("aria-label", `Lock ${one.name}`);
       lock.setAttribute("aria-pressed", String(locked.has(id)));
+    }
+  }
+
+  /** @param {Set<string>} words that the model does not know */
+  warn(words) {
+    for (const { element, one } of this.rows.values()) {
+      element.querySelector(".unknown")?.remove();
+      const line = unknownLine([one.name, ...one.aliases].filter((name) => words.has(name)));
+      if (line) element.append(line);
     }
   }
 

@@ -29,6 +29,7 @@ export class Classes {
       this.rows.show(classes);
       this.showDeleted(deleted);
       this.measure();
+      this.warn();
     });
     store.watch(["classes", "chosen", "hidden", "locked"], (state) => this.rows.mark(state));
     store.watch(["map"], (state, { box }) => (box ? this.measureSoon() : this.measure()));
@@ -68,6 +69,14 @@ export class Classes {
       h("button", { type: "button", class: "link", title: `Restore ${name}`, onclick: () => this.restore(id) }, name);
     this.part.deleted.hidden = !deleted.length;
     this.part.deleted.replaceChildren("Deleted, click to restore: ", ...deleted.flatMap((one, k) => (k ? [", ", back(one)] : [back(one)])));
+  }
+
+  /** Say which names the model does not know, when it has been loaded. */
+  async warn() {
+    if (!this.state.classes.length) return;
+    const still = this.store.still("classes");
+    const reply = await this.page.call("unknown", {});
+    if (reply.ok && still()) this.rows.warn(new Set(reply.words));
   }
 
   measure() {

@@ -78,7 +78,8 @@ class Dino:
         self._net.eval().requires_grad_(False).to(device)
         self._device, self._path = device, path
         self._text = backbones.load(text_side, device) if text_side else None
-        self.embed = self._text.embed if self._text else MiniLM().embed
+        words = self._text or MiniLM()
+        self.embed, self.lexicon = words.embed, getattr(words, "lexicon", None)
 
         self.feature_dim: int = self._net.num_features
         self.text_dim = self._text.text_dim if self._text else TEXT_DIM

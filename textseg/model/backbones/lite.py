@@ -72,6 +72,9 @@ class Lite:
     def embed(self, texts: Sequence[str]) -> torch.Tensor:
         return self._text.embed(texts)
 
+    def lexicon(self) -> frozenset[str]:
+        return self._text.lexicon()
+
     def alignment(self) -> ConSE:
         """ConSE over the ImageNet classifier; class names were embedded beforehand (trainer.recipes.imagenet_names)."""
         from safetensors.torch import load_file

@@ -13,7 +13,8 @@ estimate of what encoding it will take, null when it is encoded or nothing is kn
 
 **An answer** (`answer`) travels once a vocabulary (or method of labelling), about 1 KB a word:
 
-    {"words":  [{"name", "aliases", "colour", "background"}, ...],         class id = position + 1
+    {"words":  [{"name", "aliases", "colour", "background",                class id = position + 1
+                 "presence": null | 0.9, "unknown": ["blorft"]}, ...],     names that the model does not know
      "grid":   {"rows": h, "columns": w, "low": a, "high": b, "png": ...}, K planes of h x w below each other:
                                                                            similarity = a + (b - a) * byte / 255
      "labels": {"size": [w, h], "planes": "id,score" | "low,high,score", "png": ...},
@@ -53,7 +54,7 @@ from PIL import Image
 
 from textseg import images
 from textseg.labelmap import LabelMap
-from textseg.model import Scene
+from textseg.model import Scene, known
 from textseg.model.others import Others
 from textseg.pseudolabel import PseudoLabels
 from textseg.vocabulary import Vocabulary, colour_cycle
@@ -100,6 +101,7 @@ def answer(
     `labels` must be made without thresholds; `rest` are the other words that competed for them.
     """
     grid = _grid(scene.similarity(vocabulary, templates=templates))
+    unknown = set(known.unknown(scene.model, vocabulary))
     return {
         "words": [
             {
@@ -108,6 +110,7 @@ def answer(
                 "colour": word.colour,
                 "background": word.background,
                 "presence": labels.presence.get(class_id),
+                "unknown": [text for text in word.texts if text in unknown],
             }
             for class_id, word in enumerate(vocabulary, start=1)
         ],

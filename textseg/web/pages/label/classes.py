@@ -5,6 +5,7 @@ from typing import Any
 
 from textseg.errors import EditError
 from textseg.labelmap import rgb
+from textseg.model import known
 from textseg.project.schema import Class
 from textseg.vocabulary import Vocabulary, Word, colour_cycle, fold
 from textseg.web.api.project import ProjectApi
@@ -49,6 +50,11 @@ class ClassFunctions:
         """`{"id"}`: take back that a class was deleted or merged."""
         self.api.project.restore_class(Message(message).whole("id"))
         return self.classes()
+
+    def unknown(self, message: Any) -> dict[str, Any]:
+        """`{}` -> `words`: the names and aliases of classes that the model does not know. Waits until it is loaded."""
+        vocabulary = Vocabulary(tuple(Word(row.name, tuple(row.aliases)) for row in self.api.project.classes()))
+        return {"words": known.unknown(self.api.model(), vocabulary)}
 
     def classes(self) -> dict[str, Any]:
         """The classes, and those that were deleted."""
