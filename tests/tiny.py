@@ -10,8 +10,10 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import nn
 
-from textseg.model import Model, backbones
+from textseg import proposals
+from textseg.model import Model, Scene, backbones
 from textseg.model.heads import Head
+from textseg.proposals import Box, Cancel, Mask, Point
 from textseg.registry import Facts
 
 
@@ -66,6 +68,42 @@ class Projection(Head):
 def load_tiny(details: str = "", device: str | None = None, readout: str | None = None) -> TinyBackbone:
     """`--backbone tiny`, in every process that has imported this module."""
     return TinyBackbone()
+
+
+class GivenMasks:
+    """Proposals that are given; counts how often they are asked."""
+
+    def __init__(self, masks: list[Mask]) -> None:
+        self.masks, self.asked = masks, 0
+        self.size = masks[0].size
+
+    def everything(self, cancel: Cancel | None = None) -> list[Mask]:
+        self.asked += 1
+        return list(self.masks)
+
+    def prompt(self, points: Sequence[Point] = (), box: Box | None = None, previous: Mask | None = None) -> list[Mask]:
+        return list(self.masks)
+
+    def hierarchy(self, x: float, y: float) -> list[Mask]:
+        return list(self.masks)
+
+
+@proposals.register("halves", Facts(about="The left half of a photo, for tests.", licence="CC0-1.0"))
+class Halves:
+    """`--proposals halves`, in every process that has imported this module."""
+
+    name = "halves"
+    looked_at_by_all: ClassVar[int] = 0
+    """How many photos any of them in this process has opened."""
+
+    def __init__(self, details: str = "", device: str | None = None) -> None:
+        pass
+
+    def open(self, photo: Image.Image, scene: Scene | None = None) -> GivenMasks:
+        Halves.looked_at_by_all += 1
+        left = np.zeros(photo.size[::-1], bool)
+        left[:, : photo.width // 2] = True
+        return GivenMasks([Mask.from_array(left, 0.9)])
 
 
 def tiny_model() -> Model:

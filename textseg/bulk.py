@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from textseg.model import Model
     from textseg.model.others import Choice
     from textseg.project import Project
+    from textseg.proposals import Proposer
 
 
 @dataclass
@@ -106,17 +107,24 @@ class LabelFolder:
         """`photo` failed: its files are free for another photo of the same stem."""
         self._taken.pop(photo.stem, None)
 
-    def write(self, photo: Path, model: Model, labels: LabelMap, others: Choice) -> None:
+    def write(
+        self, photo: Path, model: Model, labels: LabelMap, others: Choice, proposer: Proposer | None = None
+    ) -> None:
+        """Write both files; `proposer` is where the masks came from, None where there were none."""
         made = {**_maker(model), "others": _told(others)}
+        if proposer is not None:
+            made["proposals"] = proposer.name
         facts = {"photo": photo.name, "size": list(labels.size), **made, "classes": labels.classes()}
         write_atomically(self.folder / f"{photo.stem}.png", labels.to_png())
         write_atomically(self.folder / f"{photo.stem}.json", json.dumps(facts, ensure_ascii=False, indent=1).encode())
 
-    def has(self, photo: Path, model: Model, vocabulary: Vocabulary, others: Choice) -> bool:
+    def has(
+        self, photo: Path, model: Model, vocabulary: Vocabulary, others: Choice, proposals: str = "regions"
+    ) -> bool:
         """Whether an earlier run wrote this photo's files.
 
-        Raises VocabularyError if it had other words, another model, or let others compete. A file that does not say
-        what competed is from before anything did.
+        Raises VocabularyError if it had other words, another model or other masks, or let others compete. A file that
+        does not say what competed, or where masks came from, is from before there was a choice.
         """
         try:
             facts = json.loads((self.folder / f"{photo.stem}.json").read_text("utf-8"))
@@ -124,7 +132,7 @@ class LabelFolder:
                 return False
             asked = [(c["name"], *c["aliases"]) for c in facts["classes"]]
             maker = {key: facts[key] for key in ("backbone", "head")}
-            competed = facts.get("others", "none")
+            competed, masks = facts.get("others", "none"), facts.get("proposals", "regions")
         except (OSError, ValueError, KeyError, TypeError):
             return False  # there is none, or it is not ours
         if asked != [word.texts for word in vocabulary] or maker != _maker(model):
@@ -136,6 +144,11 @@ class LabelFolder:
             raise VocabularyError(
                 f"{self.folder} holds labels made with other words competing ({photo.stem}.json: --others {competed}); "
                 "use the same --others, leave out --resume, or use another --out."
+            )
+        if masks != proposals:
+            raise VocabularyError(
+                f"{self.folder} holds labels made with other masks ({photo.stem}.json: --proposals {masks}); "
+                "use the same --proposals, leave out --resume, or use another --out."
             )
         return True
 
@@ -151,19 +164,24 @@ class IntoFolder:
     margin: float
     resume: bool = False
     others: Choice = "default"
+    proposer: Proposer | None = None
+    """Where masks come from; None: `regions`."""
 
     def label(self, photo: Path) -> bool:
+        from textseg.proposals import load_proposer, opened
         from textseg.pseudolabel import label_regions
 
         self.out.claim(photo)
-        if self.resume and self.out.has(photo, self.model, self.vocabulary, self.others):
+        proposer = self.proposer or load_proposer("regions")
+        if self.resume and self.out.has(photo, self.model, self.vocabulary, self.others, proposer.name):
             return False
         try:
-            found = label_regions(self.model.encode(images.open(photo)), self.vocabulary, others=self.others)
+            scene = self.model.encode(images.open(photo))
+            found = label_regions(scene, self.vocabulary, opened(scene, proposer), others=self.others)
         except PhotoError:
             self.out.release(photo)
             raise
-        self.out.write(photo, self.model, found.paint(self.confidence, self.margin), self.others)
+        self.out.write(photo, self.model, found.paint(self.confidence, self.margin), self.others, proposer)
         return True
 
 
@@ -179,6 +197,8 @@ class IntoProject:
     overwrite: int | None = None
     """At most so many pixels that a person made are written over, all photos together; None: not one."""
     others: Choice = "default"
+    proposer: Proposer | None = None
+    """Where masks come from; None: `regions`."""
 
     def label(self, photo: Path) -> bool:
         from textseg.project.labeller import pseudo_label
@@ -190,7 +210,10 @@ class IntoProject:
         if row.state in ("done", "skipped") or (self.resume and row.state != "new"):
             return False
         before = self.project.person_pixels(row.id) if self.overwrite is not None else 0
-        pseudo_label(self.project, row.id, self.model, self.confidence, self.margin, None, self.overwrite, self.others)
+        pseudo_label(
+            self.project, row.id, self.model, self.confidence, self.margin,
+            over_person=self.overwrite, others=self.others, proposer=self.proposer,
+        )  # fmt: skip
         if self.overwrite is not None:
             self.overwrite -= before - self.project.person_pixels(row.id)
         return True

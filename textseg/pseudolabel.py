@@ -18,7 +18,7 @@ from textseg.model import Scene
 from textseg.model import others as other_words
 from textseg.model.contest import Contest
 from textseg.model.others import Choice, Ranked
-from textseg.proposals import Mask, Proposals, load_proposer
+from textseg.proposals import Everything, Mask, opened
 from textseg.vocabulary import Vocabulary
 
 CONFIDENCE = 0.5
@@ -115,7 +115,7 @@ class PseudoLabels:
 def label_regions(
     scene: Scene,
     vocabulary: Vocabulary,
-    proposals: Proposals | None = None,
+    proposals: Everything | None = None,
     templates: str | None = None,
     others: Choice = "default",
 ) -> PseudoLabels:
@@ -123,9 +123,7 @@ def label_regions(
 
     `others` are the words that nobody typed and that compete all the same; see `textseg.segment`.
     """
-    if proposals is None:
-        proposals = load_proposer("regions").open(scene.photo, scene)
-    masks = proposals.everything()
+    masks = (proposals or opened(scene)).everything()
     grid = scene.scores(vocabulary, templates)
     scores, presence = pool_nested(masks, grid), {}
     nearest: list[tuple[str, float] | None] = [None] * len(masks)

@@ -13,6 +13,7 @@ from textseg.model.decision import Scores, decide
 from textseg.model.others import Choice, Ranked, shares
 from textseg.model.partition import RegionScores
 from textseg.model.scene import Scene
+from textseg.proposals import Proposals
 from textseg.vocabulary import Vocabulary, Word
 
 BY = ("pixel", "unit", "slic", "proposal")
@@ -32,6 +33,7 @@ def segment(
     templates: str | None = None,
     granularity: float = 0.5,
     others: Choice = "default",
+    proposals: Proposals | None = None,
 ) -> LabelMap:
     """Label `scene`: by pixel, adaptive unit, SLIC superpixel or proposal; then bring the map to image edges.
 
@@ -39,15 +41,18 @@ def segment(
     already and take none. `others` are the words that nobody typed and that compete all the same, "default", a list of
     one's own, or None: the closed vocabulary, in which some word wins every pixel. A word shows where it wins and its
     probability (closed: its similarity) is at least `threshold` (0..1) or its own; background words win pixels but are
-    written as 0. Raises UnknownNameError for an unknown `by`, `refine` or `templates`.
+    written as 0. `proposals`, the scene's photo in front of a proposer, has the masks of `by="proposal"` and of
+    refinements that work on masks; without it they are those of `regions`. Raises UnknownNameError for an unknown `by`,
+    `refine` or `templates`.
     """
     rest = other_words.of(scene.model, others)
     if rest is None:
         grid = scene.scores(vocabulary, templates)
-        ids, score = decide(pooled(scene, grid, by, refine, granularity), vocabulary, scene.size[::-1], threshold)
+        scores = pooled(scene, grid, by, refine, granularity, proposals)
+        ids, score = decide(scores, vocabulary, scene.size[::-1], threshold)
         return LabelMap(ids, vocabulary, scene.confidence(grid, ids), score)
     contest = Contest.of(scene, vocabulary, rest, templates)
-    scores, winners = _open(contest, by, refine, granularity)
+    scores, winners = _open(contest, by, refine, granularity, proposals)
     ids, score = decide(scores, Vocabulary((*vocabulary, REST)), scene.size[::-1], threshold)
     if len(vocabulary) == 255:  # with the rest there are 256 words, but it is never written
         ids = ids.astype(np.uint8)
@@ -57,24 +62,31 @@ def segment(
 
 
 def pooled(
-    scene: Scene, grid: torch.Tensor, by: str = "pixel", refine: str | None = None, granularity: float = 0.5
+    scene: Scene,
+    grid: torch.Tensor,
+    by: str = "pixel",
+    refine: str | None = None,
+    granularity: float = 0.5,
+    proposals: Proposals | None = None,
 ) -> Scores:
     """(K, h, w) similarities averaged over what `by` and `refine` say belongs together; arguments as in `segment`."""
     if by not in BY:
         raise UnknownNameError(f"A photo is labelled by {', '.join(BY)}, not by '{by}'.")
-    to_edges = refinements.get(refine or refinements.DEFAULT)
+    to_edges = refinements.get(refine or refinements.DEFAULT, proposals)
     if by in ("slic", "proposal") and refine not in (None, "none"):
         raise UnknownNameError(f"Labels by {by} lie on image edges already; use the refinement 'none' with them.")
     if by == "slic":
         return scene.once(("slic", granularity), lambda: partition.slic(scene.photo, granularity)).scores(grid)
     if by == "proposal":
-        return refinements.get("proposals")(scene, grid)
+        return refinements.get("proposals", proposals)(scene, grid)
     return to_edges(scene, scene.units(granularity).smooth(grid) if by == "unit" else grid)
 
 
-def _open(contest: Contest, by: str, refine: str | None, granularity: float) -> tuple[Scores, torch.Tensor]:
+def _open(
+    contest: Contest, by: str, refine: str | None, granularity: float, proposals: Proposals | None
+) -> tuple[Scores, torch.Tensor]:
     """Probabilities of the words and, last, of anything else; and the noun that is best at each position of them."""
-    scene, how = contest.scene, (by, refine, granularity)
+    scene, how = contest.scene, (by, refine, granularity, proposals)
     others = contest.others
     if refine in AVERAGES or by in ("slic", "proposal"):
         words = pooled(scene, contest.grid, *how)

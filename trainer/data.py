@@ -23,6 +23,7 @@ from textseg.model import Model
 from textseg.proposals import Proposer
 from textseg.pseudolabel import CONFIDENCE, MARGIN, label_regions
 from textseg.vocabulary import Vocabulary
+from trainer.masks import MaskStore
 from trainer.nouns import Nouns
 from trainer.store import ArrayStore
 
@@ -355,13 +356,14 @@ def pseudo_labels(
     margin: float = MARGIN,
     share: tuple[int, int] = (0, 1),
     progress: Any = None,
+    masks: MaskStore | None = None,
 ) -> None:
     """AFSS, stage 1: label the patches of photos that nobody labelled, into `store`.
 
     Of each photo first its `words_a_photo` likeliest words are kept (METHODS.md section 5, class proposal; by the mean
     probability over patches, our reading), then its proposals are named with them (`textseg.pseudolabel`). The store
     gets, for each (h, w) of `grids`, `label_keys(photo, grid)`: int16 word index or -1, and float16 confidence.
-    `share` (i, n) does the i-th of n parts of the work.
+    `share` (i, n) does the i-th of n parts of the work; `masks` keeps what the proposer finds for other words.
     """
     todo = [p for p in photos if any(key not in store for grid in grids for key in label_keys(p, grid))]
     for start in range(share[0] * PHOTOS_A_SHARD, len(todo), share[1] * PHOTOS_A_SHARD):
@@ -374,13 +376,16 @@ def pseudo_labels(
                 (similarity * model.logit_scale).softmax(0).mean(1).topk(min(words_a_photo, len(vocabulary))).indices
             )
             asked = Vocabulary(tuple(vocabulary[int(k)] for k in likely))
-            regions = label_regions(scene, asked, proposer.open(scene.photo, scene), others=None)
+            proposals = masks.open(photo.sha256, scene) if masks else proposer.open(scene.photo, scene)
+            regions = label_regions(scene, asked, proposals, others=None)
             for grid in grids:
                 index, surety = regions.patches(grid, confidence, margin)
                 index = torch.where(index < 0, -1, likely[index.clamp(min=0)])
                 label_key, confidence_key = label_keys(photo, grid)
                 labelled |= {label_key: index.to(torch.int16), confidence_key: surety.half()}
         store.add(labelled)
+        if masks is not None:
+            masks.flush()
         if progress is not None:
             progress.update(len(some))
 

@@ -19,6 +19,7 @@ from trainer import data, features
 from trainer.batches import Labels, Words
 from trainer.data import TrainingPhoto, TrainingSet
 from trainer.features import FeatureCache, Texts
+from trainer.masks import MaskStore
 from trainer.nouns import default_nouns
 from trainer.recipes import Recipe
 from trainer.store import ArrayStore
@@ -107,10 +108,11 @@ def labels(
     say(f"Pseudo-labels of {len(photos):,} photos from {len(vocabulary)} words and '{recipe.proposer}' proposals.")
     share = (accelerator.process_index, accelerator.num_processes)
     accelerator.wait_for_everyone()
+    proposer = load_proposer(recipe.proposer, str(accelerator.device))
     with _bar(len(photos) // share[1], "labelling", accelerator) as bar:
         data.pseudo_labels(
-            photos, teacher, vocabulary, load_proposer(recipe.proposer), grids, store,
-            recipe.words_a_photo, recipe.confidence, recipe.margin, share, bar,
+            photos, teacher, vocabulary, proposer, grids, store,
+            recipe.words_a_photo, recipe.confidence, recipe.margin, share, bar, MaskStore.of(root, proposer, teacher),
         )  # fmt: skip
     accelerator.wait_for_everyone()
     store.refresh()

@@ -6,14 +6,15 @@ import torch
 from PIL import Image
 
 import textseg
-from tests.tiny import noise_photo, tiny_model
+from tests.tiny import GivenMasks, noise_photo, tiny_model
 from textseg import refine
 from textseg.errors import UnknownNameError
 from textseg.model import Scene, dense
 from textseg.model.decision import decide
 from textseg.model.partition import Partition, RegionScores
+from textseg.proposals import Mask
 from textseg.refine import guided, pamr
-from textseg.refine.proposals import Masks, vote
+from textseg.refine.proposals import vote
 from textseg.vocabulary import Vocabulary
 
 NAMES = refine.names()
@@ -212,9 +213,9 @@ def test_proposals_lie_small_over_large_over_the_regions(model):
     large[4:20, 4:30], small[8:12, 8:12] = True, True
     below = Partition(np.zeros((32, 48), int))
     scene.once("felzenszwalb", lambda: below)
-    scene.once("masks", lambda: Masks((32, 48), np.stack([np.packbits(large), np.packbits(small)])))
+    given = GivenMasks([Mask.from_array(small, 0.9), Mask.from_array(large, 0.8)])
     grid = torch.randn(3, 4, 6)
-    stacked, upsampled = refine.get("proposals")(scene, grid), dense.upsample(grid, (32, 48)).numpy()
+    stacked, upsampled = refine.get("proposals", given)(scene, grid), dense.upsample(grid, (32, 48)).numpy()
     for part in (small, large & ~small, ~large):
         (region,) = np.unique(stacked.partition.ids[part])
         np.testing.assert_allclose(stacked.table[:, region], upsampled[:, part].mean(1), atol=1e-5)
@@ -224,9 +225,9 @@ def test_a_mask_vote_shows_in_each_proposal_what_most_of_its_pixels_had(model):
     scene = model.encode(noise_photo(48, 32))
     small, large = np.zeros((2, 32, 48), bool)
     large[4:20, 4:30], small[8:12, 8:12] = True, True
-    scene.once("masks", lambda: Masks((32, 48), np.stack([np.packbits(large), np.packbits(small)])))
+    given = GivenMasks([Mask.from_array(small, 0.9), Mask.from_array(large, 0.8)])
     grid = torch.randn(3, 4, 6, generator=torch.Generator().manual_seed(0))
-    scores = refine.get("mask_vote")(scene, grid)
+    scores = refine.get("mask_vote", given)(scene, grid)
     expected = vote(dense.label(grid, (32, 48))[0], [small, large])
     assert (ids_of(scene, scores, 3) == expected).all()
     # The similarity is that of what is shown, averaged over the pixels of one region.

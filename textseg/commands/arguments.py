@@ -63,15 +63,22 @@ def add_model(command: argparse.ArgumentParser, readout: bool = True) -> None:
 
 def add_answer(command: argparse.ArgumentParser) -> None:
     """How a label map is made of similarities."""
-    command.add_argument(
-        "--by", default="pixel", metavar="NAME", help="what gets one label: pixel (default), unit, slic or proposal"
-    )
+    command.add_argument("--by", metavar="NAME", help="what gets one label: pixel (default), unit, slic or proposal")
     command.add_argument(
         "--refine",
         metavar="NAME",
         help="how labels are aligned with image edges, as `textseg models` lists it, or none",
     )
     command.add_argument("--templates", choices=template_names(), help="prompt templates that words are put into")
+
+
+def add_proposals(command: argparse.ArgumentParser, what: str) -> None:
+    """Where masks come from, and `what` they are for."""
+    command.add_argument(
+        "--proposals",
+        metavar="NAME",
+        help=f"where masks come from, as `textseg models` lists it (default: regions); {what}",
+    )
 
 
 def share(text: str) -> float:

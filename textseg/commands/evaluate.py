@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     others = args.others
     if others is None:  # words nobody typed can only be right where the set scores what is none of its words
         others = "none" if dataset.background is None or args.protocol else "default"
-    labeller = evaluate.Labeller(model, dataset, protocol, args.background, args.by, read_others(others))
+    labeller = evaluate.Labeller(model, dataset, protocol, args.background, args.by or "pixel", read_others(others))
     result = evaluate.evaluate(dataset, labeller, args.words, args.limit)
     for photo, reason in result.failed:
         print(f"{spelt_out(str(photo))}: {reason}", file=sys.stderr)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from textseg.commands.arguments import (
     add_model,
     add_others,
+    add_proposals,
     add_words,
     count,
     note_unknown,
@@ -48,6 +49,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="with --project: replace up to this many pixels that a person labelled (--dry-run counts them)",
     )
     add_others(command)
+    add_proposals(command, "each takes the word that describes it best")
     add_model(command)
 
 
@@ -70,21 +72,23 @@ def run(args: argparse.Namespace) -> int:
         return _dry(args, photos, there)
 
     from textseg.model import load_model
+    from textseg.proposals import load_proposer
     from textseg.pseudolabel import CONFIDENCE, MARGIN
 
     confidence = CONFIDENCE if args.confidence is None else args.confidence
     margin = MARGIN if args.margin is None else args.margin
     model = load_model(args.backbone, args.head, readout=args.readout)
+    proposer = load_proposer(args.proposals or "regions")
     target: bulk.Target
     if args.project is None:
         assert vocabulary is not None  # asked for above
         note_unknown(model, vocabulary)
         out = bulk.LabelFolder(args.out, photos)
-        target = bulk.IntoFolder(model, vocabulary, out, confidence, margin, args.resume, others)
+        target = bulk.IntoFolder(model, vocabulary, out, confidence, margin, args.resume, others, proposer)
     else:
         project = _project_with(args.project, vocabulary)
         note_unknown(model, project.vocabulary()[0])
-        target = bulk.IntoProject(model, project, confidence, margin, args.resume, args.overwrite, others)
+        target = bulk.IntoProject(model, project, confidence, margin, args.resume, args.overwrite, others, proposer)
     with tqdm(photos, unit="photo", disable=None) as bar:
         report = bulk.label(
             bar, target, tell=lambda photo, why: tqdm.write(spelt_out(f"{photo}: {why}"), file=sys.stderr)

@@ -10,19 +10,21 @@ from textseg.commands.arguments import (
     add_answer,
     add_model,
     add_others,
+    add_proposals,
     add_words,
     note_unknown,
     read_others,
     read_words,
     share,
 )
-from textseg.errors import PhotoError, TextsegError, spelt_out
+from textseg.errors import PhotoError, TextsegError, UsageError, spelt_out
 from textseg.files import write_atomically
 from textseg.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from textseg.bulk import LabelFolder
     from textseg.model import Model, Scene
+    from textseg.proposals import Proposer
 
 HELP = "find words in photos: a label map and facts for each"
 
@@ -40,6 +42,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )
     add_others(command)
     add_answer(command)
+    add_proposals(command, "they show one word each")
     add_model(command)
 
 
@@ -48,6 +51,7 @@ def run(args: argparse.Namespace) -> int:
 
     vocabulary = read_words(args.words, args.background)
     args.others = read_others(args.others)
+    masked = _by_masks(args)
     photos = images.find(args.photos)
     if not photos:
         raise PhotoError("There are no photos in the folders given.")
@@ -55,16 +59,18 @@ def run(args: argparse.Namespace) -> int:
 
     from textseg.bulk import LabelFolder
     from textseg.model import load_model
+    from textseg.proposals import load_proposer
 
     out = LabelFolder(args.out, photos)
     model = load_model(args.backbone, args.head, readout=args.readout)
     note_unknown(model, vocabulary)
+    proposer = load_proposer(args.proposals or "regions") if masked else None
     failed = 0
     for path in tqdm(photos, unit="photo", disable=None):
         try:
             out.claim(path)
             try:
-                _segment(model, path, vocabulary, out, args)
+                _segment(model, proposer, path, vocabulary, out, args)
             except TextsegError:
                 out.release(path)
                 raise
@@ -76,13 +82,37 @@ def run(args: argparse.Namespace) -> int:
     return 0 if not failed else 1 if failed < len(photos) else 2
 
 
-def _segment(model: "Model", path: Path, vocabulary: Vocabulary, out: "LabelFolder", args: argparse.Namespace) -> None:
+def _by_masks(args: argparse.Namespace) -> bool:
+    """Whether masks are asked for; `--proposals` alone asks for them, and UsageError says where none would be read."""
+    from textseg import refine
+
+    masked = args.refine is not None and refine.takes_masks(args.refine)
+    if args.by is None:
+        args.by = "proposal" if args.proposals and not masked else "pixel"
+    if args.proposals and not masked and args.by != "proposal":
+        raise UsageError(f"Labels by {args.by} need no --proposals; leave it out, or use --by proposal.")
+    return masked or args.by == "proposal"
+
+
+def _segment(
+    model: "Model",
+    proposer: "Proposer | None",
+    path: Path,
+    vocabulary: Vocabulary,
+    out: "LabelFolder",
+    args: argparse.Namespace,
+) -> None:
     from textseg import images
+    from textseg.proposals import opened
     from textseg.segmentation import segment
 
     scene = model.encode(images.open(path))
-    labels = segment(scene, vocabulary, args.by, args.refine, args.threshold, args.templates, others=args.others)
-    out.write(path, model, labels, args.others)
+    proposals = None if proposer is None else opened(scene, proposer)
+    labels = segment(
+        scene, vocabulary, args.by, args.refine, args.threshold, args.templates,
+        others=args.others, proposals=proposals,
+    )  # fmt: skip
+    out.write(path, model, labels, args.others, proposer)
     stem = out.folder / path.stem
     if args.overlay:
         write_atomically(

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from textseg.commands.arguments import add_model
+from textseg.commands.arguments import add_model, add_proposals
 
 HELP = "open the pages in a browser"
 
@@ -23,6 +23,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="another name of this server, such as a proxy's",
     )
     add_model(command, readout=False)
+    add_proposals(command, "what clicks, pseudo-labels and Explore's masks are made of")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -31,5 +32,6 @@ def run(args: argparse.Namespace) -> int:
     web.serve(
         host=args.host, port=args.port, project=args.project, backbone=args.backbone, head=args.head,
         allow_hosts=args.allow_host, share_project=args.share_project,
+        proposals=args.proposals or "regions",
     )  # fmt: skip
     return 0

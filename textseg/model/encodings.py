@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,19 +49,32 @@ class EncodingStore:
 
     def features(self, photo: str, model: Model) -> torch.Tensor | None:
         """(D, h, w) float16 features of the photo with this sha256, None where they are not there."""
-        return self._read(encoder(model), photo)
+        return self._read(encoder(model), photo).get("x")
 
     def keep(self, photo: str, model: Model, features: torch.Tensor) -> None:
         """Keep the (D, h, w) features that `model` made of a photo, as far as there is room."""
-        self._write(encoder(model), photo, features.half())
+        self._write(encoder(model), photo, {"x": features.half()})
+
+    def embedding(
+        self, encoder: str, photo: str, encode: Callable[[], Mapping[str, torch.Tensor]]
+    ) -> Mapping[str, torch.Tensor]:
+        """What a proposer's encoder, named by a hash of all that decides it, makes of a photo: read, or made and kept.
+
+        Tensors that are read lie on the CPU; none is rounded.
+        """
+        found = self._read(encoder, photo)
+        if not found:
+            found = encode()
+            self._write(encoder, photo, found)
+        return found
 
     def regions(self, photo: str, picture: Callable[[], Image.Image]) -> Layers:
         """The regions of a photo at three scales; `picture` opens it where they were not found before."""
-        stored = self._read("regions", photo)
+        stored = self._read("regions", photo).get("x")
         if stored is not None:
             return Layers([Partition(ids) for ids in stored.numpy()])
         found = layers(picture())
-        self._write("regions", photo, torch.stack([torch.from_numpy(layer.ids) for layer in found.layers]))
+        self._write("regions", photo, {"x": torch.stack([torch.from_numpy(layer.ids) for layer in found.layers])})
         return found
 
     def scene(self, photo: str, model: Model, picture: Callable[[], Image.Image]) -> Scene:
@@ -79,30 +92,31 @@ class EncodingStore:
     def _path(self, folder: str, photo: str) -> Path:
         return self.folder / folder / f"{photo}.safetensors"
 
-    def _read(self, folder: str, photo: str) -> torch.Tensor | None:
+    def _read(self, folder: str, photo: str) -> Mapping[str, torch.Tensor]:
+        """The tensors of a file by name; none where it is not there."""
         from safetensors import SafetensorError
         from safetensors.torch import load
 
         path = self._path(folder, photo)
         try:
-            tensor = load(path.read_bytes())["x"]
+            tensors = load(path.read_bytes())
         except OSError:
-            return None
-        except (SafetensorError, KeyError, ValueError):  # torn by a failing disk: as good as not there
+            return {}
+        except (SafetensorError, ValueError):  # torn by a failing disk: as good as not there
             with suppress(OSError):
                 path.unlink()
-            return None
+            return {}
         with suppress(OSError):
             os.utime(path)
-        return tensor
+        return tensors
 
-    def _write(self, folder: str, photo: str, tensor: torch.Tensor) -> None:
+    def _write(self, folder: str, photo: str, tensors: Mapping[str, torch.Tensor]) -> None:
         from safetensors.torch import save
 
         path = self._path(folder, photo)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            content = save({"x": tensor.detach().cpu().contiguous()})
+            content = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
             if shutil.disk_usage(path.parent).free < SPARE_DISK + len(content):
                 return
             write_atomically(path, content)

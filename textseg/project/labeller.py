@@ -11,6 +11,7 @@ from textseg.errors import EditError, PhotoError
 from textseg.model import Model, Scene
 from textseg.model.others import Choice
 from textseg.project import EditResult, Project, Region
+from textseg.proposals import Proposer, opened
 from textseg.pseudolabel import CONFIDENCE, MARGIN, label_regions
 from textseg.segmentation import segment
 from textseg.vocabulary import Vocabulary, colour_cycle, fold
@@ -35,15 +36,18 @@ def pseudo_label(
     scene: Scene | None = None,
     over_person: int | None = None,
     others: Choice = "default",
+    proposer: Proposer | None = None,
 ) -> EditResult:
     """Label one photo with the project's classes where no person has drawn or accepted anything.
 
     Each proposal that is sure enough becomes a region with its own confidence; the rest stays unlabelled. A photo that
     is encoded already comes with its `scene`; `over_person` is told to `Project.put_model_labels`;
-    `others` compete without being classes.
+    `others` compete without being classes; `proposer` is where masks come from, None for `regions`.
     """
     vocabulary, class_ids = project.vocabulary()
-    found = label_regions(scene or project.scene(photo, model), vocabulary, others=others)
+    scene = scene or project.scene(photo, model)
+    proposals = opened(scene, proposer, project.encodings, project.photo(photo).sha256)
+    found = label_regions(scene, vocabulary, proposals, others=others)
     index, sure = found.index(confidence, margin)
     regions = [Region(class_ids[region.word - 1], region.confidence) for region in sure]
     return project.put_model_labels(photo, index, regions, f"{model.name}/{model.head_name}", over_person)
@@ -89,10 +93,12 @@ def pseudo_label_all(
     photos: Sequence[int] | None = None,
     progress: Callable[[int, int], None] | None = None,
     cancel: Callable[[], bool] | None = None,
+    proposer: Proposer | None = None,
 ) -> LabelReport:
     """Label `photos` (default: all that are new), one after the other; each is saved when it is done.
 
-    A run that was stopped or killed is resumed by running it again: the photos it finished are new no more.
+    A run that was stopped or killed is resumed by running it again: the photos it finished are new no more. `proposer`
+    is where masks come from, None for `regions`.
     """
     wanted = [photo.id for photo in project.photos(state="new")] if photos is None else list(photos)
     report = LabelReport()
@@ -104,7 +110,7 @@ def pseudo_label_all(
             progress(done, len(wanted))
         name = project.photo(photo).name
         try:
-            pseudo_label(project, photo, model)
+            pseudo_label(project, photo, model, proposer=proposer)
             report.labelled.append(name)
         except (PhotoError, EditError) as error:  # this photo's own fault; a full disk, say, would fail all of them
             report.failed.append((name, str(error)))

@@ -9,9 +9,9 @@ proposals.prompt(points=[(120, 80, 1), (20, 30, -1)])
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from PIL import Image
@@ -21,7 +21,11 @@ from textseg.errors import PromptError
 from textseg.registry import Registry
 
 if TYPE_CHECKING:
+    import torch
+
     from textseg.model import Scene
+    from textseg.model.encodings import EncodingStore
+    from textseg.vocabulary import Vocabulary
 
 Point = tuple[float, float, int]
 """(x, y, label) in image pixels, origin top left; label 1 lies inside the mask, -1 outside."""
@@ -73,8 +77,8 @@ class Mask:
         return rle.bbox(self.rle)
 
 
-class Proposals(Protocol):
-    """One photo, opened by one proposer. Nothing that depends on the photo alone is computed twice."""
+class Everything(Protocol):
+    """One photo whose masks are wanted, whatever they show."""
 
     size: tuple[int, int]
     """(width, height) in pixels."""
@@ -82,11 +86,48 @@ class Proposals(Protocol):
     def everything(self, cancel: Cancel | None = None) -> list[Mask]:
         """Masks of whatever is in the photo, best first; they may overlap and leave gaps. Raises Cancelled."""
 
+
+class Proposals(Everything, Protocol):
+    """One photo, opened by one proposer. Nothing that depends on the photo alone is computed twice."""
+
     def prompt(self, points: Sequence[Point] = (), box: Box | None = None, previous: Mask | None = None) -> list[Mask]:
         """Masks of what points, a box and a mask of an earlier answer point at, best first. Raises PromptError."""
 
     def hierarchy(self, x: float, y: float) -> list[Mask]:
         """The masks that hold the pixel (x, y), from small to large: what the wheel walks through."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """What a proposer that knows words says of one word."""
+
+    word: int
+    """Its id in the vocabulary, from 1."""
+    presence: float
+    """The probability that the word is somewhere in the photo, 0..1."""
+    masks: list[Mask]
+    """One a thing of that word, best first; apart, so that they can become objects."""
+    heat: np.ndarray = field(repr=False)
+    """(h, w) float16 probability that a pixel shows the word where the word is there, at the proposer's own size."""
+
+
+@runtime_checkable
+class Naming(Protocol):
+    """Proposals that are asked by words: what is found is what the words mean, no similarity is needed."""
+
+    def named(self, vocabulary: Vocabulary, cancel: Cancel | None = None) -> list[Named]:
+        """What is said of each word of the vocabulary, in its order. Raises Cancelled."""
+
+
+@runtime_checkable
+class Encoded(Protocol):
+    """Proposals whose photo is encoded first, which takes most of their time: what it is encoded to can be kept."""
+
+    def encoded(self) -> Mapping[str, torch.Tensor]:
+        """What the photo was encoded to, now unless it was before."""
+
+    def keep_in(self, encodings: EncodingStore, photo: str) -> None:
+        """What the photo is encoded to is read from `encodings`, or kept there, under the photo's sha256."""
 
 
 class Proposer(Protocol):
@@ -110,6 +151,20 @@ def load_proposer(name: str = "regions", device: str | None = None) -> Proposer:
     """
     family, _, details = name.partition(":")
     return _registry.get(family)(details, device=device)
+
+
+def opened(
+    scene: Scene, proposer: Proposer | None = None, encodings: EncodingStore | None = None, photo: str = ""
+) -> Proposals:
+    """The photo of `scene` in front of `proposer`, else of `regions`; opened once a scene.
+
+    What a proposer encodes the photo to is kept in `encodings` too, under the photo's sha256.
+    """
+    proposer = proposer or load_proposer("regions")
+    found = scene.once(("proposals", proposer.name), lambda: proposer.open(scene.photo, scene))
+    if encodings is not None and isinstance(found, Encoded):
+        found.keep_in(encodings, photo)
+    return found
 
 
 @dataclass(frozen=True)

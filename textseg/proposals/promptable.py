@@ -25,6 +25,7 @@ from textseg.proposals import Box, Cancel, Mask, Point, Prompt, read_prompt
 
 if TYPE_CHECKING:
     from textseg.model import Scene
+    from textseg.model.encodings import EncodingStore
 
 EMBEDDING_BYTES = 256 * 2**20
 """Image embeddings kept by one proposer: 64 photos of SAM at 4 MiB each."""
@@ -68,6 +69,8 @@ class Promptable(ABC):
     """Logits above it are inside."""
     side: int
     """Of the square that is encoded."""
+    encoder: str
+    """Short hash of all that decides an embedding."""
     mask_size: tuple[int, int]
     """(h, w) of the logits that go in as an earlier answer; those that come out have the same size."""
 
@@ -113,14 +116,13 @@ class Promptable(ABC):
         """Bytes of the embeddings that are kept."""
         return sum(_nbytes(embedding) for embedding in self._embeddings.values())
 
-    @torch.inference_mode()
-    def embedding(self, key: str, pixels: np.ndarray) -> Embedding:
-        """The embedding of (H, W, 3) uint8 pixels: from the cache under `key`, or encoded now."""
+    def embedding(self, key: str, encode: Callable[[], Embedding]) -> Embedding:
+        """What is kept under `key`; what `encode` gives where nothing is."""
         with self._lock:
             if key in self._embeddings:
                 self._embeddings.move_to_end(key)
             else:
-                self._embeddings[key] = self.encode(pixels)
+                self._embeddings[key] = {name: part.to(self.device) for name, part in encode().items()}
                 while len(self._embeddings) > 1 and self.nbytes > self.max_bytes:
                     self._embeddings.popitem(last=False)
             return self._embeddings[key]
@@ -134,6 +136,22 @@ class PromptableProposals:
         height, width = pixels.shape[:2]
         self.size = (width, height)
         self._key = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
+        self._kept: tuple[EncodingStore, str] | None = None
+
+    def keep_in(self, encodings: EncodingStore, photo: str) -> None:
+        """What the photo is encoded to is read from `encodings`, or kept there, under the photo's sha256."""
+        self._kept = encodings, photo
+
+    def encoded(self) -> Embedding:
+        """What the photo was encoded to: in this process, on disk, or now."""
+        return self.model.embedding(self._key, self._encode)
+
+    @torch.inference_mode()
+    def _encode(self) -> Embedding:
+        if self._kept is None:
+            return self.model.encode(self._pixels)
+        encodings, photo = self._kept
+        return encodings.embedding(self.model.encoder, photo, lambda: self.model.encode(self._pixels))
 
     @torch.inference_mode()
     def everything(self, cancel: Cancel | None = None) -> list[Mask]:
@@ -145,7 +163,7 @@ class PromptableProposals:
 
         settings = self.model.settings
         stop_if(cancel)
-        embedding = self.embedding
+        embedding = self.encoded()
         rles: list[dict] = []
         boxes: list[torch.Tensor] = []
         qualities: list[torch.Tensor] = []
@@ -185,11 +203,6 @@ class PromptableProposals:
         masks = [mask for mask in self.prompt([(x, y, 1)]) if mask.area]
         return sorted(masks, key=lambda mask: mask.area)
 
-    @property
-    def embedding(self) -> Embedding:
-        """What the photo was encoded to, now unless it was before."""
-        return self.model.embedding(self._key, self._pixels)
-
     def _decode(self, prompt: Prompt, several: bool) -> Decoded:
         device = self.model.device
         points = labels = boxes = masks = None
@@ -200,7 +213,7 @@ class PromptableProposals:
             boxes = self._to_square(np.array(prompt.box).reshape(2, 2)).reshape(1, 4)
         if prompt.previous is not None:
             masks = torch.as_tensor(self._logits_of(prompt.previous), device=device)[None, None]
-        return self.model.decode(self.embedding, points, labels, boxes, masks, several)
+        return self.model.decode(self.encoded(), points, labels, boxes, masks, several)
 
     def _logits_of(self, mask: Mask) -> np.ndarray:
         """The low-resolution logits a mask was made from, or ±8 from its pixels when another way made it."""

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,7 +53,9 @@ def load(details: str = "", device: str | None = None) -> Sam:
         raise WeightsError(f"'{name}' names no size of Segment Anything; write sam:vit_b, sam:vit_l or sam:vit_h.")
     path = weights.local(file, name) if slashes else weights.fetch(REPOSITORY, [CHECKPOINTS[size]], name)
     with weights.loading(path, name):
-        return Sam(build(size, weights.read(path), path.name), name, device)
+        sam = Sam(build(size, weights.read(path), path.name), name, device)
+    sam.path = path
+    return sam
 
 
 def build(size: str, tensors: dict[str, torch.Tensor], source: str) -> SamModel:
@@ -78,6 +82,9 @@ def build(size: str, tensors: dict[str, torch.Tensor], source: str) -> SamModel:
 class Sam(Promptable):
     """A Segment Anything model of the package segment_anything."""
 
+    path: Path | None = None
+    """Of its weights."""
+
     def __init__(
         self,
         model: SamModel,
@@ -92,6 +99,11 @@ class Sam(Promptable):
         self.device, self.threshold = self.model.device, self.model.mask_threshold
         self.side = model.image_encoder.img_size
         self.mask_size = tuple(model.prompt_encoder.mask_input_size)
+
+    @cached_property
+    def encoder(self) -> str:  # type: ignore[override]
+        """Short hash of the weights."""
+        return weights.fingerprint(self.path) if self.path else f"{self.name} without a file"
 
     def encode(self, pixels: np.ndarray) -> Embedding:
         from segment_anything.utils.transforms import ResizeLongestSide

@@ -11,11 +11,12 @@ from typing import Any
 from textseg.errors import HeadError, TextsegError
 from textseg.model import Model, Scene, SceneCache, load_model
 from textseg.model.encodings import EncodingStore, encoder
+from textseg.proposals import Proposals, Proposer, load_proposer, opened
 from textseg.web.rpc.photos import UploadedPhoto
 
 log = logging.getLogger(__name__)
 
-FALLBACK = "lite"
+FALLBACK, FALLBACK_PROPOSALS = "lite", "regions"
 MAX_WAITING = 16
 """Photos that may wait for the encoder; more are refused, so that a crowd cannot take every thread."""
 
@@ -23,13 +24,21 @@ MAX_WAITING = 16
 class Engine:
     """Loads one model, says how far it is, and encodes each photo once."""
 
-    def __init__(self, backbone: str = FALLBACK, head: str | PathLike[str] = "default") -> None:
-        self.backbone, self.head = backbone, head
+    def __init__(
+        self,
+        backbone: str = FALLBACK,
+        head: str | PathLike[str] = "default",
+        proposals: str = FALLBACK_PROPOSALS,
+    ) -> None:
+        self.backbone, self.head, self._proposals = backbone, head, proposals
         self.scenes = SceneCache()
         self.notice: str | None = None
         self._model: Model | None = None
         self._failure: TextsegError | None = None
         self._settled = threading.Event()
+        self._proposer: Proposer | None = None
+        self._no_proposer: str | None = None
+        self._loading_proposer = threading.Lock()
         self._started = time.monotonic()
         self._load_seconds = 0.0
         self._encode_seconds: float | None = None
@@ -112,6 +121,27 @@ class Engine:
         finally:
             self._waiting -= 1
 
+    def proposer(self) -> Proposer:
+        """Where masks come from, loaded at the first call; `regions` with a notice where it cannot be had."""
+        with self._loading_proposer:
+            if self._proposer is None:
+                try:
+                    self._proposer = load_proposer(self._proposals)
+                except TextsegError as error:
+                    if self._proposals == FALLBACK_PROPOSALS:
+                        raise
+                    self._no_proposer = f"{error} Masks are those of '{FALLBACK_PROPOSALS}' meanwhile."
+                    self._proposer = load_proposer(FALLBACK_PROPOSALS)
+            return self._proposer
+
+    def proposals(self, scene: Scene, photo: str = "", encodings: EncodingStore | None = None) -> Proposals:
+        """The photo of `scene` in front of the proposer, opened once.
+
+        `encodings` are those of the photo's project: what a proposer encodes the photo to, with the sha256 `photo`, is
+        kept there too.
+        """
+        return opened(scene, self.proposer(), encodings, photo)
+
     def _known(self, photo: UploadedPhoto, model: Model, encodings: EncodingStore | None) -> Scene | None:
         """The scene from features that another head's scene has, or that lie on disk."""
         other = self.scenes.get((photo.key, self.model().fingerprint))
@@ -131,11 +161,12 @@ class Engine:
         state = "failed" if self._failure and model is None else "loading"
         if model is not None:
             state = "fallback" if self.notice else "ready"
+        told = [self.notice or (str(self._failure) if self._failure else None), self._no_proposer]
         status: dict[str, Any] = {
             "state": state,
             "asked": self.backbone,
             "name": model.name if model else self.backbone,
-            "notice": self.notice or (str(self._failure) if self._failure else None),
+            "notice": " ".join(one for one in told if one) or None,
             "seconds": round(time.monotonic() - self._started, 1) if state == "loading" else self._load_seconds,
             "encode_seconds": self._encode_seconds and round(self._encode_seconds, 2),
             "waiting": self._waiting,
@@ -150,6 +181,7 @@ class Engine:
                 "short_side": backbone.short_side,
                 "patch_stride": backbone.patch_stride,
                 "device": str(model.device),
+                "proposals": self._proposer.name if self._proposer else self._proposals,
                 "memory_mb": memory_mb(),
                 "scenes": len(self.scenes),
                 "scenes_mb": round(self.scenes.nbytes / 2**20),
@@ -174,6 +206,7 @@ class Engine:
         self._settled.set()
         if self._model is not None:
             try:
+                self.proposer()
                 then(self._model)
             except Exception:  # what follows is a convenience: the model itself is fine
                 log.exception("the preparation after loading failed")

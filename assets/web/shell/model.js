@@ -62,6 +62,7 @@ function show(part, status, version) {
     ["Backbone", name],
     ["Readout", status.readout ?? "its own"],
     ["Head", status.head],
+    ["Masks by", status.proposals],
     ["Needs", name === "lite" ? "nothing: it came with the program" : "its weights, once"],
     [
       "Runs on",

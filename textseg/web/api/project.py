@@ -20,6 +20,7 @@ from textseg.model import Model, Scene
 from textseg.project import EditResult, Project
 from textseg.project.labeller import add_words, pseudo_label, pseudo_label_all, put_view
 from textseg.project.schema import StoredPhoto
+from textseg.proposals import Proposals
 from textseg.vocabulary import Vocabulary
 from textseg.web.api.endpoint import AT_ONCE, add_endpoint
 from textseg.web.engine import Engine
@@ -126,10 +127,10 @@ class ProjectApi:
             add_words(self.project, Vocabulary.parse(words))
         model = self.model()
         if photo == "all":
-            run = pseudo_label_all(self.project, model)
+            run = pseudo_label_all(self.project, model, proposer=self._engine.proposer())
             return {"labelled": run.labelled, "failed": [f"{name}: {reason}" for name, reason in run.failed]}
         scene = self.scene(self.project.photo(photo))
-        return self._answer(pseudo_label(self.project, photo, model, scene=scene))
+        return self._answer(pseudo_label(self.project, photo, model, scene=scene, proposer=self._engine.proposer()))
 
     def put_view(self, photo: StoredPhoto, levels: Mapping[int, int]) -> dict[str, Any]:
         """Store the model's view of one photo where no person has been; `levels` are least score bytes by class id."""
@@ -194,6 +195,10 @@ class ProjectApi:
             return self._engine.scene(upload, model=model or self.model(), encodings=self.project.encodings)
         except OSError as error:
             raise PhotoError(f"{photo.name} cannot be read from the project's folder ({error.strerror}).") from None
+
+    def proposals(self, photo: StoredPhoto) -> Proposals:
+        """A photo of the project in front of the served proposer."""
+        return self._engine.proposals(self.scene(photo), photo.sha256, self.project.encodings)
 
     def check(self, project: str) -> None:
         """Raise ProjectError unless the project in hand has this name."""

@@ -5,12 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from textseg import refine
 from textseg.errors import TextsegError, brief
 from textseg.labelmap import LabelMap
 from textseg.model import Scene, readouts
 from textseg.model.others import Choice
 from textseg.segmentation import segment
 from textseg.vocabulary import Vocabulary
+from textseg.web.engine import Engine
 
 MAX_TEXT = 100_000
 
@@ -71,8 +73,13 @@ class Question:
         """The other words as `textseg.segment` takes them."""
         return None if self.others == "none" else self.others
 
-    def ask(self, scene: Scene) -> LabelMap:
-        """The answer for one scene; raises UnknownNameError, VocabularyError."""
+    @property
+    def by_masks(self) -> bool:
+        """Whether the answer is made of proposed masks; raises UnknownNameError."""
+        return self.by == "proposal" or bool(self.refine and refine.takes_masks(self.refine))
+
+    def ask(self, scene: Scene, engine: Engine) -> LabelMap:
+        """The answer for one scene of the engine; raises UnknownNameError, VocabularyError."""
         return segment(
             scene,
             self.vocabulary,
@@ -82,6 +89,7 @@ class Question:
             templates=self.templates or None,
             granularity=self.granularity,
             others=self.competing,
+            proposals=engine.proposals(scene) if self.by_masks else None,
         )
 
 

@@ -33,7 +33,7 @@ def add_segment(engine: Engine) -> None:
             raise PhotoError(f"{path.name} is empty (0 bytes).")
         question = Question.read(words or "", _options(options), OPTIONS)
         scene = engine.scene(UploadedPhoto(path.name, path.read_bytes()), question.readout)
-        labels = question.ask(scene)
+        labels = question.ask(scene, engine)
         # Into Gradio's cache, so that it leaves with everything else that is older than a day.
         png = save_bytes_to_cache(labels.to_png(), f"{path.stem}.png", outputs[0].GRADIO_CACHE)
         return png, facts(path.name, scene.model, labels, question.others)

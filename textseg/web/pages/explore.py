@@ -111,7 +111,7 @@ class Explore:
         began = time.monotonic()
         scene = self._scene(message, photo)
         encoded = time.monotonic()
-        labels = question.ask(scene)
+        labels = question.ask(scene, self.engine)
         rest = others.of(scene.model, question.competing)
         answer = pictures.answer(scene, vocabulary, labels, question.templates, rest)
         seconds = {"encode": round(encoded - began, 3), "answer": round(time.monotonic() - encoded, 3)}
@@ -140,7 +140,9 @@ class Explore:
         photo, question = self._asked(message, ASKED)
         vocabulary = question.vocabulary
         scene = self._scene(message, photo)
-        found = label_regions(scene, vocabulary, templates=question.templates or None, others=question.competing)
+        found = label_regions(
+            scene, vocabulary, self.engine.proposals(scene), question.templates or None, question.competing
+        )
         return pictures.masks(found)
 
     def suggest(self, message: Any) -> dict[str, Any]:
@@ -177,7 +179,7 @@ class Explore:
         fields["options"] = {**_fields(fields.get("options") or {}), "thresholds": thresholds}
         photo, question = self._asked(fields, ASKED | {"thresholds"})
         scene = self._scene(fields, photo)
-        labels = question.ask(scene)
+        labels = question.ask(scene, self.engine)
         stem = Path(photo.name).stem or "photo"
         what = fields.get("what")
         if what == "labels":

@@ -99,7 +99,10 @@ class Label(PhotoFunctions, GestureFunctions, ClassFunctions):
         project = self.api.project
 
         def work(progress: Progress) -> dict[str, Any]:
-            run = pseudo_label_all(project, self.api.model(), progress=progress.tell, cancel=progress.stopped)
+            run = pseudo_label_all(
+                project, self.api.model(), progress=progress.tell, cancel=progress.stopped,
+                proposer=self._engine.proposer(),
+            )  # fmt: skip
             if run.cancelled:
                 raise Cancelled(f"Cancelled after {progress.done} of {progress.all}; start again to go on.")
             return {"labelled": run.labelled, "failed": run.failed}

@@ -6,7 +6,7 @@ import numpy as np
 
 from textseg.errors import EditError
 from textseg.model import Scene
-from textseg.proposals import Mask, Proposals, load_proposer
+from textseg.proposals import Encoded, Mask, Proposals
 from textseg.segmentation import segment
 from textseg.web.api.project import ProjectApi
 from textseg.web.rpc import pictures
@@ -49,7 +49,9 @@ class GestureFunctions:
     def prepare(self, message: Any) -> dict[str, Any]:
         """`{"photos": [id, ...]}`: encode these photos and find their regions, so that later questions are quick."""
         for key in Message(message).items("photos", 2, whole):
-            self._proposals(key)
+            found = self._proposals(key)
+            if isinstance(found, Encoded):
+                found.encoded()
         return {}
 
     def pseudolabel(self, message: Any) -> dict[str, Any]:
@@ -89,8 +91,7 @@ class GestureFunctions:
         return self.api.scene(self.api.project.photo(photo))
 
     def _proposals(self, photo: int) -> Proposals:
-        scene = self._scene(photo)
-        return load_proposer("regions").open(scene.photo, scene)
+        return self.api.proposals(self.api.project.photo(photo))
 
 
 def _mask(mask: Mask) -> dict[str, Any]:
