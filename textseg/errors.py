@@ -26,6 +26,10 @@ class PhotoError(TextsegError):
     """A photo cannot be read: missing, torn, not a picture, or too large."""
 
 
+class PhotoTooLargeError(PhotoError):
+    """A photo has more pixels than are decoded."""
+
+
 class VocabularyError(TextsegError):
     """The words cannot be used: none given, too many, or one too long."""
 

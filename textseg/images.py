@@ -3,34 +3,49 @@
 Whatever comes in (a path, bytes, an open file, a PIL image) leaves as an upright 8-bit RGB image, or as a PhotoError.
 """
 
+import importlib
 import io
+import math
 import threading
 import warnings
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from functools import cache
 from os import PathLike
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from textseg.errors import PhotoError, TextsegError
+from textseg import tones
+from textseg.errors import PhotoError, PhotoTooLargeError, TextsegError
+from textseg.unread import HEIF, JXL, RAW, known_as
 
 MAX_PIXELS = 120_000_000
 """Photos with more pixels than this are refused before a byte of them is decoded."""
 
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF")
+FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "HEIF", "JXL")
 """What a picture may be, by its content; none of these starts another program or opens another file."""
 
 LARGE = 16_000_000
 """Photos with more pixels than this are decoded one at a time, so that a few of them cannot take all memory."""
 
-BAND = 256
-"""Rows that are converted at a time."""
-
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif"})
+SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif", ".heic", ".heif",
+     ".hif", ".jxl"}
+)  # fmt: skip
 """File endings taken as photos when a folder is read."""
+
+SAMPLES, DNG, PHOTOMETRIC = 277, 50706, 262
+"""TIFF's tags: channels, the version of a DNG, what the channels mean."""
+OF_THE_SENSOR = (32803, 34892)
+"""PHOTOMETRIC of values that are not developed yet."""
+
+TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+MAX_OTHER_BYTES = 2**30
+OTHER = "holds numbers of a kind that cannot be shown; save it as an 8-bit, 16-bit or float TIFF without compression."
 
 _large = threading.Lock()
 
@@ -38,19 +53,52 @@ Stored = str | PathLike[str] | bytes | BinaryIO
 PhotoSource = Stored | Image.Image
 
 
+class _OtherPixels(PhotoError):
+    """A TIFF whose kind of numbers Pillow does not know: 64 bits, half floats, float colours."""
+
+
 def open(source: PhotoSource) -> Image.Image:  # noqa: A001 (read as images.open)
     """Open a photo as an upright RGB image.
 
-    Grey, palette, CMYK, 16-bit and float photos are converted; transparency is laid over white; EXIF orientation is
-    applied; of an animation the first frame is taken. Raises PhotoError with one sentence when that is impossible.
+    Grey, palette and CMYK photos are converted, profiles to sRGB; 16-bit, float and signed values are shown over the
+    range of the finite ones; transparency is laid over white; EXIF orientation is applied; of an animation or several
+    pages the first is taken. Raises PhotoError with one sentence when that is impossible.
     """
     if isinstance(source, Image.Image):
         _check_size(source, "The photo")
-        return _to_rgb(ImageOps.exif_transpose(source))
-    with stored(source) as photo, _large if photo.width * photo.height > LARGE else nullcontext():
-        photo.load()
-        ImageOps.exif_transpose(photo, in_place=True)
-        return _to_rgb(photo)
+        return tones.rgb(ImageOps.exif_transpose(source))
+    name = _name(source)
+    if not isinstance(source, (str, PathLike, bytes)):
+        source = source.read()  # what is deep is read twice
+    try:
+        with stored(source, name) as photo, _one_at_a_time(photo):
+            lower = tones.wide(photo)
+            photo.load()
+            ImageOps.exif_transpose(photo, in_place=True)
+            if lower is None:
+                return tones.rgb(photo)
+            with stored(source, name) as again:
+                tones.lower_bytes(again, lower)
+                again.load()
+                ImageOps.exif_transpose(again, in_place=True)
+                return tones.from_halves(photo, again)
+    except _OtherPixels:
+        return tones.from_values(_other_pixels(source, name))
+
+
+def _one_at_a_time(photo: Image.Image) -> AbstractContextManager[Any]:
+    return _large if photo.width * photo.height > LARGE else nullcontext()
+
+
+@cache
+def _formats() -> list[str]:
+    """Those of FORMATS that can be read here; the plugins of two of them are packages of their own."""
+    Image.init()
+    with suppress(ImportError):
+        importlib.import_module("pillow_heif").register_heif_opener()
+    with suppress(ImportError):
+        importlib.import_module("pillow_jxl")
+    return [form for form in FORMATS if form in Image.OPEN]
 
 
 @contextmanager
@@ -70,24 +118,101 @@ def stored(source: Stored, name: str | None = None) -> Iterator[Image.Image]:
                 raise PhotoError(f"{name} is not a file.")
             if path.stat().st_size == 0:
                 raise PhotoError(f"{name} is empty (0 bytes).")
-        Image.init()
-        known = [form for form in FORMATS if form in Image.OPEN]
         with warnings.catch_warnings():
             # Our own limit replaces Pillow's warning, and what it says of odd files is said in one sentence or not.
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=known) as opened:
+            with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=_formats()) as opened:
                 _check_size(opened, name)
+                _check_kind(opened, name)
                 yield opened
     except TextsegError:
         raise
     except UnidentifiedImageError:
-        raise PhotoError(f"{name} is not a picture that can be read; use JPEG, PNG, WebP, TIFF or BMP.") from None
+        raise _unread(source, name) from None
     except Image.DecompressionBombError:
-        raise PhotoError(f"{name} is too large; the limit is {MAX_PIXELS // 1_000_000} megapixels.") from None
+        raise PhotoTooLargeError(f"{name} is too large; the limit is {MAX_PIXELS // 1_000_000} megapixels.") from None
     except PermissionError:
         raise PhotoError(f"{name} may not be read; check its permissions.") from None
     except Exception as error:  # decoders answer torn files with anything at all
         raise PhotoError(f"{name} is damaged or cut short and cannot be read ({_reason(error)}).") from None
+
+
+def _check_kind(photo: Image.Image, name: str) -> None:
+    """Raise PhotoError for a picture that Pillow opens and that is no photo: raw values, more than four channels."""
+    tags = getattr(photo, "tag_v2", None)
+    if tags is None:
+        return
+    if known_as(b"", Path(name).suffix) == RAW or DNG in tags or tags.get(PHOTOMETRIC) in OF_THE_SENSOR:
+        raise PhotoError(f"{name} {RAW}.")
+    _check_channels(tags, name)
+
+
+def _check_channels(tags: Any, name: str) -> None:
+    channels = tags.get(SAMPLES, 1)
+    if isinstance(channels, int) and channels > 4:
+        raise PhotoError(
+            f"{name} has {channels} channels and a photo has at most 4; save the one or three of them that are to be "
+            "seen as a TIFF or PNG of their own."
+        )
+
+
+def _unread(source: Stored, name: str) -> PhotoError:
+    """Why a file is no picture here: what it is instead, where that is known."""
+    start = _start(source)
+    what = known_as(start, Path(name).suffix)
+    if what in (HEIF, JXL) and ("HEIF" if what == HEIF else "JXL") in _formats():
+        return PhotoError(f"{name} is damaged or cut short and cannot be read.")
+    if what is None and start[:4] in TIFF:
+        return _OtherPixels(f"{name} {OTHER}")
+    return PhotoError(f"{name} {what or 'is not a picture that can be read; use JPEG, PNG, WebP, TIFF or BMP'}.")
+
+
+def _start(source: Stored) -> bytes:
+    """The first bytes of a file."""
+    if isinstance(source, bytes):
+        return source[:256]
+    try:
+        with Path(source).open("rb") as file:  # type: ignore[arg-type]
+            return file.read(256)
+    except (OSError, TypeError):
+        return b""
+
+
+def _other_pixels(source: Stored, name: str) -> np.ndarray:
+    """(H, W) or (H, W, channels) numbers of the first page of a TIFF that Pillow cannot read; raises PhotoError."""
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(io.BytesIO(source) if isinstance(source, bytes) else source) as file:
+            page: Any = file.pages[0]
+            _check_channels({SAMPLES: page.samplesperpixel}, name)
+            shape = page.imagelength, page.imagewidth, page.samplesperpixel
+            planes = page.shape == (shape[2], *shape[:2]) and shape[2] > 1
+            if page.imagelength * page.imagewidth > MAX_PIXELS or page.nbytes > MAX_OTHER_BYTES:
+                raise PhotoTooLargeError(f"{name} is too large; make it smaller first.")
+            if page.dtype is None or page.dtype.kind not in "uif" or not (planes or page.size == math.prod(shape)):
+                raise ValueError("unknown")
+            with _large:
+                _check_deflated(page)
+                values = page.asarray()
+    except PhotoError:
+        raise
+    except Exception:
+        raise PhotoError(f"{name} {OTHER}") from None
+    return np.moveaxis(values, 0, 2) if planes else values.reshape(shape)
+
+
+def _check_deflated(page: Any) -> None:
+    """Raise ValueError for a strip or tile that unpacks to more than it may hold; nothing larger is ever held."""
+    if page.compression == 1:
+        return
+    most = math.prod(page.chunks) * page.dtype.itemsize
+    for at, count in zip(page.dataoffsets, page.databytecounts, strict=True):
+        page.parent.filehandle.seek(at)
+        unpacking = zlib.decompressobj()
+        unpacking.decompress(page.parent.filehandle.read(count), most)
+        if unpacking.unconsumed_tail:
+            raise ValueError("a bomb")
 
 
 def find(paths: list[Path]) -> list[Path]:
@@ -95,10 +220,15 @@ def find(paths: list[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found += sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
+            found += sorted(p for p in path.iterdir() if _is_photo(p))
         else:
             found.append(path)
     return found
+
+
+def _is_photo(path: Path) -> bool:
+    """By its name; what begins with a dot was left by some system."""
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
 
 
 def fit(photo: Image.Image, short_side: int, multiple: int = 1, max_long_side: int = 2048) -> Image.Image:
@@ -133,40 +263,7 @@ def _check_size(photo: Image.Image, name: str) -> None:
     if width < 1 or height < 1:
         raise PhotoError(f"{name} has no pixels.")
     if width * height > MAX_PIXELS:
-        raise PhotoError(
+        raise PhotoTooLargeError(
             f"{name} is too large: {width} x {height} pixels, the limit is {MAX_PIXELS // 1_000_000} megapixels; "
             "make it smaller first."
         )
-
-
-def _to_rgb(photo: Image.Image) -> Image.Image:
-    if photo.mode == "RGB" and "transparency" not in photo.info:
-        return photo
-    if photo.mode.startswith("I") or photo.mode == "F":
-        return Image.fromarray(_to_8bit(np.asarray(photo))).convert("RGB")
-    if photo.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in photo.info:
-        return _over_white(photo)
-    return photo.convert("RGB")
-
-
-def _over_white(photo: Image.Image) -> Image.Image:
-    flat = Image.new("RGB", photo.size)
-    for top in range(0, photo.height, BAND):  # in bands: a large photo has no copies of itself in other modes
-        piece = photo.crop((0, top, photo.width, min(top + BAND, photo.height))).convert("RGBA")
-        flat.paste(Image.alpha_composite(Image.new("RGBA", piece.size, "white"), piece).convert("RGB"), (0, top))
-    return flat
-
-
-def _to_8bit(values: np.ndarray) -> np.ndarray:
-    """16-bit values keep their scale; other ranges (32-bit, float) are stretched to 0..255."""
-    bands = [values[top : top + BAND] for top in range(0, len(values), BAND)]
-    low = min(float(np.nan_to_num(band).min()) for band in bands)
-    high = max(float(np.nan_to_num(band).max()) for band in bands)
-    if low >= 0 and 1 < high <= 65535 and high.is_integer():
-        low, span = 0.0, 65535.0
-    else:
-        span = high - low or 1.0
-    grey = np.empty(values.shape, np.uint8)
-    for out, band in zip((grey[top : top + BAND] for top in range(0, len(grey), BAND)), bands, strict=True):
-        out[:] = ((np.nan_to_num(band.astype(np.float64)) - low) / span * 255).round()
-    return grey

@@ -145,9 +145,11 @@ def test_label_maps_alone_go_to_the_photos_of_the_project(project, plain):
     shutil.rmtree(plain / "images")
     (plain / "images").mkdir()
     with pytest.raises(DatasetError, match="labels/two.png: there is no photo 'two'"):
-        formats.import_(plain, "png", project)
-    (plain / "labels" / "two.png").unlink()
-    assert formats.import_(plain, "png", project, merge="theirs").labelled == ["one.png"]
+        formats.import_(plain, "png", project, strict=True)
+    report = formats.import_(plain, "png", project, merge="theirs")
+    assert report.labelled == ["one.png"] and report.failed == [
+        ("two", "photos that are named and not there, left out")
+    ]
 
 
 def test_the_same_photo_twice_counts_once(project, plain):
@@ -216,7 +218,7 @@ def test_a_bad_plain_set_is_named_and_nothing_stays(project, plain, spoil, says)
     before = state(project)
     spoil(plain)
     with pytest.raises(DatasetError, match=says):
-        formats.import_(plain, "png", project)
+        formats.import_(plain, "png", project, strict=spoil is spoil_photo)
     assert state(project) == before
 
 
@@ -305,8 +307,13 @@ NAN = float("nan")
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
-        (change("images.0.file_name", "../../x.jpg"), r"images\[0\].file_name: '../../x.jpg' leads out"),
         (change("images.0.file_name", "/etc/passwd"), r"images\[0\].file_name: '/etc/passwd' is an absolute path"),
+        (
+            change("images.0.file_name", "../../../etc/passwd"),
+            r"images\[0\].file_name: '../../../etc/passwd' leads out",
+        ),
+        (change("images.0.file_name", "../../x.jpg"), r"images\[0\]: there is no photo 'x.jpg'"),
+        (change("annotations.1.category_id", 2**31), r"annotations\[1\].category_id is 2147483648 and must be"),
         (change("images.0.file_name", "b.jpg"), r"images\[0\]: there is no photo 'b.jpg'"),
         (change("images.0.width", 25), r"images\[0\] says 25 x 16 pixels but the photo is 24 x 16"),
         (change("images.0.width", 10**9), r"images\[0\].width is 1000000000"),
@@ -316,12 +323,10 @@ NAN = float("nan")
         (change("categories.1.name", ""), r"categories\[1\].name is ''"),
         (change("categories", None), "categories is None and must be a list"),
         (change("annotations.1.id", 1), r"annotations\[1\].id is 1, which another annotation has"),
-        (change("annotations.1.category_id", 8), r"annotations\[1\].category_id is 8, which no category has"),
         (change("annotations.0.segmentation.counts", [1, 2]), r"annotations\[0\].segmentation.counts falls short"),
         (change("annotations.0.segmentation.counts", [0, 999]), r"annotations\[0\].segmentation.counts overruns"),
         (change("annotations.0.segmentation.size", [24, 16]), r"annotations\[0\].segmentation.size is \[24, 16\]"),
         (change("annotations.1.segmentation.0.3", NAN), r"annotations\[1\].segmentation\[0\]\[1\].y is nan"),
-        (change("annotations.1.segmentation", [[1, 2, 3, 4]]), r"segmentation\[0\] has 2 points; at least 3"),
         (change("annotations.1.segmentation", "x"), r"annotations\[1\].segmentation is 'x'"),
         (change("annotations.1", 3), r"annotations\[1\] is 3 and must be an object"),
         (lambda content: content["images"].append({**content["images"][0], "id": 5}), r"file_name is 'a.jpg', which"),
@@ -388,25 +393,14 @@ def other_colour(place):
         ("panoptic", other_size("annotations/panoptic/one.png", "RGB"), "one.png is 25 x 16 pixels"),
         ("panoptic", other_colour("annotations/panoptic/one.png"), "one.png holds 197121, which is not described"),
         ("panoptic", spoil_text("annotations/panoptic.json", '"one.png", "segm', '"../../o.png", "segm'), "leads out"),
-        (
-            "panoptic",
-            spoil_text("annotations/panoptic.json", '"category_id": 1', '"category_id": 5'),
-            "category_id is 5",
-        ),
         ("voc", other_size("SegmentationClass/*.png", "P"), "SegmentationClass/one.png is 25 x 16 pixels"),
         ("voc", spoil_text("ImageSets/Segmentation/train.txt", "one", "../../one"), "train.txt line 1: .* leads out"),
-        ("voc", spoil_text("ImageSets/Segmentation/train.txt", "one", "two"), "names 'two', but"),
         ("voc", spoil_text("classes.txt", "sofa\n", ""), "SegmentationClass/one.png holds the id 2"),
         ("cvat", other_colour("SegmentationClass/*.png"), "one.png holds the colour #010203"),
         ("cvat", spoil_text("labelmap.txt", "cat:", "cat:nan,"), "labelmap.txt line 3 has the colour 'nan,"),
         ("cvat", spoil_text("labelmap.txt", "sofa:", "cat:"), "labelmap.txt line 4 has the name or colour of class 2"),
         ("yolo", first_number("nan", "labels/train/one.txt"), "labels/train/one.txt line 1 has the coordinate 'nan'"),
-        ("yolo", first_number("1.5", "labels/train/one.txt"), "line 1 has the coordinate '1.5'"),
-        ("yolo", first_number("0.5 0.5", "labels/train/one.txt"), "line 1 has .* coordinates"),
-        ("yolo", spoil_text("data.yaml", "1: sofa", "5: sofa"), "begins with '1', which is no class"),
-        ("yolo", spoil_text("data.yaml", "train: images/train", "train: /images"), "train: '/images' is an absolute"),
         ("yolo", spoil_text("data.yaml", "names:", "names: !!python/object:os.system"), "data.yaml is not YAML"),
-        ("labelme", spoil_text("one.json", '"one.png"', '"../../one.png"'), "one.json: imagePath: .* leads out"),
         ("labelme", spoil_text("one.json", '"imageWidth": 24', '"imageWidth": 25'), "imageWidth is 25"),
         ("labelme", spoil_text("one.json", '"mask": "', '"mask": "!'), r"one.json: shapes\[0\].mask is "),
         ("labelme", spoil_text("one.json", '"points": [[0.0', '"points": [[NaN'), r"shapes\[0\].points\[0\].x is nan"),
@@ -415,7 +409,6 @@ def other_colour(place):
             spoil_text("one.json", '"points": [[0.0', '"points": [[1.0'),
             r"shapes\[0\].mask is 24 x 16 pixels",
         ),
-        ("labelme", spoil_text("one.json", '"shape_type": "mask"', '"shape_type": "blob"'), "shape_type is 'blob'"),
         ("hf", lambda folder: (folder / "dataset_dict.json").write_text("{"), "cannot be read as a Hugging Face"),
     ],
 )
@@ -425,6 +418,31 @@ def test_what_is_wrong_in_a_file_is_named_and_nothing_stays(project, tmp_path, n
     spoil(folder)
     with pytest.raises(DatasetError, match=says) as refused:
         formats.import_(folder, name, project)
+    assert "\n" not in str(refused.value) and state(project) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil", "says"),
+    [
+        (
+            "panoptic",
+            spoil_text("annotations/panoptic.json", '"category_id": 1', '"category_id": 5'),
+            "category_id is 5",
+        ),
+        ("voc", spoil_text("ImageSets/Segmentation/train.txt", "one", "two"), "names 'two', but"),
+        ("yolo", first_number("1.5", "labels/train/one.txt"), "line 1 has the coordinate '1.5'"),
+        ("yolo", first_number("0.5 0.5", "labels/train/one.txt"), "line 1 has .* coordinates"),
+        ("yolo", spoil_text("data.yaml", "1: sofa", "5: sofa"), "begins with '1', which is no class"),
+        ("labelme", spoil_text("one.json", '"one.png"', '"../../one.png"'), "one.json: imagePath: .* leads out"),
+        ("labelme", spoil_text("one.json", '"shape_type": "mask"', '"shape_type": "blob"'), "shape_type is 'blob'"),
+    ],
+)
+def test_strict_refuses_what_is_bad_about_one_annotation(project, tmp_path, name, spoil, says):
+    folder = made(project, tmp_path, name)
+    before = state(project)
+    spoil(folder)
+    with pytest.raises(DatasetError, match=says) as refused:
+        formats.import_(folder, name, project, strict=True)
     assert "\n" not in str(refused.value) and state(project) == before
 
 

@@ -9,9 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from textseg.errors import DatasetError, brief
+from textseg.formats import archives
 from textseg.formats import source as reading
+from textseg.formats.archives import unzip
 from textseg.formats.filenames import portable, same, unique_stems
-from textseg.formats.source import Source, a_name, a_number, an_id, points, unzip
+from textseg.formats.source import Source
+from textseg.formats.values import a_name, a_number, an_id, natural, points
 
 NAN = float("nan")
 
@@ -60,7 +63,7 @@ def test_links_twins_and_bombs_in_a_zip_are_refused(tmp_path, monkeypatch):
         unzip(zipped(tmp_path / "l.zip", (link, "/etc/passwd")), tmp_path)
     with pytest.raises(DatasetError, match="'A.TXT' is in it twice"):
         unzip(zipped(tmp_path / "t.zip", ("a.txt", "1"), ("A.TXT", "2")), tmp_path)
-    monkeypatch.setattr(reading, "MAX_ZIP_RATIO", 2)
+    monkeypatch.setattr(archives, "MAX_ZIP_RATIO", 2)
     with pytest.raises(DatasetError, match="1 files and 4,194,304 bytes: too much"):
         unzip(zipped(tmp_path / "b.zip", ("zeros", bytes(2**22))), tmp_path)
 
@@ -179,8 +182,8 @@ def test_a_value_is_shown_without_being_written_out_whole():
 
 @pytest.mark.parametrize("text", ["9" * 5000, "²", "٣", "-1", "1.0", "", None, 3])
 def test_only_plain_digits_below_the_bound_are_a_number(text):
-    assert reading.natural(text, 2**31) is None
-    assert reading.natural("007", 8) == 7 and reading.natural("8", 8) is None
+    assert natural(text, 2**31) is None
+    assert natural("007", 8) == 7 and natural("8", 8) is None
 
 
 def test_a_name_longer_than_a_file_can_have_is_refused(folder):

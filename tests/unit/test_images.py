@@ -1,10 +1,12 @@
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from textseg import images
+from textseg import images, pages, tones
 from textseg.errors import PhotoError
 
 
@@ -137,5 +139,191 @@ def test_bands_meet_without_a_seam(mode, monkeypatch):
         photo = Image.fromarray(values if mode in ("RGBA", "LA") else values[..., :3]).convert(mode)
     content = encoded(photo, "TIFF")
     whole = np.asarray(images.open(content))
-    monkeypatch.setattr(images, "BAND", 7)
+    monkeypatch.setattr(tones, "BAND", 7)
     assert np.array_equal(np.asarray(images.open(content)), whole)
+
+
+def tiff(values, **options):
+    tifffile = pytest.importorskip("tifffile")
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, values, **options)
+    return buffer.getvalue()
+
+
+def ramp(low, high, kind, *channels):
+    values = np.tile(np.linspace(low, high, 100), (40, 1)).astype(kind)
+    return np.repeat(values[..., None], channels[0], 2) if channels else values
+
+
+def shown(content):
+    photo = images.open(content)
+    assert (photo.mode, photo.size) == ("RGB", (100, 40))
+    return np.asarray(photo)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ramp(842, 1529, "u2"), ramp(842, 1529, ">u2"), ramp(-300, 20, "i2"), ramp(-5, 100, "i1"), ramp(3e9, 4e9, "u4"),
+        ramp(-1e9, 1e9, "i4"), ramp(14, 243, "f4"), ramp(-1e300, 1e300, "f8"), ramp(0, 0.001, "f2"),
+        ramp(842, 1529, "u2", 3), ramp(842, 1529, ">u2", 3), ramp(1, 2, "f4", 3), ramp(5, 70_000, "u4", 3),
+    ],
+)  # fmt: skip
+def test_values_of_more_than_8_bits_are_shown_over_their_range(values):
+    colours = {"photometric": "rgb"} if values.ndim == 3 else {}
+    for compression in (None, "zlib"):
+        seen = shown(tiff(values, compression=compression, **colours))
+        assert (seen[:, 0] == 0).all() and (seen[:, -1] == 255).all() and np.diff(seen[0, :, 0].astype(int)).min() >= 0
+
+
+def test_16_bit_png_is_shown_over_its_range_in_grey_and_colour():
+    assert shown(encoded(Image.fromarray(ramp(842, 1529, "u2"))))[3, 50].tolist() == [128, 128, 128]
+    colours = ramp(842, 1529, "u2", 3)
+    colours[..., 2] = 842
+    seen = shown(png16(colours))
+    assert seen[0, -1].tolist() == [255, 255, 0] and np.diff(seen[0, :, 0].astype(int)).min() >= 1
+
+
+def png16(values):
+    """Pillow writes no 16-bit colours, so the chunks are put together here."""
+    chunk = lambda kind, data: struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))  # noqa: E731
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    header = struct.pack(">IIBBBBB", values.shape[1], values.shape[0], 16, 2, 0, 0, 0)
+    ends = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + ends
+
+
+def test_what_is_no_number_is_black_and_infinities_lie_at_the_ends():
+    values = ramp(14, 243, "f4")
+    values[:5], values[6, 0], values[7, -1] = np.nan, np.inf, -np.inf
+    seen = shown(tiff(values))[..., 0]
+    assert (seen[:5] == 0).all() and (seen[10, 0], seen[10, -1], seen[6, 0], seen[7, -1]) == (0, 255, 255, 0)
+    assert (shown(tiff(np.full((40, 100), np.nan, "f4"))) == 0).all()
+
+
+def test_grey_with_opacity_and_several_bands_of_other_numbers():
+    values = ramp(0, 100, "u1", 2)
+    values[..., 1] = 0
+    assert (shown(tiff(values, photometric="minisblack", planarconfig="contig")) == 255).all(), (
+        "nothing of it can be seen"
+    )
+    planes = np.stack([ramp(1, 2, "f4")] * 3)
+    assert (shown(tiff(planes, photometric="rgb", planarconfig="separate"))[:, -1] == 255).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("five.tif", lambda: tiff(np.zeros((40, 100, 5), "u1"), planarconfig="contig"), "has 5 channels"),
+        ("six.tif", lambda: tiff(np.zeros((40, 100, 6), "u1"), photometric="rgb"), "save the one or three of them"),
+        ("slice.dcm", lambda: b"\0" * 128 + b"DICM" + b"\0" * 99, "is a DICOM file; save its slices"),
+        ("a.jpg", lambda: b"\0" * 128 + b"DICM" + b"\0" * 99, "is a DICOM file"),
+        ("a.nef", lambda: tiff(np.zeros((40, 100), "u1")), "raw file; develop it to JPEG or TIFF first"),
+        ("a.tif", lambda: tiff(np.zeros((4, 10), "u2"), extratags=[(50706, "B", 4, (1, 4, 0, 0), True)]), "raw file"),
+        ("a.cr3", lambda: b"\0\0\0\x18ftypcrx \0\0\0\0", "raw file"),
+        ("a.heic", lambda: b"\0\0\0\x18ftypheic" + b"\0" * 100, "HEIC|damaged"),
+        ("a.mp4", lambda: b"\0\0\0\x18ftypisom" + b"\0" * 100, "is a video"),
+        ("a.tif", lambda: tiff(np.zeros((9, 9), "c8")), "numbers of a kind that cannot be shown"),
+    ],
+)
+def test_what_is_known_and_no_photo_is_told_with_what_to_do(tmp_path, name, content, says):
+    (tmp_path / name).write_bytes(content())
+    with pytest.raises(PhotoError, match=f"^{name} .*({says}).*\\.$"):
+        images.open(tmp_path / name)
+
+
+def test_a_deflated_strip_that_unpacks_to_more_is_refused():
+    content = tiff(np.zeros((40, 100), "f8"), compression="zlib")
+    strip = zlib.compress(b"\0" * 32000)
+    assert strip in content or len(content) < 5000
+    bomb = zlib.compress(b"\0" * 10**7)
+    at = content.index(b"\x78")
+    forged = content[:at] + bomb + content[at:]
+    with pytest.raises(PhotoError, match=r"\.$"):
+        images.open(forged)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "AVIF", "TIFF"])
+def test_photos_of_every_kind_are_turned_by_their_exif(photo, kind):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    opened = np.asarray(images.open(encoded(photo.transpose(Image.Transpose.ROTATE_90), kind, exif=exif)), int)
+    assert opened.shape == (40, 30, 3) and abs(opened - np.asarray(photo, int)).mean() < 8
+
+
+def test_a_photo_of_a_telephone_in_heic_comes_in(photo):
+    pillow_heif = pytest.importorskip("pillow_heif")
+    buffer = io.BytesIO()
+    pillow_heif.from_pillow(photo.resize((60, 80))).save(buffer, quality=90)
+    opened = images.open(buffer.getvalue())
+    assert opened.size == (60, 80) and opened.getpixel((30, 10))[0] > 170 and opened.getpixel((30, 70))[2] > 170
+
+
+def test_a_profile_is_brought_to_srgb_and_a_bad_one_says_nothing(photo):
+    from PIL import ImageCms
+
+    wide = ImageCms.ImageCmsProfile(ImageCms.createProfile("XYZ")).tobytes()
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for profile in (b"x" * 500, srgb, wide):
+        assert np.array_equal(np.asarray(images.open(encoded(photo, icc_profile=profile))), np.asarray(photo))
+    grey = Image.new("L", (4, 4), 128)
+    assert images.open(encoded(grey, icc_profile=gamma(1.0))).getpixel((0, 0))[0] == pytest.approx(188, abs=2)
+    lifted = images.open(encoded(Image.new("LA", (4, 4), (128, 255)), icc_profile=gamma(1.0)))
+    assert lifted.getpixel((0, 0)) == (128, 128, 128), "a grey profile says nothing of colours"
+
+
+def gamma(power):
+    """A grey profile: version 2, one curve."""
+    curve = b"curv\0\0\0\0\0\0\0\1" + struct.pack(">H", round(power * 256)) + b"\0\0"
+    white = b"XYZ \0\0\0\0" + struct.pack(">iii", 63190, 65536, 54061)
+    name = b"desc\0\0\0\0\0\0\0\5test\0".ljust(100, b"\0")
+    tags, data, at = b"", b"", 128 + 4 + 3 * 12
+    for kind, content in ((b"desc", name), (b"wtpt", white), (b"kTRC", curve)):
+        tags += kind + struct.pack(">II", at + len(data), len(content))
+        data += content
+    size = at + len(data)
+    header = struct.pack(">I4sI4s4s4s", size, b"none", 0x02100000, b"mntr", b"GRAY", b"XYZ ") + b"\0" * 12 + b"acsp"
+    header = header.ljust(68, b"\0") + struct.pack(">iii", 63190, 65536, 54061)
+    return header.ljust(128, b"\0") + struct.pack(">I", 3) + tags + data
+
+
+def test_inks_are_the_same_with_and_without_adobes_marker():
+    inks = Image.new("CMYK", (16, 16), (0, 255, 255, 0))
+    adobes = encoded(inks, "JPEG", quality=100)
+    at = adobes.index(b"\xff\xee")
+    plain = encoded(Image.new("CMYK", (16, 16), (255, 0, 0, 255)), "JPEG", quality=100)
+    plain = plain[:at] + plain[at + 2 + int.from_bytes(plain[at + 2 : at + 4], "big") :]
+    for content in (adobes, plain):
+        red, green, blue = images.open(content).getpixel((8, 8))
+        assert red > 245 and green < 10 and blue < 10
+
+
+def test_a_palette_with_transparency_is_laid_over_white():
+    drawn = Image.new("P", (4, 4), 1)
+    drawn.putpalette([0, 0, 0, 200, 0, 0])
+    drawn.putpixel((0, 0), 0)
+    opened = images.open(encoded(drawn, transparency=bytes([0, 255])))
+    assert opened.getpixel((0, 0)) == (255, 255, 255) and opened.getpixel((1, 1)) == (200, 0, 0)
+
+
+def test_of_an_animation_the_first_frame_is_taken():
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue", "lime")]
+    for kind in ("GIF", "PNG", "WEBP"):
+        content = encoded(frames[0], kind, save_all=True, append_images=frames[1:])
+        red, green, blue = images.open(content).getpixel((4, 4))
+        assert red > 200 and green < 60 and blue < 60 and pages.count(content) == (3, False)
+
+
+@pytest.mark.parametrize("kind", ["u1", "u2", "f4"])
+def test_the_pages_of_a_tiff_are_photos_of_their_own_with_their_values(tmp_path, kind):
+    values = np.stack([ramp(0, 100, kind), ramp(200, 30, kind)])
+    values = np.repeat(values[..., None], 3, 3) if kind == "u2" else values
+    (tmp_path / "scan.tif").write_bytes(tiff(values, photometric="rgb" if kind == "u2" else "minisblack"))
+    assert pages.count(tmp_path / "scan.tif") == (2, True)
+    found = dict(pages.split(tmp_path / "scan.tif", "a/scan.tif"))
+    assert list(found) == ["a/scan-page-1.tif", "a/scan-page-2.tif"]
+    second = images.open(found["a/scan-page-2.tif"])
+    assert second.size == (100, 40) and second.getpixel((0, 0)) > second.getpixel((99, 0))
+    if kind == "f4":
+        with Image.open(io.BytesIO(found["a/scan-page-2.tif"])) as stored:
+            assert np.array_equal(np.asarray(stored), values[1])

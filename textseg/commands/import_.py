@@ -2,9 +2,11 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from textseg.commands.arguments import photo_bar
+from textseg.errors import spelt_out
 
 HELP = "import photos and label maps into a project"
 
@@ -29,7 +31,11 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="who made the labels (default: person)",
     )
     command.add_argument("--background", metavar="CLASS", help="the class that id 0 stands for, or 'unlabelled'")
-    command.add_argument("--strict", action="store_true", help="refuse classes that the project does not have")
+    command.add_argument(
+        "--strict",
+        action="store_true",
+        help="refuse classes that the project does not have, and everything for one bad annotation or missing photo",
+    )
     command.add_argument("--dry-run", action="store_true", help="only report what would change")
     command.add_argument("--json", action="store_true", help="print the report as JSON")
 
@@ -50,5 +56,7 @@ def run(args: argparse.Namespace) -> int:
             background=args.background,
             progress=progress,
         )
+    for photo, reason in report.failed:
+        print(spelt_out(f"{photo}: {reason}"), file=sys.stderr)
     print(json.dumps(report.to_dict(), ensure_ascii=False, indent=1) if args.json else report.describe())
-    return 0
+    return 1 if report.failed else 0

@@ -5,8 +5,8 @@ import json
 import sys
 from pathlib import Path
 
-from textseg.commands.arguments import Parser, add_words, read_words
-from textseg.errors import UsageError, spelt_out
+from textseg.commands.arguments import Parser, add_words, photo_bar, read_words
+from textseg.errors import PhotoError, UsageError, spelt_out
 
 HELP = "create a project, add photos, show its state, history and heads"
 
@@ -20,6 +20,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     action = actions.add_parser("add", help="add photos")
     action.add_argument("folder", type=Path, metavar="DIR", help="the project's folder")
     action.add_argument("photos", nargs="+", type=Path, metavar="PHOTO", help="photos, or folders of photos")
+    action.add_argument("--flat", action="store_true", help="leave the subfolders of folders out")
     action.set_defaults(act=_add)
     action = actions.add_parser("status", help="count photos by state and pixels by class")
     action.add_argument("folder", type=Path, metavar="DIR", help="the project's folder")
@@ -52,14 +53,22 @@ def _new(args: argparse.Namespace) -> int:
 
 
 def _add(args: argparse.Namespace) -> int:
+    from textseg.folders import not_taken
     from textseg.project import Project
 
-    report = Project(args.folder).add(args.photos)
+    with photo_bar() as progress:
+        report = Project(args.folder).add(args.photos, progress, flat=args.flat)
     for path, name in report.duplicates:
         print(f"{spelt_out(str(path))}: is in the project already, as {name}")
     for path, reason in report.failed:
         print(f"{spelt_out(str(path))}: {reason}", file=sys.stderr)
+    for note in report.notes:
+        print(spelt_out(note))
     print(f"{len(report.added)} photos added, {len(report.duplicates)} were there already.")
+    if left := not_taken(report.others, [path for path, _ in report.failed]):
+        print(spelt_out(left))
+    if not report.ids and not report.failed:
+        raise PhotoError("There are no photos in the folders given.")
     return 0 if not report.failed else 1 if report.added or report.duplicates else 2
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from textseg.errors import DatasetError, brief
 from textseg.formats.incoming import Category
-from textseg.formats.source import Source, a_name, natural
+from textseg.formats.source import Source
+from textseg.formats.values import a_name, natural
 
 CLASS_FILES = ("classes.txt", "labels.txt")
 VOID = 255

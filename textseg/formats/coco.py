@@ -13,8 +13,9 @@ import numpy as np
 
 from textseg import rle
 from textseg.errors import DatasetError
-from textseg.formats import polygons
+from textseg.formats import clipping, polygons
 from textseg.formats.coco_json import (
+    a_category,
     categories,
     documents,
     header,
@@ -28,7 +29,9 @@ from textseg.formats.exporting import Export
 from textseg.formats.incoming import Entry, Incoming
 from textseg.formats.options import POLYGONS
 from textseg.formats.registry import Format, register
-from textseg.formats.source import Source, a_list, an_id, an_object, points
+from textseg.formats.source import Source
+from textseg.formats.tally import CLIPPED, EMPTY, OUTSIDE, BadAnnotation
+from textseg.formats.values import a_list, an_id, an_object, points
 
 
 @register("coco")
@@ -108,30 +111,39 @@ def _read(
         image_id = an_id(annotation.get("image_id"), f"{where}.image_id")
         if image_id not in parts:
             raise DatasetError(f"{where}.image_id is {image_id}, which no image has.")
-        category = an_id(annotation.get("category_id"), f"{where}.category_id")
-        if category not in table:
-            raise DatasetError(f"{where}.category_id is {category}, which no category has.")
-        segmentation = annotation.get("segmentation")
-        if not segmentation:
-            counts["bare"] += 1
-            continue
-        parts[image_id].append((f"{where}.segmentation", table[category], segmentation))
+        with source.sparing():
+            number = a_category(annotation, table, where)
+            segmentation = annotation.get("segmentation")
+            if segmentation is None:
+                counts["bare"] += 1
+            elif not segmentation:
+                source.tally.add(EMPTY, where)
+            else:
+                parts[image_id].append((where, number, segmentation))
     for number, entry in entries.items():
-        entry.labels = _labels(entry.labels, parts[number], counts, incoming)
+        entry.labels = _labels(source, entry.labels, parts[number], counts, incoming)
     if counts["bare"]:
         incoming.notes.append(f"{counts['bare']} annotations have a box and no mask; they were left out.")
     return list(entries.values())
 
 
-def _labels(declared: Any, parts: list[tuple[str, int, Any]], counts: dict[str, int], incoming: Incoming) -> Any:
+def _labels(
+    source: Source, declared: Any, parts: list[tuple[str, int, Any]], counts: dict[str, int], incoming: Incoming
+) -> Any:
     def labels(size: tuple[int, int]) -> np.ndarray:
         declared(size)
         width, height = size
         flat = np.zeros(width * height, np.int32)
-        codes = [(value, runs) for where, value, given in parts for runs in _runs(given, size, where)]
+        codes: list[tuple[int, int, np.ndarray]] = []
+        for where, value, given in parts:
+            with source.sparing():
+                runs = _runs(source, given, size, where)
+                codes.append((int(runs[1::2].sum()), value, runs))
+                if not codes[-1][0]:
+                    source.tally.add(EMPTY, where)
         # Small things lie on large ones: where annotations overlap, the smaller one is seen.
         covered = 0
-        for value, runs in sorted(codes, key=lambda code: -int(code[1][1::2].sum())):
+        for _, value, runs in sorted(codes, key=lambda code: -code[0]):
             covered += rle.paint(flat, runs, value)
         if covered and not counts["overlap"]:
             incoming.notes.append("Annotations overlap: a label map holds one class a pixel, the smaller one is seen.")
@@ -141,16 +153,33 @@ def _labels(declared: Any, parts: list[tuple[str, int, Any]], counts: dict[str, 
     return labels
 
 
-def _runs(segmentation: Any, size: tuple[int, int], where: str) -> list[np.ndarray]:
-    """The run lengths of an annotation: a code, or polygons by the rule of COCO's own library."""
+def _runs(source: Source, segmentation: Any, size: tuple[int, int], where: str) -> np.ndarray:
+    """The run lengths of an annotation: a code, or polygons by the rule of COCO's own library.
+
+    Raises BadAnnotation where no outline is one.
+    """
     if isinstance(segmentation, dict):
-        return [rle.runs(segmentation, size, where)]
+        return rle.runs(segmentation, size, f"{where}.segmentation")
     from pycocotools import mask as coco
 
     width, height = size
-    rings = []
-    for k, given in enumerate(a_list(segmentation, where)):
-        ring = points(given, f"{where}[{k}]", 3)
-        rings.append(ring.clip((-1, -1), (width + 1, height + 1)).ravel().tolist())
+    given = a_list(segmentation, f"{where}.segmentation")
+    rings: list[list[float]] = []
+    bad: list[BadAnnotation] = []
+    for k, corners in enumerate(given if isinstance(given[0], list) else [given]):
+        try:
+            ring = points(corners, f"{where}.segmentation[{k}]", 3)
+        except BadAnnotation as error:
+            bad.append(error)
+            continue
+        seen = clipping.clipped(ring, size)
+        if len(seen):
+            rings.append(seen.ravel().tolist())
+            if clipping.beyond(ring, size):
+                source.tally.add(CLIPPED, where)
+    if not rings:
+        raise bad[0] if bad else BadAnnotation(OUTSIDE, where, f"{where} lies outside of the photo.")
+    for outline in bad:
+        source.mend(outline.reason, where, str(outline))
     code = coco.merge(coco.frPyObjects(rings, height, width))
-    return [rle.runs({"size": [height, width], "counts": code["counts"].decode("ascii")}, size, where)]
+    return rle.runs({"size": [height, width], "counts": code["counts"].decode("ascii")}, size, where)

@@ -12,9 +12,16 @@ import numpy as np
 from textseg import images
 from textseg.errors import DatasetError, brief
 from textseg.formats.exporting import OutClass
+from textseg.formats.filenames import relative
 from textseg.formats.incoming import Category, Entry, Incoming
-from textseg.formats.source import Source, a_list, a_name, a_number, an_id, an_object
+from textseg.formats.lookup import written
+from textseg.formats.source import Source
+from textseg.formats.tally import UNKNOWN_CLASS, BadAnnotation
+from textseg.formats.values import a_list, a_name, a_number, an_id, an_object
 from textseg.labelmap import rgb
+
+MAX_CATEGORY = 2**31
+"""Ids of categories are below this; those of photos and annotations may be longer, as COCO's own are."""
 
 
 def header(title: str) -> dict[str, Any]:
@@ -71,7 +78,7 @@ def read_categories(
     for k, value in enumerate(a_list(content.get("categories"), f"{name}: categories")):
         where = f"{name}: categories[{k}]"
         category = an_object(value, where)
-        number = an_id(category.get("id"), f"{where}.id")
+        number = an_id(category.get("id"), f"{where}.id", below=MAX_CATEGORY)
         if number in table:
             raise DatasetError(f"{where}.id is {number}, which another category has.")
         called = a_name(category.get("name"), f"{where}.name")
@@ -92,32 +99,44 @@ def _colour(value: Any) -> str | None:
 def read_images(source: Source, path: Path, content: dict[str, Any], beside: list[Path]) -> dict[int, Entry]:
     """The images of a COCO file by id, each with its declared size checked; photos are looked for in `beside`."""
     name, entries, files = source.shown(path), dict[int, Entry](), dict[str, int]()
+    named: list[tuple[Any, str, list[Path]]] = []
     for k, value in enumerate(a_list(content["images"], f"{name}: images")):
         where = f"{name}: images[{k}]"
         described = an_object(value, where)
         number = an_id(described.get("id"), f"{where}.id")
         if number in entries:
             raise DatasetError(f"{where}.id is {number}, which another image has.")
-        file_name: Any = described.get("file_name")
-        tried = [source.inside(file_name, f"{where}.file_name", folder) for folder in beside]
+        file_name = written(described.get("file_name"), f"{where}.file_name")
         if file_name in files:
             raise DatasetError(f"{where}.file_name is {brief(file_name)}, which images[{files[file_name]}] has.")
         files[file_name] = k
         for side in ("width", "height"):
-            a_number(described.get(side), f"{where}.{side}", 1, images.MAX_PIXELS)
-        photo = next((place for place in tried if place.is_file()), None)
-        entries[number] = Entry(file_name, where, photo, None)
-        entries[number].labels = _declared(described, where)
+            if described.get(side) is not None:
+                a_number(described[side], f"{where}.{side}", 1, images.MAX_PIXELS)
+        named.append((described.get("file_name"), f"{where}.file_name", beside))
+        entries[number] = Entry(relative(file_name).as_posix(), where, None, _declared(described, where))
+    for entry, photo in zip(entries.values(), source.photos_named(named), strict=True):
+        entry.photo, entry.name = photo, photo.name if photo else entry.name
     return entries
+
+
+def a_category(annotation: dict[str, Any], table: dict[int, int], where: str) -> int:
+    """The class number of an annotation; raises BadAnnotation for a category that is not listed."""
+    category = an_id(annotation.get("category_id"), f"{where}.category_id", below=MAX_CATEGORY)
+    if category not in table:
+        sentence = f"{where}.category_id is {category}, which no category has."
+        raise BadAnnotation(UNKNOWN_CLASS, where, sentence)
+    return table[category]
 
 
 def _declared(described: dict[str, Any], where: str) -> Callable[[tuple[int, int]], np.ndarray]:
     def check(size: tuple[int, int]) -> np.ndarray:
-        declared = int(described["width"]), int(described["height"])
-        if declared != size:
-            raise DatasetError(
-                f"{where} says {declared[0]} x {declared[1]} pixels but the photo is {size[0]} x {size[1]}, upright."
-            )
+        for side, found in zip(("width", "height"), size, strict=True):
+            if described.get(side) is not None and int(described[side]) != found:
+                raise DatasetError(
+                    f"{where} says {brief(described.get('width'))} x {brief(described.get('height'))} pixels but the "
+                    f"photo is {size[0]} x {size[1]}, upright."
+                )
         return np.zeros(size[::-1], np.int32)
 
     return check

@@ -12,7 +12,8 @@ from textseg.formats.devkit import BACKGROUND, SETS, devkit, entries, label_map,
 from textseg.formats.exporting import Export
 from textseg.formats.incoming import Category, Incoming
 from textseg.formats.registry import Format, register
-from textseg.formats.source import Source, a_name
+from textseg.formats.source import Source
+from textseg.formats.values import a_name
 from textseg.labelmap import rgb
 from textseg.vocabulary import colour_cycle
 
@@ -55,7 +56,7 @@ class Cvat(Format):
             classes[black - 1] = Category(described[black - 1][0], implied=True)
         else:
             classes[black - 1] = Category(a_name(source.background, "--background"), implied=True)
-        return Incoming(classes, entries(source, root, reader(source, table, by_colour)))
+        return Incoming(classes, entries(source, root, reader(source, table, by_colour, coloured=True)))
 
 
 def _spelled(export: Export) -> dict[int, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import numpy as np
 from textseg.errors import DatasetError, brief
 from textseg.formats.class_numbers import numbers_of
 from textseg.formats.incoming import Entry
-from textseg.formats.source import PHOTO_FOLDERS, Source, a_name, natural
+from textseg.formats.source import PHOTO_FOLDERS, Source
+from textseg.formats.tally import NO_LABELS
+from textseg.formats.values import a_name, natural
 from textseg.vocabulary import MAX_WORDS
 
 VOID = 255
@@ -46,8 +49,7 @@ def label_map(source: Source, path: Path) -> list[tuple[str, Rgb]]:
         if line.lstrip().startswith("#"):
             continue
         where = f"{source.shown(path)} line {number}"
-        name, _, rest = line.strip().partition(":")
-        numbers = rest.split(":")[0]
+        name, numbers = _fields(line.strip())
         if numbers.strip():
             colour = _colour(numbers, where)
         else:  # the palette's, as datumaro leaves it out
@@ -63,6 +65,16 @@ def label_map(source: Source, path: Path) -> list[tuple[str, Rgb]]:
     return found
 
 
+def _fields(line: str) -> tuple[str, str]:
+    """(name, colour) of `name:r,g,b:parts:actions`; a name may have colons too."""
+    fields = line.split(":")
+    for k in range(len(fields) - 1, 0, -1):
+        if re.fullmatch(r"[^,]*,[^,]*,[^,]*", fields[k]):
+            return ":".join(fields[:k]), fields[k]
+    at = max(1, len(fields) - 3)
+    return ":".join(fields[:at]), fields[at] if at < len(fields) else ""
+
+
 def _colour(text: str, where: str) -> Rgb:
     numbers = [natural(n.strip(), 256) for n in text.split(",", 3)]
     if len(numbers) != 3 or None in numbers:
@@ -71,8 +83,13 @@ def _colour(text: str, where: str) -> Rgb:
     return red, green, blue
 
 
-def reader(source: Source, table: dict[int, int], by_colour: dict[Rgb, int]) -> Callable[[Path], Labels]:
-    """How a PNG becomes class numbers: by its index, or by its colour where it has three channels."""
+def reader(
+    source: Source, table: dict[int, int], by_colour: dict[Rgb, int], coloured: bool = False
+) -> Callable[[Path], Labels]:
+    """How a PNG becomes class numbers: by its index, or by its colour where it has three channels.
+
+    With `coloured` also where it has one: if every colour that its palette or its greys show is a class's.
+    """
     indices = {(red << 16) + (green << 8) + blue: number for (red, green, blue), number in by_colour.items()}
 
     def of(path: Path) -> Labels:
@@ -80,6 +97,10 @@ def reader(source: Source, table: dict[int, int], by_colour: dict[Rgb, int]) -> 
             if source.check_size(path, size) in ("RGB", "RGBA"):
                 values = source.colours(path) @ np.array([65536, 256, 1])
                 return numbers_of(values, indices, source.shown(path), lambda v: f"the colour #{v:06x}")
+            if coloured:
+                values = source.colours(path) @ np.array([65536, 256, 1])
+                if set(np.unique(values).tolist()) <= indices.keys():
+                    return numbers_of(values, indices, source.shown(path), str)
             ids = source.labels(path, size).astype(np.int64)
             return numbers_of(ids, table, source.shown(path), lambda v: f"the id {v}")
 
@@ -100,13 +121,16 @@ def entries(source: Source, root: Path, labels_of: Callable[[Path], Labels]) -> 
             source.inside(f"{stem}.png", f"{source.shown(path)} line {number}", folder)
             stems.setdefault(stem, f"{source.shown(path)} line {number}")
     if not stems:
-        stems = {path.stem: source.shown(path) for path in sorted(folder.glob("*.png"))}
+        maps = [path.relative_to(folder) for path in source.files("*.png") if path.is_relative_to(folder)]
+        stems = {path.with_suffix("").as_posix(): source.shown(folder / path) for path in maps}
     found = []
     for stem, where in stems.items():
         label = folder / f"{stem}.png"
         if not label.is_file():
-            raise DatasetError(f"{where} names '{stem}', but {source.shown(label)} does not exist.")
+            missing = f"{where} names '{stem}', but {source.shown(label)} does not exist."
+            source.mend(NO_LABELS, stem, missing)
+            continue
         parent = Path(stem).parent
         photo = source.photo(Path(stem).name, *(root / name / parent for name in PHOTO_FOLDERS))
-        found.append(Entry(photo.name if photo else Path(stem).name, source.shown(label), photo, labels_of(label)))
+        found.append(Entry(photo.name if photo else stem, source.shown(label), photo, labels_of(label)))
     return found

@@ -41,3 +41,9 @@ def unique_stems(names: Iterable[str]) -> list[str]:
 def same(name: str) -> str:
     """Two names for which this is equal are one file on some system."""
     return unicodedata.normalize("NFC", name.casefold())
+
+
+def relative(name: str) -> PurePosixPath:
+    """A file name of anywhere as a path that leads nowhere else: no drive, no root, nothing that climbs."""
+    parts = [part for part in name.replace("\\", "/").replace("\0", "").split("/") if part not in ("", ".", "..")]
+    return PurePosixPath(*parts) if parts else PurePosixPath("photo")

@@ -21,7 +21,8 @@ from textseg.formats.class_list import class_list
 from textseg.formats.exporting import Export
 from textseg.formats.incoming import Category, Entry, Incoming
 from textseg.formats.registry import Format, register
-from textseg.formats.source import Source, a_name, natural, picture
+from textseg.formats.source import Source, picture
+from textseg.formats.values import a_name, natural
 from textseg.labelmap import index_png, read_index_png
 
 UNLABELLED = "unlabelled"

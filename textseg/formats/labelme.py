@@ -13,17 +13,21 @@ import numpy as np
 from PIL import Image
 
 from textseg.errors import DatasetError, brief
-from textseg.formats import polygons
-from textseg.formats.exporting import MANIFEST, Export
+from textseg.formats import clipping, polygons
+from textseg.formats.exporting import Export
+from textseg.formats.filenames import relative
 from textseg.formats.incoming import Category, Entry, Incoming
 from textseg.formats.options import POLYGONS
 from textseg.formats.registry import Format, register
-from textseg.formats.source import Source, a_list, a_name, an_object, picture, points
+from textseg.formats.source import Source, picture
+from textseg.formats.tally import CLIPPED, OUTSIDE, UNKNOWN_SHAPE, BadAnnotation
+from textseg.formats.values import a_list, a_name, an_object, points
 
 VERSION = "6.3.1"
 """The labelme that the files say they are of."""
 
 NOTHING = ("_background_", "__ignore__")
+LINES = ("line", "linestrip", "point", "points")
 AREAS = ("mask", "polygon", "rectangle", "circle", "oriented_rectangle")
 
 
@@ -68,14 +72,17 @@ class Labelme(Format):
                 if name not in (*NOTHING, *numbers):
                     incoming.classes.append(Category(name))
                     numbers[name] = len(incoming.classes)
-        files = [source.file] if source.file else sorted(source.root.rglob("*.json"))
-        entries = []
-        for path in files:
-            if source.shown(path) != MANIFEST:
-                entry = _entry(source, path, numbers, counts, incoming)
-                if entry is not None:
-                    entries.append(entry)
-        incoming.entries = entries
+        files = [source.file] if source.file else source.files("*.json")
+        read = {path: content for path in files if (content := _content(source, path, incoming)) is not None}
+        named = [
+            (content.get("imagePath"), f"{source.shown(path)}: imagePath", [path.parent])
+            for path, content in read.items()
+        ]
+        photos = source.photos_named(named)
+        incoming.entries = [
+            _entry(source, path, content, photo, numbers, counts, incoming)
+            for (path, content), photo in zip(read.items(), photos, strict=True)
+        ]
         return incoming
 
 
@@ -99,39 +106,43 @@ def _crop(mask: np.ndarray) -> tuple[list[list[float]], str]:
     return [[float(x0), float(y0)], [float(x1), float(y1)]], base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def _entry(
-    source: Source, path: Path, numbers: dict[str, int], counts: dict[str, int], incoming: Incoming
-) -> Entry | None:
+def _content(source: Source, path: Path, incoming: Incoming) -> dict[str, Any] | None:
+    """What a JSON holds, None where it is another program's."""
     name, content = source.shown(path), source.json(path)
-    if not isinstance(content, dict) or "shapes" not in content:
-        if source.file:
-            raise DatasetError(f"{name} has no 'shapes'; it is not labelme's.")
-        incoming.notes.append(f"{name} is not labelme's; it was left out.")
-        return None
-    photo: Path | bytes | None = None
-    image_path = content.get("imagePath")
-    place = source.inside(image_path, f"{name}: imagePath", path.parent)
-    if place.is_file():
-        photo = place
-    elif content.get("imageData") is not None:
+    if isinstance(content, dict) and "shapes" in content:
+        return content
+    if source.file:
+        raise DatasetError(f"{name} has no 'shapes'; it is not labelme's.")
+    incoming.notes.append(f"{name} is not labelme's; it was left out.")
+    return None
+
+
+def _entry(
+    source: Source, path: Path, content: dict[str, Any], photo: Path | bytes | None, numbers: dict[str, int],
+    counts: dict[str, int], incoming: Incoming,
+) -> Entry:  # fmt: skip
+    name = source.shown(path)
+    if photo is None and content.get("imageData") is not None:
         photo = _base64(content["imageData"], f"{name}: imageData")
     shapes: list[tuple[str, int, str, Any]] = []
     for k, value in enumerate(a_list(content["shapes"], f"{name}: shapes")):
         where = f"{name}: shapes[{k}]"
         shape = an_object(value, where)
-        label = a_name(shape.get("label"), f"{where}.label")
-        if label not in (*NOTHING, *numbers):
-            incoming.classes.append(Category(label))
-            numbers[label] = len(incoming.classes)
-        kind = shape.get("shape_type") or "polygon"
-        if kind in ("line", "linestrip", "point", "points"):
-            if not counts["lines"]:
-                incoming.notes.append("Lines and points have no area; they were left out.")
-            counts["lines"] += 1
-            continue
-        if kind not in AREAS:
-            raise DatasetError(f"{where}.shape_type is {brief(kind)}; known are {', '.join(AREAS)}.")
-        shapes.append((where, numbers.get(label, 0), kind, shape))
+        with source.sparing():
+            kind = shape.get("shape_type") or "polygon"
+            if kind not in (*AREAS, *LINES):
+                sentence = f"{where}.shape_type is {brief(kind)}; known are {', '.join(AREAS)}."
+                raise BadAnnotation(UNKNOWN_SHAPE, where, sentence)
+            label = a_name(shape.get("label"), f"{where}.label")
+            if label not in (*NOTHING, *numbers):
+                incoming.classes.append(Category(label))
+                numbers[label] = len(incoming.classes)
+            if kind in LINES:
+                if not counts["lines"]:
+                    incoming.notes.append("Lines and points have no area; they were left out.")
+                counts["lines"] += 1
+            else:
+                shapes.append((where, numbers.get(label, 0), kind, shape))
 
     def labels(size: tuple[int, int]) -> np.ndarray:
         width, height = size
@@ -142,36 +153,49 @@ def _entry(
         outlines: list[tuple[np.ndarray, int]] = []
         covered = 0
         for where, number, kind, shape in shapes:
-            if kind == "mask":
-                covered += polygons.paint(ids, outlines) + _paste(ids, shape, number, where)
-                outlines = []
-            else:
-                outlines.append((_outline(shape, kind, where), number))
+            with source.sparing():
+                if kind == "mask":
+                    covered += polygons.paint(ids, outlines)
+                    outlines = []
+                    covered += _paste(source, ids, shape, number, where)
+                else:
+                    outline = _outline(shape, kind, where)
+                    if clipping.beyond(outline, size):
+                        source.tally.add(CLIPPED, where)
+                    outlines.append((outline, number))
         covered += polygons.paint(ids, outlines)
         if covered and not counts["overlap"]:
             incoming.notes.append("Shapes overlap; a label map holds one class a pixel, and the later one is seen.")
         counts["overlap"] += covered
         return ids
 
-    return Entry(place.name, name, photo, labels)
+    called = photo.name if isinstance(photo, Path) else relative(str(content.get("imagePath"))).as_posix()
+    return Entry(called, name, photo, labels)
 
 
-def _paste(ids: np.ndarray, shape: dict[str, Any], number: int, where: str) -> int:
-    """Lay a mask into the box of its two points; returns how many pixels of other classes it covers."""
+def _paste(source: Source, ids: np.ndarray, shape: dict[str, Any], number: int, where: str) -> int:
+    """Lay a mask into the box of its two points, as far as it lies in the photo.
+
+    Returns how many pixels of other classes it covers.
+    """
     height, width = ids.shape
     corners = points(shape.get("points"), f"{where}.points", 2)
     if len(corners) != 2:
         raise DatasetError(f"{where}.points has {len(corners)} points; a mask has two, the corners of its box.")
     (x0, y0), (x1, y1) = np.rint(corners).astype(int).tolist()
     if x0 < 0 or y0 < 0 or x1 >= width or y1 >= height:
-        raise DatasetError(f"{where}.points is {brief(shape['points'])}, which leaves the photo of {width} x {height}.")
+        leaves = f"{where}.points is {brief(shape['points'])}, which leaves the photo of {width} x {height}."
+        if x1 < 0 or y1 < 0 or x0 >= width or y0 >= height:
+            raise BadAnnotation(OUTSIDE, where, leaves)
+        source.mend(CLIPPED, where, leaves)
     box = x1 - x0 + 1, y1 - y0 + 1
     with picture(_base64(shape.get("mask"), f"{where}.mask"), f"{where}.mask") as image:
         if image.size != box:
             found = f"{image.size[0]} x {image.size[1]}"
             raise DatasetError(f"{where}.mask is {found} pixels but its box {box[0]} x {box[1]}.")
         mask = np.asarray(image.convert("L")).astype(bool)
-    under = ids[y0 : y1 + 1, x0 : x1 + 1]
+    mask = mask[max(0, -y0) : height - y0, max(0, -x0) : width - x0]
+    under = ids[max(0, y0) : y1 + 1, max(0, x0) : x1 + 1]
     covered = int(np.count_nonzero(mask & (under != 0) & (under != number)))
     under[mask] = number
     return covered

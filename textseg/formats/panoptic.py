@@ -12,6 +12,7 @@ from PIL import Image
 from textseg.errors import DatasetError, brief
 from textseg.formats.class_numbers import numbers_of
 from textseg.formats.coco_json import (
+    a_category,
     categories,
     documents,
     header,
@@ -24,7 +25,8 @@ from textseg.formats.coco_json import (
 from textseg.formats.exporting import Export
 from textseg.formats.incoming import Entry, Incoming
 from textseg.formats.registry import Format, register
-from textseg.formats.source import Source, a_list, an_id, an_object
+from textseg.formats.source import Source
+from textseg.formats.values import a_list, an_id, an_object
 
 SHADES = 251
 """Steps between segment numbers are spread over the colours, so that a person sees the segments apart."""
@@ -101,10 +103,9 @@ def _read(source: Source, path: Path, content: dict[str, Any], table: dict[int, 
             number = an_id(described.get("id"), f"{at}.id", least=1)
             if number in segments:
                 raise DatasetError(f"{at}.id is {number}, which another segment of the photo has.")
-            category = an_id(described.get("category_id"), f"{at}.category_id")
-            if category not in table:
-                raise DatasetError(f"{at}.category_id is {category}, which no category has.")
-            segments[number] = table[category]
+            segments[number] = 0
+            with source.sparing():
+                segments[number] = a_category(described, table, at)
         entries[image_id].labels = _labels(source, file, segments, entries[image_id].labels)
     return list(entries.values())
 

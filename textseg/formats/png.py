@@ -12,6 +12,7 @@ import numpy as np
 
 from textseg import images
 from textseg.errors import DatasetError
+from textseg.folders import hidden
 from textseg.formats.class_list import class_list
 from textseg.formats.exporting import Export
 from textseg.formats.filenames import same
@@ -87,7 +88,7 @@ def _entries(source: Source, folder: Path, table: np.ndarray) -> list[Entry]:
         found = [path for path in found if path.suffix.lower() != ".png" or same(path.stem) not in stems]
         maps = {same(p.stem): p for p in photos.glob("*.png") if same(p.stem) in stems}
     else:
-        maps = {same(p.stem): p for p in sorted(labels.iterdir()) if p.suffix.lower() == ".png"}
+        maps = {same(p.stem): p for p in sorted(labels.iterdir()) if p.suffix.lower() == ".png" and not hidden(p.name)}
     taken: dict[str, Path] = {}
     entries = []
     for path in found:

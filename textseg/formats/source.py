@@ -5,18 +5,14 @@ Every refusal is one sentence that names file, field and value.
 
 from __future__ import annotations
 
+import codecs
 import json
-import math
-import posixpath
-import re
-import shutil
-import stat
 import tempfile
-import zipfile
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 import yaml
@@ -24,20 +20,17 @@ from PIL import Image
 
 from textseg import images
 from textseg.errors import DatasetError, PhotoError, brief
+from textseg.folders import hidden
 from textseg.formats.filenames import same
+from textseg.formats.lookup import Ambiguous, Lookup, ending, is_absolute, joined, written
+from textseg.formats.tally import AMBIGUOUS, BadAnnotation, Tally
 from textseg.labelmap import read_index_png
-from textseg.vocabulary import MAX_WORD_LENGTH
 
 MAX_JSON_BYTES = 512 * 2**20
 MAX_TEXT_BYTES = 16 * 2**20
 MAX_NESTING = 64
-MAX_NAME_BYTES = 255
 MAX_YAML_BYTES = 256 * 2**10
 """YAML is read some hundred times slower than JSON."""
-MAX_ZIP_FILES = 200_000
-MAX_ZIP_BYTES = 64 * 2**30
-"""A zip that unpacks to more files or bytes than this is refused before anything is unpacked."""
-MAX_ZIP_RATIO = 1000
 
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
@@ -47,7 +40,7 @@ PHOTO_FOLDERS = ("images", "photos", "JPEGImages", "imgs", "data")
 class Source:
     """A folder to import from, and what the user said about it."""
 
-    def __init__(self, path: Path, background: str | None = None) -> None:
+    def __init__(self, path: Path, background: str | None = None, strict: bool = False) -> None:
         """`path` is the folder, or a file in it that the format begins with; raises DatasetError."""
         if not path.exists():
             raise DatasetError(f"{path} does not exist.")
@@ -59,7 +52,11 @@ class Source:
             self.file = path.absolute() if self.file else None
         self.background = background
         """The class that id 0 stands for; None: such pixels are unlabelled."""
-
+        self.strict = strict
+        """Whether what is bad about single annotations and photos refuses the whole import."""
+        self.tally = Tally()
+        """What was left out or mended."""
+        self._lookup: Lookup | None = None
         self._scratch: list[tempfile.TemporaryDirectory[str]] = []
 
     def scratch(self) -> Path:
@@ -78,33 +75,106 @@ class Source:
         except ValueError:
             return str(path)
 
+    @contextmanager
+    def sparing(self) -> Iterator[None]:
+        """A bad annotation inside is left out and counted, and what comes after it goes on, unless `strict`."""
+        try:
+            yield
+        except BadAnnotation as error:
+            if self.strict:
+                raise
+            self.tally.add(error.reason, error.where)
+
+    def mend(self, reason: str, where: str, refusal: str) -> None:
+        """Count something that is mended or left out; raises DatasetError with `refusal` if `strict`."""
+        if self.strict:
+            raise DatasetError(refusal)
+        self.tally.add(reason, where)
+
     def inside(self, text: Any, where: str, base: Path | None = None) -> Path:
         """The path that a file names, relative to `base`; one that is absolute or leaves the folder is refused."""
-        if not isinstance(text, str) or not text.strip() or "\0" in text or len(text) > 4096:
-            raise DatasetError(f"{where}: {brief(text)} is no file name.")
-        plain = text.replace("\\", "/")
-        if any(len(part.encode("utf-8", "replace")) > MAX_NAME_BYTES for part in plain.split("/")):
-            raise DatasetError(f"{where}: {brief(text)} is longer than a file name can be.")
-        if plain.startswith("/") or re.match("[A-Za-z]:", plain):
+        plain = written(text, where)
+        if is_absolute(plain):
             raise DatasetError(f"{where}: {brief(text)} is an absolute path; only paths inside the folder are read.")
-        above = (base or self.root).relative_to(self.root).as_posix()
-        joined = posixpath.normpath(posixpath.join(above, plain))
-        if joined == ".." or joined.startswith("../"):
+        place = joined((base or self.root).relative_to(self.root).as_posix(), plain)
+        if place is None:
             raise DatasetError(f"{where}: {brief(text)} leads out of the folder {self.root}.")
-        return self.root / joined
+        return self.root / place
+
+    def photos_named(self, named: Sequence[tuple[Any, str, Sequence[Path]]]) -> list[Path | None]:
+        """The photo that each path means, None where there is none; a path comes with its field and its base folders.
+
+        Paths that name a file exactly come first, so that no other one takes it by its name alone.
+        """
+        plain = [written(text, where) for text, where, _ in named]
+        found = [self._exactly(path, bases) for path, (_, _, bases) in zip(plain, named, strict=True)]
+        taken = {path for path in found if path is not None}
+        for k, (text, where, bases) in enumerate(named):
+            if found[k] is not None:
+                continue
+            outside = self._outside(plain[k], bases)
+            if outside and (self.strict or Path(plain[k]).suffix.lower() not in images.SUFFIXES):
+                self.inside(text, where, bases[0] if bases else None)
+            try:
+                for spelt in dict.fromkeys((plain[k], unquote(plain[k]))):
+                    if found[k] is None and (parts := ending(spelt)):
+                        found[k] = self.lookup.file(parts, bases, taken)
+            except Ambiguous:
+                self.mend(AMBIGUOUS, where, f"{where}: several files of the folder fit {brief(text)}.")
+        return found
+
+    def folder_named(self, text: Any, where: str, base: Path) -> Path | None:
+        """The folder or file that a path means, None where there is none in this import."""
+        plain = written(text, where)
+        climbed = plain
+        while climbed.startswith("../"):  # some tools write paths as seen from a folder below
+            climbed = climbed.removeprefix("../")
+        for tried in (plain, climbed):
+            place = joined(base.relative_to(self.root).as_posix(), tried)
+            if place is not None and (self.root / place).exists():
+                return self.root / place
+        parts = ending(plain)
+        return self.lookup.folder(parts) if parts else None
+
+    @property
+    def lookup(self) -> Lookup:
+        if self._lookup is None:
+            self._lookup = Lookup(self.root)
+        return self._lookup
+
+    def _exactly(self, plain: str, bases: Sequence[Path]) -> Path | None:
+        for base in bases:
+            place = joined(base.relative_to(self.root).as_posix(), plain)
+            if place is not None and (self.root / place).is_file():
+                return self.root / place
+        return None
+
+    def _outside(self, plain: str, bases: Sequence[Path]) -> bool:
+        return all(joined(base.relative_to(self.root).as_posix(), plain) is None for base in bases)
+
+    def check_link(self, path: Path) -> None:
+        """Raise DatasetError for a link that leads out of the folder."""
+        if path.is_relative_to(self.root) and not path.resolve().is_relative_to(self.root.resolve()):
+            raise DatasetError(f"{self.shown(path)} is a link that leads out of the folder; copy the file into it.")
+
+    def files(self, pattern: str) -> list[Path]:
+        """The files below the folder whose names fit, sorted, without those that systems leave about."""
+        found = [path for path in self.root.rglob(pattern) if path.is_file()]
+        return sorted(p for p in found if not any(map(hidden, p.relative_to(self.root).parts)))
 
     def text(self, path: Path) -> str:
-        """A UTF-8 text file."""
+        """A text file: UTF-8, or UTF-16 that begins with its mark."""
         content = self._bytes(path, MAX_TEXT_BYTES)
+        wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
         try:
-            return content.decode("utf-8-sig")
+            return content.decode("utf-16" if wide else "utf-8-sig")
         except UnicodeDecodeError:
             raise DatasetError(f"{self.shown(path)} is not UTF-8 text.") from None
 
     def lines(self, path: Path) -> Iterator[tuple[int, str]]:
-        """The non-empty lines of a text file with their numbers, from 1."""
+        """The lines of a text file with their numbers, from 1, without empty ones and comments (`# ...`)."""
         for number, line in enumerate(self.text(path).splitlines(), start=1):
-            if line.strip():
+            if line.strip() and line.split()[0] != "#":
                 yield number, line
 
     def json(self, path: Path) -> Any:
@@ -141,6 +211,7 @@ class Source:
         """The mode of the PNG at `path`, once it is known to be as large as its photo; nothing is decoded."""
         if not path.is_file():
             raise DatasetError(f"{self.shown(path)} does not exist; every photo listed needs its label map.")
+        self.check_link(path)
         with picture(path, self.shown(path)) as image:
             found, mode = image.size, image.mode
         if found != size:
@@ -173,6 +244,7 @@ class Source:
     def _bytes(self, path: Path, limit: int) -> bytes:
         if not path.is_file():
             raise DatasetError(f"{self.shown(path)} does not exist.")
+        self.check_link(path)
         size = path.stat().st_size
         if size > limit:
             raise DatasetError(f"{self.shown(path)} has {size:,} bytes; the limit is {limit:,}.")
@@ -196,54 +268,6 @@ def picture(source: Path | bytes, where: str) -> Iterator[Image.Image]:
         raise DatasetError(str(error)) from None
 
 
-@contextmanager
-def opened(path: Path, background: str | None) -> Iterator[Source]:
-    """The source at `path`; a zip is unpacked into a temporary folder first, checked before its first byte."""
-    with ExitStack() as stack:
-        if path.is_file() and zipfile.is_zipfile(path):
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="textseg-import-")))
-            unzip(path, folder)
-            inner = [p for p in folder.iterdir() if p.name != "__MACOSX"]
-            # A zip of one folder is that folder.
-            path = inner[0] if len(inner) == 1 and inner[0].is_dir() else folder
-        yield stack.enter_context(closing(Source(path, background)))
-
-
-def unzip(path: Path, folder: Path) -> list[Path]:
-    """Unpack a zip into `folder`; one with a path that leads elsewhere, a link or too many bytes is refused whole."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = [member for member in archive.infolist() if not member.is_dir()]
-            _check_zip(path, members)
-            written = []
-            for member in members:
-                target = folder / member.filename.replace("\\", "/")
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with archive.open(member) as packed, target.open("wb") as file:
-                    shutil.copyfileobj(packed, file)
-                written.append(target)
-            return written
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError) as error:
-        reason = brief(str(error), 120)
-        raise DatasetError(f"{path.name} is damaged, locked or no zip, and cannot be unpacked ({reason}).") from None
-
-
-def _check_zip(path: Path, members: list[zipfile.ZipInfo]) -> None:
-    total, names = sum(member.file_size for member in members), set()
-    packed = sum(member.compress_size for member in members)
-    if len(members) > MAX_ZIP_FILES or total > MAX_ZIP_BYTES or total > MAX_ZIP_RATIO * max(packed, 2**20):
-        raise DatasetError(f"{path.name} would unpack to {len(members):,} files and {total:,} bytes: too much.")
-    for member in members:
-        name = member.filename.replace("\\", "/")
-        if name.startswith("/") or re.match("[A-Za-z]:", name) or ".." in name.split("/") or "\0" in name:
-            raise DatasetError(f"{path.name}: the entry {brief(member.filename)} leads out of the zip; it is refused.")
-        if stat.S_ISLNK(member.external_attr >> 16):
-            raise DatasetError(f"{path.name}: the entry {brief(member.filename)} is a link; a zip holds plain files.")
-        if same(name) in names:
-            raise DatasetError(f"{path.name}: the entry {brief(member.filename)} is in it twice.")
-        names.add(same(name))
-
-
 def _check_nesting(content: bytes, name: str) -> None:
     """Refuse JSON that is nested deeper than any format is, before it is parsed."""
     # Brackets inside strings do not count: without escapes, every second piece between quotes is a string.
@@ -253,68 +277,3 @@ def _check_nesting(content: bytes, name: str) -> None:
     depth = int(np.cumsum(np.where(opening, 1, -1), dtype=np.int64).max(initial=0))
     if depth > MAX_NESTING:
         raise DatasetError(f"{name} is nested {depth:,} levels deep; the limit is {MAX_NESTING}.")
-
-
-# Values
-
-
-def natural(text: Any, below: int) -> int | None:
-    """The whole number from 0 that `text` writes in plain digits, None if it is none or not `below`."""
-    plain = isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 20
-    return int(text) if plain and int(text) < below else None
-
-
-def an_object(value: Any, where: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise DatasetError(f"{where} is {brief(value)} and must be an object.")
-    return value
-
-
-def a_list(value: Any, where: str) -> list[Any]:
-    if not isinstance(value, list):
-        raise DatasetError(f"{where} is {brief(value)} and must be a list.")
-    return value
-
-
-def a_name(value: Any, where: str) -> str:
-    """The name of a class."""
-    name = " ".join(value.split()) if isinstance(value, str) else ""
-    if not name or len(name) > MAX_WORD_LENGTH or not name.isprintable():
-        raise DatasetError(f"{where} is {brief(value)} and must be a name of at most {MAX_WORD_LENGTH} characters.")
-    return name
-
-
-def a_number(value: Any, where: str, low: float = -math.inf, high: float = math.inf) -> float:
-    """A finite number within bounds."""
-    number = math.nan
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e12:
-        number = float(value)
-    if not low <= number <= high or not math.isfinite(number):
-        bounds = f" from {low:g} to {high:g}" if math.isfinite(low) and math.isfinite(high) else ""
-        raise DatasetError(f"{where} is {brief(value)} and must be a number{bounds}.")
-    return number
-
-
-def an_id(value: Any, where: str, least: int = 0) -> int:
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**63:
-        raise DatasetError(f"{where} is {brief(value)} and must be a whole number from {least}.")
-    return value
-
-
-def points(values: Any, where: str, least: int) -> np.ndarray:
-    """(N, 2) finite coordinates from pairs [[x, y], ...] or a flat [x, y, ...] list."""
-    listed = a_list(values, where)
-    if listed and not isinstance(listed[0], list):
-        if len(listed) % 2:
-            raise DatasetError(f"{where} has {len(listed)} coordinates; they come in pairs x, y.")
-        listed = [listed[k : k + 2] for k in range(0, len(listed), 2)]
-    line = np.empty((len(listed), 2))
-    for k, pair in enumerate(listed):
-        if not isinstance(pair, list) or len(pair) != 2:
-            raise DatasetError(f"{where}[{k}] is {brief(pair)} and must be two numbers x, y.")
-        line[k] = [a_number(value, f"{where}[{k}].{axis}", -1e7, 1e7) for value, axis in zip(pair, "xy", strict=True)]
-    if len(line) < least:
-        raise DatasetError(f"{where} has {len(line)} points; at least {least} are needed.")
-    return line

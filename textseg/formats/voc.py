@@ -17,7 +17,8 @@ from textseg.formats.devkit import BACKGROUND, SETS, VOID, devkit, entries, labe
 from textseg.formats.exporting import Export, OutClass
 from textseg.formats.incoming import Category, Incoming
 from textseg.formats.registry import Format, register
-from textseg.formats.source import Source, a_name
+from textseg.formats.source import Source
+from textseg.formats.values import a_name
 
 CLASSES = (
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog",

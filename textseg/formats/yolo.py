@@ -6,6 +6,8 @@ same pixels. Needs the extra `textseg[formats]`.
 
 from __future__ import annotations
 
+import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +16,23 @@ import yaml
 
 from textseg import images
 from textseg.errors import DatasetError, brief
+from textseg.folders import hidden
 from textseg.formats import polygons
 from textseg.formats.exporting import Export
 from textseg.formats.incoming import Category, Entry, Incoming
 from textseg.formats.registry import Format, register
-from textseg.formats.source import Source, a_name, an_id, natural
+from textseg.formats.source import Source
+from textseg.formats.tally import CLIPPED, EMPTY, NO_PHOTO, NO_SPLIT, UNKNOWN_CLASS, BadAnnotation
+from textseg.formats.values import a_name, an_id, natural
 
 FILES = ("data.yaml", "data.yml", "dataset.yaml")
 SETS = ("train", "val", "valid", "test")
 SLACK = 0.001
 """How far beyond 0..1 a coordinate may lie by rounding."""
+BEYOND = 2.0
+"""Larger coordinates are pixels, or nothing."""
+NO_SHARES = "outlines whose coordinates are no shares from 0 to 1, left out"
+DECIMAL = re.compile(r"\d+(,\d+)?|\d+(\.\d+)?")
 
 
 @register("yolo")
@@ -100,27 +109,47 @@ def _photos(source: Source, path: Path, content: dict[Any, Any]) -> list[Path]:
     """The photos of the sets that `data.yaml` names; without any, those of every folder called `images`."""
     found: list[Path] = []
     named = False
+    base = path.parent
+    if isinstance(content.get("path"), str) and content["path"].strip():
+        base = source.folder_named(content["path"], f"{source.shown(path)}: path", base) or base
+    base = base if base.is_dir() else path.parent
     for name in SETS:
         given = content.get(name)
         for value in given if isinstance(given, list) else [given] if given else []:
             named = True
             where = f"{source.shown(path)}: {name}"
-            place = source.inside(value, where, path.parent) if not str(value).startswith("../") else None
-            if place is None:  # some tools write paths as seen from a folder below
-                place = source.inside(str(value).removeprefix("../"), where, path.parent)
-            if place.suffix == ".txt" and place.is_file():
-                lines = source.lines(place)
-                found += [
-                    source.inside(text.strip(), f"{source.shown(place)} line {n}", path.parent) for n, text in lines
-                ]
+            place = source.folder_named(value, where, base) or source.folder_named(value, where, path.parent)
+            if place is None:
+                refusal = f"{where} is {brief(value)}, which does not exist in the folder."
+                source.mend(NO_SPLIT, f"{name}: {value}", refusal)
             elif place.is_dir():
-                found += images.find([place, *sorted(p for p in place.rglob("*") if p.is_dir())])
+                found += _in_folders([place, *sorted(p for p in place.rglob("*") if p.is_dir())])
+            elif place.suffix.lower() == ".txt":
+                found += _listed(source, place, base)
             else:
-                raise DatasetError(f"{where} is {brief(value)}, which does not exist in the folder.")
+                found.append(place)
     if not named:
         for folder in [source.root, *sorted(p for p in source.root.rglob("*") if p.is_dir())]:
             if folder.name == "images" or "images" in folder.relative_to(source.root).parts:
-                found += images.find([folder])
+                found += _in_folders([folder])
+    return found
+
+
+def _in_folders(folders: list[Path]) -> list[Path]:
+    return images.find([folder for folder in folders if not hidden(folder.name)])
+
+
+def _listed(source: Source, path: Path, base: Path) -> list[Path]:
+    """The photos of a text file that names one a line."""
+    name = source.shown(path)
+    bases = list(dict.fromkeys([base, path.parent]))
+    lines = [(text.strip(), f"{name} line {number}", bases) for number, text in source.lines(path)]
+    found = []
+    for (text, where, _), photo in zip(lines, source.photos_named(lines), strict=True):
+        if photo is not None:
+            found.append(photo)
+        else:
+            source.mend(NO_PHOTO, text, f"{where} names {brief(text)}, which does not exist in the folder.")
     return found
 
 
@@ -140,19 +169,23 @@ def _labels(source: Source, path: Path, numbers: dict[int, int], counts: dict[st
         outlines = []
         for line_number, line in source.lines(path):
             where = f"{source.shown(path)} line {line_number}"
-            first, *rest = line.split()
-            number = numbers.get(-1 if (k := natural(first, 2**31)) is None else k)
-            if number is None:
-                raise DatasetError(f"{where} begins with {brief(first)}, which is no class of data.yaml.")
-            values = np.array([_number(text, where) for text in rest])
-            if len(values) == 4:
-                if not counts["boxes"]:
-                    incoming.notes.append("Boxes (lines with four numbers) are no masks; they were left out.")
-                counts["boxes"] += 1
-                continue
-            if len(values) < 6 or len(values) % 2:
-                raise DatasetError(f"{where} has {len(values)} coordinates; an outline has three points or more.")
-            outlines.append((values.reshape(-1, 2) * size, number))
+            with source.sparing():
+                words = _words(line, incoming)
+                if not words:
+                    continue
+                number = _class(words[0], numbers, where)
+                values = np.array([_number(text, where) for text in words[1:]])
+                if len(values) in (4, 5):  # 5: with a confidence
+                    if not counts["boxes"]:
+                        incoming.notes.append("Boxes (lines with four numbers) are no masks; they were left out.")
+                    counts["boxes"] += 1
+                    continue
+                if source.strict and len(values) % 2 or len(values) < 6:
+                    sentence = f"{where} has {len(values)} coordinates; an outline has three points or more."
+                    raise BadAnnotation(EMPTY, where, sentence)
+                corners = values[: len(values) // 2 * 2].reshape(-1, 2)  # a number after the points is a confidence
+                _check_shares(source, corners, where)
+                outlines.append((corners * size, number))
         covered = polygons.paint(ids, outlines)
         if covered and not counts["overlap"]:
             incoming.notes.append("Outlines overlap; a label map holds one class a pixel, and the later one is seen.")
@@ -162,11 +195,45 @@ def _labels(source: Source, path: Path, numbers: dict[int, int], counts: dict[st
     return labels
 
 
+def _words(line: str, incoming: Incoming) -> list[str]:
+    """The numbers of a line as texts: whatever stands between them, commas for points, a comment behind them."""
+    words = line.partition("#")[0].split()
+    if not any("," in word for word in words):
+        return words
+    if len(words) > 1 and all(DECIMAL.fullmatch(word) for word in words):
+        note = "Numbers are written with a comma (0,5); they were read as 0.5."
+        if note not in incoming.notes:
+            incoming.notes.append(note)
+        return [word.replace(",", ".") for word in words]
+    return [word for word in re.split(r"[\s,;]+", " ".join(words)) if word]
+
+
+def _class(text: str, numbers: dict[int, int], where: str) -> int:
+    """The class number of a line; raises BadAnnotation for one that `data.yaml` does not name."""
+    k = natural(re.sub(r"\.0*$", "", text), 2**31)  # 1.0 is 1
+    if k is None:
+        raise DatasetError(f"{where} begins with {brief(text)}, which is no class of data.yaml.")
+    if k not in numbers:
+        raise BadAnnotation(UNKNOWN_CLASS, where, f"{where} begins with {brief(text)}, which is no class of data.yaml.")
+    return numbers[k]
+
+
 def _number(text: str, where: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        value = np.nan
-    if not -SLACK <= value <= 1 + SLACK:
+        value = math.nan
+    if not math.isfinite(value):
         raise DatasetError(f"{where} has the coordinate {brief(text)}; coordinates are shares from 0 to 1.")
     return value
+
+
+def _check_shares(source: Source, corners: np.ndarray, where: str) -> None:
+    """Raises BadAnnotation unless the (N, 2) corners can be shares of width and height, a little beyond the edge."""
+    wrong = corners[(corners < -SLACK) | (corners > 1 + SLACK)]
+    if not len(wrong):
+        return
+    refusal = f"{where} has the coordinate '{wrong[0]:g}'; coordinates are shares from 0 to 1."
+    if np.abs(corners).max() > BEYOND:
+        raise BadAnnotation(NO_SHARES, where, refusal)
+    source.mend(CLIPPED, where, refusal)

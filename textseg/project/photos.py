@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from textseg import images
+from textseg import images, pages
 from textseg.errors import PhotoError, ProjectError
+from textseg.folders import Found, gather
 from textseg.project.database import Database
 from textseg.project.originals import arriving
 from textseg.project.schema import STATES, StoredPhoto, clean
@@ -29,6 +31,10 @@ class AddReport:
     """(file given, name of the equal photo that is there already)."""
     failed: list[tuple[str, str]] = field(default_factory=list)
     """(file given, reason)."""
+    others: Counter[str] = field(default_factory=Counter)
+    """Files of the folders given that are no photos, by their ending."""
+    notes: list[str] = field(default_factory=list)
+    """What else is to be told: pages that are photos of their own, animations of which one picture was taken."""
     cancelled: bool = False
     """Whether a person stopped it; what is in the report is in the project."""
 
@@ -48,39 +54,61 @@ class QueueEntry(NamedTuple):
 def add(
     database: Database,
     folder: Path,
-    paths: Iterable[str | Path],
+    paths: Iterable[str | Path | Found],
     progress: Callable[[int, int], None] | None,
     cancel: Callable[[], bool] | None,
+    flat: bool = False,
 ) -> AddReport:
     """Take in photos, each in a transaction of its own; see `Project.add`."""
-    report, found = AddReport(), images.find([Path(p) for p in paths])
-    for done, path in enumerate(found):
+    gathered = gather(paths, flat)
+    report, found = AddReport(others=gathered.others), gathered.photos
+    for done, one in enumerate(found):
         if cancel is not None and cancel():
             report.cancelled = True
             return report
         if progress is not None:
             progress(done, len(found))
         try:
-            _add(database, folder, path, report)
+            _add(database, folder, one, report)
         except OSError as error:
             raise ProjectError(
-                f"{path.name} could not be copied into {folder} ({error.strerror}); what was there is kept."
+                f"{one.path.name} could not be copied into {folder} ({error.strerror}); what was there is kept."
             ) from None
         except PhotoError as error:
-            report.failed.append((str(path), str(error)))
+            report.failed.append((str(one.path), str(error)))
     if progress is not None:
         progress(len(found), len(found))
     return report
 
 
-def _add(database: Database, folder: Path, path: Path, report: AddReport) -> None:
-    width, height = images.open(path).size
-    content = path.read_bytes()
+def _add(database: Database, folder: Path, found: Found, report: AddReport) -> None:
+    path = found.path
+    pictures, are_pages = pages.count(path)
+    if pictures > 1 and are_pages:
+        taken = 0
+        for name, content in pages.split(path, found.name):
+            if isinstance(content, bytes):
+                _add_one(database, folder, f"{path}: {name}", name, content, images.open(content).size, report)
+                taken += 1
+            else:
+                report.failed.append((f"{path}: {name}", str(content)))
+        report.notes.append(f"{found.name}: {taken} of {pictures} pages taken, each as a photo.")
+        return
+    size = images.open(path).size
+    _add_one(database, folder, str(path), found.name, path.read_bytes(), size, report)
+    if pictures > 1:
+        report.notes.append(f"{found.name}: the first of its {pictures:,} pictures was taken.")
+
+
+def _add_one(
+    database: Database, folder: Path, given: str, called: str, content: bytes, size: tuple[int, int], report: AddReport
+) -> None:
+    width, height = size
     sha256 = hashlib.sha256(content).hexdigest()
     with arriving(database, folder) as (session, arrivals):
         known = with_hash(session, sha256)
         if known is None:
-            name, suffix = clean(path.name), path.suffix.lower()
+            name, suffix = clean(called), PurePosixPath(called).suffix.lower()
             new = StoredPhoto(sha256=sha256, name=name, suffix=suffix, width=width, height=height)
             arrivals.put(new, content)
             session.add(new)
@@ -88,7 +116,7 @@ def _add(database: Database, folder: Path, path: Path, report: AddReport) -> Non
         report.added.append(new.name)
         report.ids.append(new.id)
     else:
-        report.duplicates.append((str(path), known.name))
+        report.duplicates.append((given, known.name))
         report.ids.append(known.id)
 
 

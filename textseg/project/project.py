@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from textseg import images
 from textseg.errors import EditError, ProjectError, StaleRevisionError
 from textseg.files import in_place_of
+from textseg.folders import Found
 from textseg.project import counts, gestures, log, photos
 from textseg.project.classes import Classes
 from textseg.project.counts import PERSONS
@@ -97,16 +98,20 @@ class Project:
 
     def add(
         self,
-        paths: Iterable[str | Path],
+        paths: Iterable[str | Path | Found],
         progress: Callable[[int, int], None] | None = None,
         cancel: Callable[[], bool] | None = None,
+        flat: bool = False,
     ) -> AddReport:
-        """Take in photos (files, or folders of them); the originals are copied, equal bytes are noticed.
+        """Take in photos (files, or folders with their subfolders); originals are copied, equal bytes are noticed.
+
+        A photo of a folder is called by its path in it; `flat` leaves subfolders out. The pages of a TIFF are photos of
+        their own.
 
         Each photo is in the project when it is done: one that was stopped by `cancel` keeps those that came before, and
         its report names them. `progress(done, all)` is called before each photo.
         """
-        return photos.add(self.database, self.folder, paths, progress, cancel)
+        return photos.add(self.database, self.folder, paths, progress, cancel, flat)
 
     @contextmanager
     def taking_in(self, dry_run: bool = False) -> Iterator[Intake]:

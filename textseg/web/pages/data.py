@@ -12,8 +12,8 @@ from gradio.utils import get_upload_folder
 
 from textseg import formats, images
 from textseg.errors import Cancelled, DatasetError, PhotoError, TextsegError
+from textseg.formats.archives import unzip
 from textseg.formats.exporting import PROVENANCE
-from textseg.formats.source import unzip
 from textseg.project import Project
 from textseg.project.intake import MERGES
 from textseg.project.schema import STATES

@@ -1,0 +1,69 @@
+"""Photos of folders: subfolders are taken, names tell them apart, and what is not taken is said."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.label_maps import make_project
+from tests.tiny import noise_photo
+from textseg.cli import main
+from textseg.folders import gather, not_taken
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    for seed, name in enumerate(("001.jpg", "a/001.jpg", "b/001.jpg", "a/001.png", ".trash/x.jpg", "__MACOSX/._1.jpg")):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        noise_photo(30, 20, seed=seed).save(folder / name)
+    (folder / "b" / "notes.txt").write_text("not a photo")
+    (folder / "b" / "x.heic").write_bytes(b"\0\0\0\x18ftypheic" + b"\0" * 100)
+    return folder
+
+
+def test_photos_of_subfolders_are_called_by_their_path(photos):
+    found = gather([photos, photos / "a" / "001.png"])
+    names = ["001.jpg", "a/001.jpg", "a/001.png", "b/001.jpg", "b/x.heic", "001.png"]
+    assert [one.name for one in found.photos] == names and dict(found.others) == {".txt": 1}
+    assert [one.name for one in gather([photos], flat=True).photos] == ["001.jpg"]
+
+
+def test_projects_and_the_folder_of_results_are_not_looked_into(photos):
+    make_project(photos / "project", ["cat"], {"z.png": (9, 9)}).close()
+    (photos / "out").mkdir()
+    noise_photo(9, 9, seed=9).save(photos / "out" / "001.png")
+    assert not [one for one in gather([photos], without=photos / "out").photos if one.name[:3] in ("out", "pro")]
+
+
+def test_what_is_not_taken_is_one_sentence(photos):
+    assert not_taken(gather([photos]).others, ["b/x.heic"]) == "Not taken: 1 .txt, 1 unreadable .heic."
+    assert not_taken(gather([]).others) == ""
+
+
+def test_project_add_takes_subfolders_and_says_what_it_left(photos, tmp_path, capsys):
+    project = make_project(tmp_path / "p", ["cat"], {})
+    assert main(["project", "add", str(project.folder), str(photos)]) == 1
+    said = capsys.readouterr()
+    assert [one.name for one in project.photos()] == ["001.jpg", "a/001.jpg", "a/001.png", "b/001.jpg"]
+    assert "4 photos added" in said.out and "Not taken: 1 .txt, 1 unreadable .heic." in said.out
+    assert "x.heic" in said.err and project.photo("a/001.jpg").id == 2
+    (tmp_path / "empty").mkdir()
+    assert main(["project", "add", str(project.folder), str(tmp_path / "empty")]) == 2
+
+
+def test_project_add_takes_the_pages_of_a_tiff_and_tells_of_animations(tmp_path, capsys):
+    project = make_project(tmp_path / "p", ["cat"], {})
+    pages = [Image.fromarray(np.full((20, 30), value, np.uint16)) for value in (100, 900, 40_000)]
+    pages[0].save(tmp_path / "scan.tiff", save_all=True, append_images=pages[1:])
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    for _ in range(2):  # a second time nothing is new
+        assert main(["project", "add", str(project.folder), str(tmp_path / "scan.tiff"), str(tmp_path / "a.gif")]) == 0
+    said = capsys.readouterr().out
+    assert "scan.tiff: 3 of 3 pages taken, each as a photo." in said and "first of its 2 pictures" in said
+    names = ["scan-page-1.tiff", "scan-page-2.tiff", "scan-page-3.tiff", "a.gif"]
+    assert [one.name for one in project.photos()] == names
+    with Image.open(io.BytesIO(project.original(project.photo("scan-page-3.tiff")).read_bytes())) as third:
+        assert third.mode == "I;16" and third.getpixel((0, 0)) == 40_000

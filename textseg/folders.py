@@ -1,0 +1,84 @@
+"""Photos of files and folders: which there are, what each is called, and what else lay beside them."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from textseg import images
+
+_LEFT_BY_SYSTEMS = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir"})
+
+
+@dataclass(frozen=True)
+class Found:
+    """A photo on disk and what it is called: its file name, after the folders that lead to it."""
+
+    path: Path
+    name: str
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+@dataclass
+class Gathered:
+    photos: list[Found] = field(default_factory=list)
+    others: Counter[str] = field(default_factory=Counter)
+    """Files that are no photos, by their ending."""
+
+
+def gather(paths: Iterable[str | Path | Found], flat: bool = False, without: Path | None = None) -> Gathered:
+    """The photos named by `paths`, in order: a file stands for itself, a folder for the photos in and below it.
+
+    A photo of a folder is called by its path in that folder. `flat` leaves subfolders out; hidden files, projects and
+    the folder `without` are never looked into, and links to folders are not followed.
+    """
+    gathered = Gathered()
+    for path in paths:
+        if isinstance(path, Found):
+            gathered.photos.append(path)
+        elif (place := Path(path)).is_dir():
+            _walk(place, flat, without.resolve() if without is not None else None, gathered)
+        else:
+            gathered.photos.append(Found(place, place.name))
+    return gathered
+
+
+def hidden(name: str) -> bool:
+    """Whether a file or folder is one that systems leave about: `.DS_Store`, `._a.jpg`, `__MACOSX`."""
+    return name.startswith(".") or name in _LEFT_BY_SYSTEMS
+
+
+def not_taken(others: Counter[str], failed: Iterable[str] = ()) -> str:
+    """What was not taken in, as a sentence: "Not taken: 12 unreadable .heic, 3 .txt."; "" for nothing."""
+    torn = Counter(_ending(name) for name in failed)
+    parts = [f"{n} {ending}" for ending, n in sorted(others.items())]
+    parts += [f"{n} unreadable {ending}" for ending, n in sorted(torn.items())]
+    return f"Not taken: {', '.join(parts)}." if parts else ""
+
+
+def _walk(root: Path, flat: bool, without: Path | None, gathered: Gathered) -> None:
+    found: list[Found] = []
+    for parent, folders, files in os.walk(root):
+        here = Path(parent)
+        if here != root and ((here / "project.sqlite").exists() or here.resolve() == without):
+            folders.clear()
+            continue
+        folders[:] = [] if flat else sorted(name for name in folders if not hidden(name))
+        for name in files:
+            path = here / name
+            if hidden(name) or not path.is_file():
+                continue
+            if path.suffix.lower() in images.SUFFIXES:
+                found.append(Found(path, path.relative_to(root).as_posix()))
+            else:
+                gathered.others[_ending(name)] += 1
+    gathered.photos += sorted(found, key=lambda one: one.path)
+
+
+def _ending(name: str) -> str:
+    return Path(name).suffix.lower()[:12] or "file without ending"
