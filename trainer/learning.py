@@ -14,15 +14,18 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textseg.errors import Cancelled, HeadError, ProjectError, TextsegError, TrainingError
 from textseg.project import Project
 
+if TYPE_CHECKING:
+    from trainer.recipes import Recipe
+
 BEAT = 0.4
 """Seconds between two notes of how far it is: each is a write to disk."""
 
-OPTIONS = {"backbone", "head", "activate", "set"}
+OPTIONS = {"backbone", "head", "activate", "complete", "set"}
 
 
 def start(project: Project, options: Mapping[str, Any] | None = None) -> int:
@@ -30,19 +33,19 @@ def start(project: Project, options: Mapping[str, Any] | None = None) -> int:
 
     Options: `backbone` and `head` to start from while the project has no active head (as on the command line),
     `set` (settings of the recipe, ["lr=0.001", ...]), `activate` ("better", the default: unless it scores worse;
-    "always"; "never").
+    "always"; "never"), `complete` (whether photos marked done show everything, as the project says by default).
     """
-    options = dict(options or {})
+    options = {"complete": project.trainings.complete} | dict(options or {})
     if unknown := options.keys() - OPTIONS:
         raise TrainingError(f"A training has no option {', '.join(sorted(unknown))}; choose of {', '.join(OPTIONS)}.")
     if options.get("activate", "better") not in ("better", "always", "never"):
         raise TrainingError("A head is activated 'better' (unless it scores worse), 'always' or 'never'.")
+    if not isinstance(options["complete"], bool):
+        raise TrainingError("'complete' is true (photos marked done show everything) or false.")
     changes = options.get("set", [])
     if not isinstance(changes, list) or not all(isinstance(change, str) for change in changes):
         raise TrainingError("'set' is a list of settings, such as [\"lr=0.001\"].")
-    from trainer import recipes
-
-    recipes.load("corrections", None, changes)  # what is wrong with them is said now
+    _recipe(options)  # what is wrong with them is said now
     training = project.trainings.begin(options)
     command = [sys.executable, "-m", "trainer.learning", os.fspath(project.folder.resolve()), str(training)]
     try:
@@ -88,7 +91,7 @@ def _learn(project: Project, training: int, options: Mapping[str, Any]) -> None:
     heads, trainings = project.heads, project.trainings
     trainings.report(training, "Loading the model", 0.0)
     from textseg.model import load_model
-    from trainer import corrections, recipes
+    from trainer import corrections
 
     active = heads.active()
     model = load_model(options.get("backbone", "lite"), options.get("head", "default"))
@@ -116,7 +119,7 @@ def _learn(project: Project, training: int, options: Mapping[str, Any]) -> None:
         project,
         heads.folder / file,
         model,
-        recipes.load("corrections", None, options.get("set", [])),
+        _recipe(options),
         lambda text: trainings.say(training, text),
         watch,
         lambda: stop,
@@ -130,6 +133,14 @@ def _learn(project: Project, training: int, options: Mapping[str, Any]) -> None:
         trainings.say(training, f"{why}, so it is not activated.")
     activated = choice == "always" or (better and choice != "never")
     trainings.succeed(training, file, facts["data"]["fingerprint"], kept, activated, started_from)
+
+
+def _recipe(options: Mapping[str, Any]) -> Recipe:
+    """The recipe of a training with these options; raises TrainingError."""
+    from trainer import recipes
+
+    complete = [f"objective.complete={str(options['complete']).lower()}"] if "complete" in options else []
+    return recipes.load("corrections", None, [*complete, *options.get("set", [])])
 
 
 def is_no_worse(scores: Mapping[str, Any]) -> bool:

@@ -170,3 +170,16 @@ def test_at_1024_pixels_train_is_in_view(open_learn):
     page = open_learn(viewport={"width": 1024, "height": 768})
     box = page.locator("[data-part=train]").bounding_box()
     assert box["y"] + box["height"] < 768
+
+
+def test_whether_photos_that_are_done_show_everything_is_a_switch_that_the_project_remembers(served, open_learn):
+    _, project = served
+    page = open_learn()
+    assert page.is_checked("[data-part=complete]")
+    with page.expect_response(lambda response: '"fn_name":"complete"' in (response.request.post_data or "")):
+        page.uncheck("[data-part=complete]")
+    assert not project.trainings.complete
+    page.reload()
+    page.wait_for_selector(".learn:visible")
+    page.wait_for_function("!document.querySelector('[data-part=complete]').checked")
+    project.trainings.take_as_complete(True)

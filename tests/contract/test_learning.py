@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -245,6 +246,42 @@ def test_a_project_that_keeps_learning_trains_when_a_photo_is_done(project, monk
     assert not begun
     label.set_state({"photo": photo, "state": "done"})
     assert begun == [project.name]
+
+
+def test_whether_photos_that_are_done_show_everything_goes_from_the_page_to_the_head(project, monkeypatch):
+    from textseg.web.api.project import ProjectApi
+    from textseg.web.engine import Engine
+    from textseg.web.pages.learn import Learn
+
+    monkeypatch.setattr("subprocess.Popen", lambda *_, **__: SimpleNamespace(wait=lambda: 0))
+    api = ProjectApi(project, Engine("tiny", "none"))
+    page = Learn(api, api._engine)
+    assert page.state({})["complete"]
+    page.complete({"on": False})
+    assert not page.state({})["complete"] and not Project(project.folder).trainings.complete
+    learning.run(project.folder, api.train("p", {})["id"])
+    (head,) = project.heads.all()
+    assert heads.read_facts(project.heads.path(head["id"]))["data"]["complete"] is False
+    row = api.train("p", {"complete": True})
+    assert project.trainings.claim(row["id"])["complete"] is True
+    project.trainings.finish(row["id"], "cancelled")
+    with pytest.raises(TrainingError, match="'complete' is true"):
+        api.train("p", {"complete": "yes"})
+
+
+@pytest.mark.parametrize(("option", "complete"), [("--complete", True), ("--incomplete", False)])
+def test_the_command_says_whether_photos_that_are_done_show_everything(project, tmp_path, option, complete):
+    out = tmp_path / "head.safetensors"
+    arguments = ["train", "--objective", "corrections", "--data", str(project.folder), "--out", str(out), option]
+    assert main([*arguments, "--backbone", "tiny", "--head", "none", "--set", *SETTINGS]) == 0
+    facts = heads.read_facts(out)
+    assert facts["data"]["complete"] is facts["recipe"]["objective"]["complete"] is complete
+
+
+def test_only_corrections_know_photos_that_are_done(tmp_path, capsys):
+    arguments = ["train", "--objective", "pacl", "--data", str(tmp_path), "--out", str(tmp_path / "head.safetensors")]
+    assert main([*arguments, "--incomplete"]) == 2
+    assert "no setting 'complete'" in capsys.readouterr().err
 
 
 def test_a_photo_is_done_even_where_a_training_runs_already(project):

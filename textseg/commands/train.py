@@ -28,6 +28,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="single settings, such as lr=0.0005 seed=1",
     )
+    done = parser.add_mutually_exclusive_group()
+    done.add_argument(
+        "--complete", dest="complete", action="store_true", default=None,
+        help="for corrections: photos marked done show everything, what is not drawn is not there (default)",
+    )  # fmt: skip
+    done.add_argument(
+        "--incomplete", dest="complete", action="store_false", default=None,
+        help="for corrections: photos marked done may leave things out",
+    )  # fmt: skip
     parser.add_argument("--resume", action="store_true", help="continue a training that was interrupted")
     parser.add_argument("--cache", metavar="DIR", help="folder for features (default: the user's cache folder)")
     parser.add_argument(
@@ -52,8 +61,9 @@ def byte_count(text: str) -> int:
 def run(args: argparse.Namespace) -> int:
     from trainer import fit
 
+    said = [] if args.complete is None else [f"objective.complete={str(args.complete).lower()}"]
     fit.train(
         args.objective, args.data, args.out, args.backbone, args.recipe, args.resume, args.head,
-        args.cache, args.cache_limit, args.changes,
+        args.cache, args.cache_limit, [*said, *args.changes],
     )  # fmt: skip
     return 0

@@ -38,6 +38,7 @@ class Trainings:
         """`folder` is where the files of heads lie."""
         self._database, self._folder = database, folder
         self._keep = folder / "keep-learning"
+        self._incomplete = folder / "done-is-incomplete"
 
     @property
     def keeps_learning(self) -> bool:
@@ -51,6 +52,19 @@ class Trainings:
             self._keep.touch()
         else:
             self._keep.unlink(missing_ok=True)
+
+    @property
+    def complete(self) -> bool:
+        """Whether photos marked done show everything, so that a class without a pixel in one is not there."""
+        return not self._incomplete.exists()
+
+    def take_as_complete(self, on: bool) -> None:
+        """Say whether photos marked done show everything; the project remembers."""
+        if on:
+            self._incomplete.unlink(missing_ok=True)
+        else:
+            self._folder.mkdir(exist_ok=True)
+            self._incomplete.touch()
 
     def begin(self, options: Mapping[str, Any]) -> int:
         """A new training's id; raises ProjectError while another one runs."""

@@ -45,7 +45,7 @@ def learn(
     began = time.monotonic()
     encodings = Encodings(project, model)
     settings = defaults(Corrections) | recipe.objective
-    corpus = read(project, encodings, settings["hold_back"], watch, cancel)
+    corpus = read(project, encodings, settings["hold_back"], watch, cancel, settings["complete"])
     read_seconds = time.monotonic() - began
     for name, reason in corpus.skipped.items():
         say(f"{name} is left out: {reason}")

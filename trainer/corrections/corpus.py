@@ -47,6 +47,8 @@ class Corpus:
     """Those that only say whether it helped."""
     skipped: dict[str, str] = field(default_factory=dict)
     """Photos that could not be read, with the reasons."""
+    complete: bool = True
+    """Photos marked done show everything: a class that has no pixel in one is not there."""
 
     @property
     def fingerprint(self) -> str:
@@ -70,6 +72,7 @@ class Corpus:
             "held_back": [photo.stored.name for photo in self.held_back],
             "pixels": {one.name: pixels[one.id] for one in self.classes},
             "skipped": self.skipped,
+            "complete": self.complete,
         }
 
 
@@ -84,8 +87,12 @@ def read(
     hold_back: float,
     watch: Callable[[Progress], None] | None = None,
     cancel: Callable[[], bool] | None = None,
+    complete: bool = True,
 ) -> Corpus:
-    """All corrections of `project`, photos encoded where they are not yet; raises TrainingError when there are none."""
+    """All corrections of `project`, photos encoded where they are not yet; raises TrainingError when there are none.
+
+    `complete`: photos marked done show everything, see `Corpus.complete`.
+    """
     living = [one for one in project.classes() if one.name.casefold() not in IGNORED]
     ids = np.array([one.id for one in living], np.int32)
     found: list[CorrectedPhoto] = []
@@ -115,4 +122,4 @@ def read(
             f"There is nothing to learn from in {project.name}: label a region, or accept one, then train{why}."
         )
     classes = [one for one in living if one.id in taught]
-    return Corpus(classes, [one for one in living if one.id not in taught], kept, held, skipped)
+    return Corpus(classes, [one for one in living if one.id not in taught], kept, held, skipped, complete)

@@ -102,6 +102,7 @@ export class LearnPage {
     if (state.late) return;
     if (!state.ok) return this.problem(state.error);
     this.part.keep.checked = state.keep;
+    this.part.complete.checked = state.complete;
     const was = this.training.running;
     this.training.show(state.training);
     this.heads.show(state.heads);

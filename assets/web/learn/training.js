@@ -20,7 +20,7 @@ export class Training {
     this.looks = []; // [seconds, share done] of the one that runs, newest last
     part.train.addEventListener("click", () => this.begin());
     part.cancel.addEventListener("click", () => this.cancel());
-    part.keep.addEventListener("change", () => this.keep());
+    for (const switched of ["keep", "complete"]) part[switched].addEventListener("change", () => this.remember(switched));
   }
 
   enable(able = this.able) {
@@ -47,11 +47,12 @@ export class Training {
     this.part.doing.textContent = answer.ok ? "Stopping at the next step" : answer.error;
   }
 
-  async keep() {
-    const { keep } = this.part;
-    const answer = await this.page.call("keep", { on: keep.checked });
+  /** A switch that the project remembers; its server function has its name. */
+  async remember(name) {
+    const box = this.part[name];
+    const answer = await this.page.call(name, { on: box.checked });
     if (answer.ok || answer.late) return;
-    keep.checked = !keep.checked;
+    box.checked = !box.checked;
     this.page.problem(answer.error);
   }
 

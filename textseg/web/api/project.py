@@ -30,7 +30,7 @@ from textseg.web.rpc.pictures import threshold_of
 
 log = logging.getLogger(__name__)
 
-CALLERS_OPTIONS = ("activate", "cancel", "training")
+CALLERS_OPTIONS = ("activate", "cancel", "complete", "training")
 """What a caller may say of a training. Backbone, head and recipe are the owner's: naming one loads what it names."""
 
 
@@ -144,7 +144,8 @@ class ProjectApi:
     def train(self, project: str, options: Any = None) -> dict[str, Any]:
         """Begin to learn from the project's corrections in a process of its own; -> the training's row.
 
-        With `{"training": id}` the row of one that began before, and with `"cancel": true` that one is stopped.
+        `"complete"`: whether photos marked done show everything, as the project says by default. With
+        `{"training": id}` the row of one that began before, and with `"cancel": true` that one is stopped.
         """
         from trainer import learning
 

@@ -21,18 +21,23 @@ class TrainingFunctions:
         for head in heads:
             head["data"] = {**head["data"], "held_back": len(head["data"]["held_back"])}
         short = [{key: row[key] for key in ("id", "state", "problem", "began", "seconds", "head")} for row in trainings]
-        keep = self._api.project.trainings.keeps_learning
         return {
             "training": newest,
             "trainings": short[:20],
             "heads": heads,
             "run": self._jobs.poll(self._api.key),
-            "keep": keep,
+            "keep": self._api.project.trainings.keeps_learning,
+            "complete": self._api.project.trainings.complete,
         }
 
     def keep(self, message: Any) -> dict[str, Any]:
         """`{"on"}`: whether a photo that is done begins a training by itself."""
         self._api.project.trainings.keep_learning(Message(message).flag("on"))
+        return {}
+
+    def complete(self, message: Any) -> dict[str, Any]:
+        """`{"on"}`: whether photos marked done show everything, for this and all later trainings."""
+        self._api.project.trainings.take_as_complete(Message(message).flag("on"))
         return {}
 
     def train(self, message: Any) -> dict[str, Any]:
