@@ -34,8 +34,8 @@ class Learn(TrainingFunctions, HeadFunctions, ComparisonFunctions, SuggestionFun
         from trainer import suggest
 
         functions = [
-            self.overview, self.state, self.train, self.keep, self.complete, self.cancel, self.activate, self.download, self.compare,
-            self.suggest, self.relabel, self.look,
+            self.overview, self.state, self.train, self.keep, self.complete, self.cancel, self.activate, self.download,
+            self.compare, self.suggest, self.relabel, self.look,
         ]  # fmt: skip
         component = page("learn", functions, {"rules": suggest.names(), "rule": suggest.DEFAULT}, self._api.meant)
         self._downloads = component.GRADIO_CACHE
