@@ -15,45 +15,81 @@ import torch
 
 from textseg.errors import WeightsError
 
+SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt")
 WHAT_TO_DO = "give a local file, or use the backbone 'lite', which works offline"
 
 
-def local(file: str, wanted: str) -> Path:
-    """The weight file a person named, checked; `wanted` is the backbone it is for. Raises WeightsError."""
+def local(file: str, wanted: str, names: Sequence[str] = ()) -> Path:
+    """The weight file a person named, or of a folder the one called like the first of `names`, else its only one.
+
+    `wanted` is the backbone it is for. Raises WeightsError.
+    """
     path = Path(file).expanduser()
+    if path.is_dir():
+        return _inside(path, names, wanted)
     if not path.is_file():
-        hint = f"; an absolute path starts with a third slash (///{file})" if Path(f"/{file}").is_file() else ""
+        hint = f"; an absolute path starts with a third slash (///{file})" if Path(f"/{file}").exists() else ""
         raise WeightsError(f"The weights of '{wanted}' are not at {path} (looked in {Path.cwd()}){hint}.")
     return path
 
 
-def fetch(repo: str, files: Sequence[str], wanted: str) -> Path:
+def _inside(folder: Path, names: Sequence[str], wanted: str) -> Path:
+    for name in names:
+        if (folder / name).is_file():
+            return folder / name
+    found = [path for path in sorted(folder.iterdir()) if path.suffix in SUFFIXES]
+    if len(found) != 1:
+        lie = f"are {len(found)} weight files, {found[0].name} and others," if found else "is no weight file"
+        raise WeightsError(f"In {folder} there {lie} for '{wanted}'; name the file.")
+    return found[0]
+
+
+def fetch(repo: str, files: Sequence[str], wanted: str, what: str = "weights", remedy: str = WHAT_TO_DO) -> Path:
     """The first of `files` that the hub's `repo` has: from the local cache, else downloaded (progress on a terminal).
 
-    Without a network it fails at once instead of retrying. Raises WeightsError.
+    Without a network it fails at once instead of retrying. `what` it is and the `remedy` are for people. Raises
+    WeightsError.
     """
     from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
-    from huggingface_hub.errors import RemoteEntryNotFoundError
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HFValidationError,
+        RemoteEntryNotFoundError,
+        RepositoryNotFoundError,
+    )
 
-    for file in files:
-        cached = try_to_load_from_cache(repo, file)
-        if isinstance(cached, str):
-            return Path(cached)
-    missing = f"The weights of '{wanted}' ({repo}) are not on this machine"
+    try:
+        for file in files:
+            cached = try_to_load_from_cache(repo, file)
+            if isinstance(cached, str):
+                return Path(cached)
+    except HFValidationError:
+        raise WeightsError(
+            f"'{repo}', which '{wanted}' asks for, is no name of a repository; write OWNER/NAME."
+        ) from None
+    missing = f"The {what} of '{wanted}' ({repo}) {'are' if what.endswith('s') else 'is'} not on this machine"
     if constants.HF_HUB_OFFLINE:
-        raise WeightsError(f"{missing} and HF_HUB_OFFLINE forbids the download; unset it, {WHAT_TO_DO}.")
+        raise WeightsError(f"{missing} and HF_HUB_OFFLINE forbids the download; unset it, {remedy}.")
     if not reachable(constants.ENDPOINT):
-        raise WeightsError(f"{missing} and {constants.ENDPOINT} cannot be reached; connect once, {WHAT_TO_DO}.")
+        raise WeightsError(f"{missing} and {constants.ENDPOINT} cannot be reached; connect once, {remedy}.")
     for file in files:
         try:
             return Path(hf_hub_download(repo, file))
         except RemoteEntryNotFoundError:
             continue
-        except (OSError, ValueError) as error:
+        except GatedRepoError:
             raise WeightsError(
-                f"{missing} and the download of {file} failed ({reason(error)}); {WHAT_TO_DO}."
+                f"{missing} and are given only to those who accepted their terms: do so at "
+                f"{constants.ENDPOINT}/{repo}, log in with 'hf auth login' and try again."
             ) from None
-    raise WeightsError(f"{missing} and the repository has no {' or '.join(files)}; {WHAT_TO_DO}.")
+        except RepositoryNotFoundError:
+            raise WeightsError(
+                f"{constants.ENDPOINT} has no repository {repo}, which '{wanted}' asks for, or does not show it to "
+                "you; check the name, or log in with 'hf auth login'."
+            ) from None
+        except (OSError, ValueError) as error:
+            raise WeightsError(f"{missing} and the download of {file} failed ({reason(error)}); {remedy}.") from None
+    raise WeightsError(f"{missing} and the repository has no {' or '.join(files)}; {remedy}.")
 
 
 @contextmanager
@@ -81,17 +117,21 @@ def read(path: Path) -> dict[str, torch.Tensor]:
     return torch.load(path, map_location="cpu", weights_only=True)
 
 
-def fingerprint(path: Path, *facts: str) -> str:
-    """Short hash of a weight file, and of what else decides the features that are computed with it."""
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256")
+def fingerprint(*paths: Path, facts: Sequence[str] = ()) -> str:
+    """Short hash of weight files, and of what else decides the features that are computed with them."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            while block := file.read(2**20):
+                digest.update(block)
     digest.update("\n".join(facts).encode())
     return digest.hexdigest()[:16]
 
 
 def reason(error: Exception) -> str:
     """The first sentence of what a library says went wrong."""
-    first = re.split(r"[.:]?\s*\n|\.\s", str(error).strip(), maxsplit=1)[0]
+    text = re.sub(r"^Error\(s\) in loading state_dict for .*:\s*", "", str(error).strip())
+    first = re.split(r"[.:]?\s*\n|\.\s", text, maxsplit=1)[0]
     return first.rstrip(".:")[:160] or type(error).__name__
 
 

@@ -91,7 +91,7 @@ class Dino:
 
     @cached_property
     def weights_hash(self) -> str:
-        return weights.fingerprint(self._path, *([self._text.weights_hash] if self._text else []))
+        return weights.fingerprint(self._path, facts=[self._text.weights_hash] if self._text else [])
 
     @torch.inference_mode()
     def encode(self, photos: Sequence[Image.Image]) -> torch.Tensor:

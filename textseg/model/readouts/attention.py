@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import torch
 
-from textseg.model.readouts import patch_map, register, through
-from textseg.model.vit import Block, Grid, attend
+from textseg.model.readouts import patch_map, plain_tokens, register
+from textseg.model.towers import Block, Grid, attend, through
 from textseg.registry import Facts
 
 
@@ -16,11 +16,15 @@ from textseg.registry import Facts
     "maskclip",
     Facts(
         title="MaskCLIP",
-        about="Each patch of the last block keeps its own value (Zhou et al., ECCV 2022).",
+        about="Each patch keeps its own value in the last attention, a block's or a pool's (Zhou et al., ECCV 2022).",
     ),
+    of_pool=plain_tokens,
 )
 def maskclip(blocks: Sequence[Block], x: torch.Tensor, grid: Grid) -> torch.Tensor:
-    """Y = X + O(v), Z = Y + FFN(Y): every patch attends to itself alone (Zhou et al., ECCV 2022, arXiv 2112.01071)."""
+    """Y = X + O(v), Z = Y + FFN(Y): every patch attends to itself alone (Zhou et al., ECCV 2022, arXiv 2112.01071).
+
+    Where a pool attends last, the blocks stay as they are and the pool's values are taken (`towers/values.py`).
+    """
     x = through(blocks[:-1], x)
     _, _, value = blocks[-1].project(x)
     return patch_map(blocks[-1].feed_forward(x + blocks[-1].merge(value)), grid)
@@ -64,14 +68,15 @@ def naclip(blocks: Sequence[Block], x: torch.Tensor, grid: Grid, sigma: float = 
     """
     x = through(blocks[:-1], x)
     _, key, value = blocks[-1].project(x)
-    return patch_map(blocks[-1].merge(attend(key, key, value, bias=neighbourhood(grid, sigma).to(key))), grid)
+    omega = neighbourhood(grid, sigma, x.shape[1] - grid[0] * grid[1])
+    return patch_map(blocks[-1].merge(attend(key, key, value, bias=omega.to(key))), grid)
 
 
-def neighbourhood(grid: Grid, sigma: float) -> torch.Tensor:
-    """(1 + h*w, 1 + h*w) Gaussian of the distance between patches, 0 for the class token."""
+def neighbourhood(grid: Grid, sigma: float, first: int) -> torch.Tensor:
+    """(P + h*w, P + h*w) Gaussian of the distance between patches, 0 for the P = `first` tokens without a place."""
     height, width = grid
     rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     places = torch.stack([rows.flatten(), columns.flatten()], dim=1).float()
-    omega = torch.zeros(1 + height * width, 1 + height * width)
-    omega[1:, 1:] = torch.exp(-torch.cdist(places, places).square() / (2 * sigma**2))
+    omega = torch.zeros(first + height * width, first + height * width)
+    omega[first:, first:] = torch.exp(-torch.cdist(places, places).square() / (2 * sigma**2))
     return omega

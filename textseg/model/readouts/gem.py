@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 
-from textseg.model.readouts import patch_map, register, through
-from textseg.model.vit import Block, Grid, attend
+from textseg.model.readouts import patch_map, register
+from textseg.model.towers import Block, Grid, attend, through
 from textseg.registry import Facts
 
 DEPTH = 6

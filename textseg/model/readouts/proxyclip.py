@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 
-from textseg.model.readouts import register, shared_attention, through
-from textseg.model.vit import Block, Grid
+from textseg.model.readouts import places, register, shared_attention
+from textseg.model.towers import Block, Grid, through
 from textseg.registry import Facts
 
 BETA, GAMMA = 1.2, 3.0
@@ -35,7 +35,7 @@ def proxyclip(blocks: Sequence[Block], x: torch.Tensor, grid: Grid, proxy: torch
     similarity = unit.transpose(1, 2) @ unit
     scores = GAMMA * (similarity - BETA * similarity.mean((1, 2), keepdim=True))
     weights = shared_attention(scores)
-    image = value[:, :, 1:].transpose(2, 3).unflatten(3, grid).flatten(0, 1)
+    image = places(value, grid).transpose(2, 3).unflatten(3, grid).flatten(0, 1)
     resized = F.interpolate(image, size=proxy.shape[2:], mode="bilinear", align_corners=False)
     value = resized.flatten(2).transpose(1, 2).unflatten(0, value.shape[:2])
     return blocks[-1].merge(weights[:, None] @ value).transpose(1, 2).unflatten(2, proxy.shape[2:])

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 
-from textseg.model.readouts import patch_map, register, shared_attention
-from textseg.model.vit import Block, Grid, attend
+from textseg.model.readouts import patch_map, places, register, shared_attention
+from textseg.model.towers import BLOCKS, CLASS_TOKEN, Block, Grid, attend
 from textseg.registry import Facts
 
 NEIGHBOURS, CONTAMINATION = 30, 0.05
@@ -24,6 +24,7 @@ SHARPNESS = 3.0
         title="SC-CLIP",
         about="Outlier patches are repaired and middle layers give coherence (Bai et al., 2024).",
     ),
+    needs=(BLOCKS, CLASS_TOKEN),
 )
 def sc_clip(blocks: Sequence[Block], x: torch.Tensor, grid: Grid) -> torch.Tensor:
     """Outlier tokens are repaired, and the coherence of middle layers is lent to the last one.
@@ -42,9 +43,9 @@ def sc_clip(blocks: Sequence[Block], x: torch.Tensor, grid: Grid) -> torch.Tenso
         """Index in `layers` of a layer numbered from 1 in a tower of 12."""
         return max(round(number * len(blocks) / 12), 1) - 1
 
-    bad = outliers(x[:, 1:])
-    similarity = cosine(repair(layers[layer(9)][:, 1:], bad, grid))
-    early = cosine(layers[layer(4)][:, 1:])
+    bad = outliers(places(x, grid))
+    similarity = cosine(repair(places(layers[layer(9)], grid), bad, grid))
+    early = cosine(places(layers[layer(4)], grid))
     several = torch.stack(layers[layer(4) : layer(10) + 1]).sum(0)
 
     def last(patches: torch.Tensor, cls: torch.Tensor) -> torch.Tensor:
@@ -53,9 +54,9 @@ def sc_clip(blocks: Sequence[Block], x: torch.Tensor, grid: Grid) -> torch.Tenso
         shared = shared_attention(calibrated)[:, None] @ value
         return blocks[-1].merge((attend(key, key, value) + shared) / 2) + CLASS_SHARE * cls
 
-    z = last(gather(similarity, repair(x[:, 1:], bad, grid)), x[:, :1])
-    z = z + last(several[:, 1:], several[:, :1])
-    return patch_map(torch.cat([x[:, :1], gather(early, z)], dim=1), grid)
+    z = last(gather(similarity, repair(places(x, grid), bad, grid)), x[:, :1])
+    z = z + last(places(several, grid), several[:, :1])
+    return patch_map(gather(early, z), grid)
 
 
 def cosine(tokens: torch.Tensor) -> torch.Tensor:
