@@ -18,11 +18,13 @@ from textseg.model import Scene
 from textseg.model import others as other_words
 from textseg.model.contest import Contest
 from textseg.model.others import Choice, Ranked
-from textseg.proposals import Everything, Mask, opened
+from textseg.proposals import Everything, Mask, Named, Naming, opened
 from textseg.vocabulary import Vocabulary
 
 CONFIDENCE = 0.5
 MARGIN = 0.1
+THERE = 0.5
+"""Least presence at which a word that no single thing was found for has a mask of all its pixels."""
 INSIDE = 0.85
 """A mask lies in another one when this share of it does."""
 SAMPLES = 4
@@ -121,8 +123,11 @@ def label_regions(
 ) -> PseudoLabels:
     """Name every proposal of the scene's photo; without `proposals` those of `regions`.
 
-    `others` are the words that nobody typed and that compete all the same; see `textseg.segment`.
+    `others` are the words that nobody typed and that compete all the same; see `textseg.segment`. Proposals that know
+    words themselves are asked by them, see `named_regions`; whatever else there is lowers their presence already.
     """
+    if isinstance(proposals, Naming):
+        return named_regions(proposals.named(vocabulary), vocabulary, scene.size)
     masks = (proposals or opened(scene)).everything()
     grid = scene.scores(vocabulary, templates)
     scores, presence = pool_nested(masks, grid), {}
@@ -149,6 +154,36 @@ def label_regions(
         )
     ]
     return PseudoLabels(regions, vocabulary, scene.size, presence)
+
+
+def named_regions(named: Sequence[Named], vocabulary: Vocabulary, size: tuple[int, int]) -> PseudoLabels:
+    """The masks that a proposer found for words, each with the word that it shows most surely (our own).
+
+    A word that is likely there as a whole, but of which no single thing was found, has one mask of all its pixels.
+    Words compete in each mask: that which it was found for has the mask's score, any other its presence times its
+    mean probability there. `size` is the (width, height) of the photo.
+    """
+    masks: list[Mask] = []
+    owner: list[int] = []
+    for one in named:
+        whole = one.whole() if not one.masks and one.presence >= THERE else None
+        found = one.masks or ([whole] if whole is not None and whole.area else [])
+        masks += found
+        owner += [one.word - 1] * len(found)
+    heat = np.stack([one.presence * one.heat for one in named])
+    probability = pool(masks, torch.from_numpy(heat))
+    probability[torch.arange(len(masks)), torch.tensor(owner, dtype=torch.long)] = torch.tensor(
+        [mask.score for mask in masks]
+    )
+    best = probability.topk(min(2, len(named)), dim=1)
+    margin = best.values[:, 0] - (best.values[:, 1] if len(named) > 1 else 0)
+    regions = [
+        LabelledRegion(mask, int(word) + 1, float(p), float(gap), scores)
+        for mask, word, p, gap, scores in zip(
+            masks, best.indices[:, 0], best.values[:, 0], margin, probability.numpy(), strict=True
+        )
+    ]
+    return PseudoLabels(regions, vocabulary, size, {one.word: one.presence for one in named})
 
 
 def pool(masks: Sequence[Mask], grid: torch.Tensor) -> torch.Tensor:

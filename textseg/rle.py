@@ -25,6 +25,13 @@ def encode(mask: np.ndarray) -> dict[str, Any]:
     return {"size": [int(n) for n in rle["size"]], "counts": rle["counts"].decode("ascii")}
 
 
+def iou(one: Mapping[str, Any], other: Mapping[str, Any]) -> float:
+    """Intersection over union of two masks of one photo; their codes are our own."""
+    from pycocotools import mask as coco
+
+    return float(coco.iou([dict(one)], [dict(other)], [False])[0, 0])
+
+
 def decode(code: Any, size: tuple[int, int] | None = None, where: str = "The mask") -> np.ndarray:
     """The (H, W) bool mask of a COCO RLE, of a photo of `size` (width, height) if given; raises DatasetError."""
     lengths = runs(code, size, where)

@@ -11,9 +11,10 @@ from textseg.model import partition
 from textseg.model.contest import Contest
 from textseg.model.decision import Scores, decide
 from textseg.model.others import Choice, Ranked, shares
-from textseg.model.partition import RegionScores
+from textseg.model.partition import Partition, RegionScores
 from textseg.model.scene import Scene
-from textseg.proposals import Proposals
+from textseg.proposals import Naming, Proposals
+from textseg.pseudolabel import CONFIDENCE, PseudoLabels, named_regions
 from textseg.vocabulary import Vocabulary, Word
 
 BY = ("pixel", "unit", "slic", "proposal")
@@ -42,9 +43,14 @@ def segment(
     one's own, or None: the closed vocabulary, in which some word wins every pixel. A word shows where it wins and its
     probability (closed: its similarity) is at least `threshold` (0..1) or its own; background words win pixels but are
     written as 0. `proposals`, the scene's photo in front of a proposer, has the masks of `by="proposal"` and of
-    refinements that work on masks; without it they are those of `regions`. Raises UnknownNameError for an unknown `by`,
-    `refine` or `templates`.
+    refinements that work on masks; without it they are those of `regions`. Where it knows words, `by="proposal"` asks
+    it by them: pixels that no mask holds show nothing then, and with `others` no mask of a probability below a half.
+    Raises UnknownNameError for an unknown `by`, `refine` or `templates`.
     """
+    _check(by, refine)
+    if by == "proposal" and isinstance(proposals, Naming):
+        found = named_regions(proposals.named(vocabulary), vocabulary, scene.size)
+        return _named(found, threshold, 0.0 if others is None else CONFIDENCE)
     rest = other_words.of(scene.model, others)
     if rest is None:
         grid = scene.scores(vocabulary, templates)
@@ -70,16 +76,35 @@ def pooled(
     proposals: Proposals | None = None,
 ) -> Scores:
     """(K, h, w) similarities averaged over what `by` and `refine` say belongs together; arguments as in `segment`."""
-    if by not in BY:
-        raise UnknownNameError(f"A photo is labelled by {', '.join(BY)}, not by '{by}'.")
+    _check(by, refine)
     to_edges = refinements.get(refine or refinements.DEFAULT, proposals)
-    if by in ("slic", "proposal") and refine not in (None, "none"):
-        raise UnknownNameError(f"Labels by {by} lie on image edges already; use the refinement 'none' with them.")
     if by == "slic":
         return scene.once(("slic", granularity), lambda: partition.slic(scene.photo, granularity)).scores(grid)
     if by == "proposal":
         return refinements.get("proposals", proposals)(scene, grid)
     return to_edges(scene, scene.units(granularity).smooth(grid) if by == "unit" else grid)
+
+
+def _check(by: str, refine: str | None) -> None:
+    if by not in BY:
+        raise UnknownNameError(f"A photo is labelled by {', '.join(BY)}, not by '{by}'.")
+    refinements.get(refine or refinements.DEFAULT)
+    if by in ("slic", "proposal") and refine not in (None, "none"):
+        raise UnknownNameError(f"Labels by {by} lie on image edges already; use the refinement 'none' with them.")
+
+
+def _named(found: PseudoLabels, threshold: float | None, least: float) -> LabelMap:
+    """The label map of masks that were found by words, those of at least a probability of `least`."""
+    index, sure = found.index(least, 0.0)
+    nothing = np.zeros(len(found.vocabulary), np.float32)
+    words = np.array([nothing, *(region.scores for region in sure)], np.float32).T
+    rest = np.eye(1, words.shape[1], dtype=np.float32)  # where no mask is
+    masks = Partition(index)
+    scores = RegionScores(masks, torch.from_numpy(np.concatenate([words, rest])[:, : masks.count]))
+    ids, score = decide(scores, Vocabulary((*found.vocabulary, REST)), found.size[::-1], threshold)
+    if len(found.vocabulary) == 255:
+        ids = ids.astype(np.uint8)
+    return LabelMap(ids, found.vocabulary, _means(ids, score, len(found.vocabulary)), score, found.presence)
 
 
 def _open(

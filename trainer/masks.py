@@ -10,7 +10,7 @@ import torch
 
 from textseg.model import Model, Scene
 from textseg.model.encodings import encoder
-from textseg.proposals import Cancel, Everything, Mask, Naming, Proposer
+from textseg.proposals import Cancel, Everything, Mask, Proposer, knows_words
 from trainer.store import ArrayStore
 
 
@@ -34,7 +34,7 @@ class MaskStore:
         if photo in self._store:
             return Found(scene.size, _read(self._store[photo]))
         opened = self.proposer.open(scene.photo, scene)
-        if isinstance(opened, Naming):  # its masks are those of the words
+        if knows_words(self.proposer):  # its masks are those of the words
             return opened
         masks = opened.everything()
         self._new[photo] = _written(masks)

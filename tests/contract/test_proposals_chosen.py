@@ -123,6 +123,30 @@ def test_a_click_does_not_encode_again_neither_now_nor_after_a_restart(project: 
     assert len(encoded) == 1 and all(answer == answers[0] for answer in answers)
 
 
+def test_sam_3_is_asked_by_words_in_segment(folder: Path) -> None:
+    tiny_sam.save("sam3", folder / "sam3")
+    name = f"hf:{folder / 'sam3'}"
+    assert main(["segment", "one.png", "--words", "cat, sofa", "--proposals", name, "--out", "out"]) == 0
+    named = textseg.load_proposer(name).open(noise_photo(60, 40)).named(Vocabulary.parse("cat, sofa"))
+    told = json.loads((folder / "out/one.json").read_text())["classes"]
+    assert [one["presence"] for one in told] == pytest.approx([one.presence for one in named], abs=1e-5)
+
+
+def test_sam_3_is_asked_by_words_on_the_page(project: Project, tmp_path: Path) -> None:
+    tiny_sam.save("sam3_video", tmp_path / "sam3")
+    label = served(project, f"hf:{tmp_path / 'sam3'}")
+    proposer, photo, texts = label._engine.proposer(), [], []
+    proposer.detector.model.vision_encoder.backbone.register_forward_hook(lambda *_: photo.append(1))
+    proposer.detector.model.text_encoder.register_forward_hook(lambda *_: texts.append(1))
+    label.prepare({"photos": [1]})
+    words = label.model_view({"photo": 1})["words"]
+    presence = [one.presence for one in label.api.proposals(project.photo(1)).named(project.vocabulary()[0])]
+    assert [word["presence"] for word in words] == pytest.approx(presence)
+    assert label.prompt({"photo": 1, "points": [[5, 5, 1]]})["masks"]
+    label.pseudolabel({"photo": 1})
+    assert (len(photo), len(texts)) == (1, 2)
+
+
 def test_masks_of_a_photo_are_found_once_for_all_words_and_thresholds(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     for seed in range(2):

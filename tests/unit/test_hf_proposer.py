@@ -22,13 +22,13 @@ from tests import tiny_sam
 from textseg.errors import Cancelled, WeightsError
 from textseg.model import repository, weights
 from textseg.proposals import Mask, load_proposer
-from textseg.proposals.hf import HfSam
+from textseg.proposals.hf_sam import KINDS, HfSam
 
 SETTINGS = {"points_per_side": 4, "points_per_batch": 10, "pred_iou_thresh": 0.2, "stability_score_thresh": 0.4,
             "box_nms_thresh": 0.999}  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=list(tiny_sam.MODELS))
+@pytest.fixture(scope="module", params=tiny_sam.CLICKED)
 def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     folder = tmp_path_factory.mktemp(request.param)
     model, processor = tiny_sam.save(request.param, folder)
@@ -135,7 +135,7 @@ def test_the_hierarchy_goes_from_small_to_large(family: SimpleNamespace) -> None
 
 def test_a_photo_is_encoded_once_for_everything_and_prompts(family: SimpleNamespace) -> None:
     photo = picture(60, 60)
-    proposer = HfSam(family.proposer.model, family.proposer._processor, _kind(family), device="cpu")
+    proposer = HfSam(family.proposer.model, family.proposer._processor, KINDS[family.type], device="cpu")
     proposer.settings = replace(proposer.settings, points_per_side=2)
     calls = []
     handle = proposer.model.vision_encoder.register_forward_hook(lambda *_: calls.append(1))
@@ -160,12 +160,6 @@ def test_without_the_processor_s_settings_the_photo_is_prepared_for_the_model_s_
     family.model.save_pretrained(tmp_path)
     bare = load_proposer(f"hf:{tmp_path}", device="cpu")
     assert bare.open(photo).prompt([(20, 30, 1)]) == family.proposer.open(photo).prompt([(20, 30, 1)])
-
-
-def _kind(family: SimpleNamespace) -> Any:
-    from textseg.proposals.hf import KINDS
-
-    return KINDS[family.type]
 
 
 @pytest.fixture

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from textseg.errors import EditError, PhotoError
+from textseg.labelmap import LabelMap
 from textseg.model import Model, Scene
 from textseg.model.others import Choice
 from textseg.project import EditResult, Project, Region
-from textseg.proposals import Proposer, opened
+from textseg.proposals import Proposals, Proposer, opened
 from textseg.pseudolabel import CONFIDENCE, MARGIN, label_regions
 from textseg.segmentation import segment
 from textseg.vocabulary import Vocabulary, colour_cycle, fold
@@ -53,16 +54,26 @@ def pseudo_label(
     return project.put_model_labels(photo, index, regions, f"{model.name}/{model.head_name}", over_person)
 
 
+def view(scene: Scene, vocabulary: Vocabulary, proposals: Proposals | None = None) -> LabelMap:
+    """The model's view of a photo: as its `proposals` name it, which know words; without them by pixel."""
+    return segment(scene, vocabulary, "pixel" if proposals is None else "proposal", proposals=proposals)
+
+
 def put_view(
-    project: Project, photo: int | str, scene: Scene, vocabulary: Vocabulary, class_ids: Sequence[int]
+    project: Project,
+    photo: int | str,
+    scene: Scene,
+    vocabulary: Vocabulary,
+    class_ids: Sequence[int],
+    proposals: Proposals | None = None,
 ) -> EditResult:
-    """Write what `segment` answers (its thresholds are those of `vocabulary`) where no person has been.
+    """Write what `view` answers (its thresholds are those of `vocabulary`) where no person has been.
 
     Each connected part of a class becomes a region, with the class's confidence.
     """
     from scipy import ndimage
 
-    labels = segment(scene, vocabulary)
+    labels = view(scene, vocabulary, proposals)
     index, regions = np.zeros(labels.ids.shape, np.int32), []
     for k, class_id in enumerate(class_ids, start=1):
         parts, count = ndimage.label(labels.ids == k)

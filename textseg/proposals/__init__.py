@@ -18,6 +18,7 @@ from PIL import Image
 
 from textseg import rle
 from textseg.errors import PromptError
+from textseg.proposals.resized import encode_resized
 from textseg.registry import Registry
 
 if TYPE_CHECKING:
@@ -108,7 +109,15 @@ class Named:
     masks: list[Mask]
     """One a thing of that word, best first; apart, so that they can become objects."""
     heat: np.ndarray = field(repr=False)
-    """(h, w) float16 probability that a pixel shows the word where the word is there, at the proposer's own size."""
+    """(h, w) float32 probability that a pixel shows the word, at the proposer's own size."""
+    size: tuple[int, int]
+    """(width, height) of the photo."""
+
+    def whole(self) -> Mask:
+        """The pixels that show the word more likely than not, as one mask; its score is its mean probability."""
+        inside = self.heat[self.heat > 0.5]
+        score = float(inside.mean()) if inside.size else 0.0
+        return Mask(encode_resized(self.heat, self.size[::-1]), self.presence * score)
 
 
 @runtime_checkable
@@ -151,6 +160,11 @@ def load_proposer(name: str = "regions", device: str | None = None) -> Proposer:
     """
     family, _, details = name.partition(":")
     return _registry.get(family)(details, device=device)
+
+
+def knows_words(proposer: Proposer) -> bool:
+    """Whether what the proposer opens is `Naming`: said before a photo is opened, by its `knows_words`."""
+    return bool(getattr(proposer, "knows_words", False))
 
 
 def opened(

@@ -6,11 +6,8 @@ by predicted quality and stability, the suppression of duplicates, the prompts a
 
 from __future__ import annotations
 
-import hashlib
-import threading
-from abc import ABC, abstractmethod
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -22,18 +19,13 @@ from PIL import Image
 from textseg import images, rle
 from textseg.errors import Cancelled
 from textseg.proposals import Box, Cancel, Mask, Point, Prompt, read_prompt
+from textseg.proposals.encoded import Embedding, EncodedPhoto, PhotoEncoder
 
 if TYPE_CHECKING:
     from textseg.model import Scene
-    from textseg.model.encodings import EncodingStore
 
-EMBEDDING_BYTES = 256 * 2**20
-"""Image embeddings kept by one proposer: 64 photos of SAM at 4 MiB each."""
 WORKING_BYTES = 1024 * 2**20
 """Bound of what one batch of prompts, and one of full-size logits, may take while it is decoded."""
-
-Embedding = Mapping[str, torch.Tensor]
-"""What a photo was encoded to; `image` (1, C, h, w) is what the decoder attends to."""
 
 
 @dataclass(frozen=True)
@@ -59,29 +51,16 @@ class Decoded(Protocol):
         """(P, K, h, w) low-resolution logits of the prompts with the indices (P,)."""
 
 
-class Promptable(ABC):
-    """A model of the family; encodes each photo once and keeps the embedding, by content, for a while."""
+class Promptable(PhotoEncoder):
+    """A model of the family. Of an embedding its decoder attends to `image` (1, C, h, w)."""
 
-    name: str
     settings: Settings
-    device: torch.device
     threshold = 0.0
     """Logits above it are inside."""
     side: int
     """Of the square that is encoded."""
-    encoder: str
-    """Short hash of all that decides an embedding."""
     mask_size: tuple[int, int]
     """(h, w) of the logits that go in as an earlier answer; those that come out have the same size."""
-
-    def __init__(self, max_bytes: int = EMBEDDING_BYTES) -> None:
-        self.max_bytes = max_bytes
-        self._embeddings: OrderedDict[str, Embedding] = OrderedDict()
-        self._lock = threading.RLock()
-
-    @abstractmethod
-    def encode(self, pixels: np.ndarray) -> Embedding:
-        """The embedding of (H, W, 3) uint8 pixels."""
 
     @abstractmethod
     def decode(
@@ -111,47 +90,9 @@ class Promptable(ABC):
         """Get `photo` ready; it is encoded at the first question."""
         return PromptableProposals(self, np.asarray(images.open(photo)))
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the embeddings that are kept."""
-        return sum(_nbytes(embedding) for embedding in self._embeddings.values())
 
-    def embedding(self, key: str, encode: Callable[[], Embedding]) -> Embedding:
-        """What is kept under `key`; what `encode` gives where nothing is."""
-        with self._lock:
-            if key in self._embeddings:
-                self._embeddings.move_to_end(key)
-            else:
-                self._embeddings[key] = {name: part.to(self.device) for name, part in encode().items()}
-                while len(self._embeddings) > 1 and self.nbytes > self.max_bytes:
-                    self._embeddings.popitem(last=False)
-            return self._embeddings[key]
-
-
-class PromptableProposals:
+class PromptableProposals(EncodedPhoto[Promptable]):
     """One photo in front of a model of the family."""
-
-    def __init__(self, model: Promptable, pixels: np.ndarray) -> None:
-        self.model, self._pixels = model, pixels
-        height, width = pixels.shape[:2]
-        self.size = (width, height)
-        self._key = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
-        self._kept: tuple[EncodingStore, str] | None = None
-
-    def keep_in(self, encodings: EncodingStore, photo: str) -> None:
-        """What the photo is encoded to is read from `encodings`, or kept there, under the photo's sha256."""
-        self._kept = encodings, photo
-
-    def encoded(self) -> Embedding:
-        """What the photo was encoded to: in this process, on disk, or now."""
-        return self.model.embedding(self._key, self._encode)
-
-    @torch.inference_mode()
-    def _encode(self) -> Embedding:
-        if self._kept is None:
-            return self.model.encode(self._pixels)
-        encodings, photo = self._kept
-        return encodings.embedding(self.model.encoder, photo, lambda: self.model.encode(self._pixels))
 
     @torch.inference_mode()
     def everything(self, cancel: Cancel | None = None) -> list[Mask]:
@@ -320,7 +261,3 @@ def _boxes(masks: np.ndarray) -> torch.Tensor:
         if len(rows):
             box[:] = columns[0], rows[0], columns[-1], rows[-1]
     return torch.from_numpy(boxes)
-
-
-def _nbytes(embedding: Embedding) -> int:
-    return sum(tensor.nbytes for tensor in embedding.values())

@@ -16,7 +16,8 @@ from textseg.errors import WeightsError
 from textseg.model import weights
 from textseg.model.backbones import best_device
 from textseg.proposals import register
-from textseg.proposals.promptable import EMBEDDING_BYTES, Embedding, Promptable, Settings, longest_side, unpadded
+from textseg.proposals.encoded import EMBEDDING_BYTES, Embedding
+from textseg.proposals.promptable import Promptable, Settings, longest_side, unpadded
 from textseg.proposals.sam_decoder import Decoded, decode
 from textseg.registry import Facts
 

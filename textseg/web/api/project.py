@@ -20,7 +20,7 @@ from textseg.model import Model, Scene
 from textseg.project import EditResult, Project
 from textseg.project.labeller import add_words, pseudo_label, pseudo_label_all, put_view
 from textseg.project.schema import StoredPhoto
-from textseg.proposals import Proposals
+from textseg.proposals import Proposals, knows_words
 from textseg.vocabulary import Vocabulary
 from textseg.web.api.endpoint import AT_ONCE, add_endpoint
 from textseg.web.engine import Engine
@@ -135,11 +135,13 @@ class ProjectApi:
     def put_view(self, photo: StoredPhoto, levels: Mapping[int, int]) -> dict[str, Any]:
         """Store the model's view of one photo where no person has been; `levels` are least score bytes by class id."""
         vocabulary, ids = self.project.vocabulary()
+        scene = self.scene(photo)
         words = [
             replace(word, threshold=threshold_of(levels[k])) if levels.get(k) else word
             for word, k in zip(vocabulary, ids, strict=True)
         ]
-        return self._answer(put_view(self.project, photo.id, self.scene(photo), Vocabulary(tuple(words)), ids))
+        asked = Vocabulary(tuple(words))
+        return self._answer(put_view(self.project, photo.id, scene, asked, ids, self.naming(photo)))
 
     def train(self, project: str, options: Any = None) -> dict[str, Any]:
         """Begin to learn from the project's corrections in a process of its own; -> the training's row.
@@ -200,6 +202,10 @@ class ProjectApi:
     def proposals(self, photo: StoredPhoto) -> Proposals:
         """A photo of the project in front of the served proposer."""
         return self._engine.proposals(self.scene(photo), photo.sha256, self.project.encodings)
+
+    def naming(self, photo: StoredPhoto) -> Proposals | None:
+        """The same where the served proposer knows words, else None."""
+        return self.proposals(photo) if knows_words(self._engine.proposer()) else None
 
     def check(self, project: str) -> None:
         """Raise ProjectError unless the project in hand has this name."""

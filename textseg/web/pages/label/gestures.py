@@ -6,8 +6,8 @@ import numpy as np
 
 from textseg.errors import EditError
 from textseg.model import Scene
+from textseg.project.labeller import view
 from textseg.proposals import Encoded, Mask, Proposals
-from textseg.segmentation import segment
 from textseg.web.api.project import ProjectApi
 from textseg.web.rpc import pictures
 from textseg.web.rpc.messages import Message, numbers, whole
@@ -67,9 +67,10 @@ class GestureFunctions:
 
     def model_view(self, message: Any) -> dict[str, Any]:
         """`{"photo"}` -> the model's answer to the project's classes (format in `canvas`), and their class ids."""
-        scene = self._scene(Message(message).whole("photo"))
+        photo = self.api.project.photo(Message(message).whole("photo"))
+        scene = self.api.scene(photo)
         vocabulary, ids = self.api.project.vocabulary()
-        return pictures.answer(scene, vocabulary, segment(scene, vocabulary)) | {"ids": ids}
+        return pictures.answer(scene, vocabulary, view(scene, vocabulary, self.api.naming(photo))) | {"ids": ids}
 
     def sources(self, message: Any) -> dict[str, Any]:
         """`{"photo"}` -> pixels that a person made, and the model's regions by class and whole per cent of confidence.
