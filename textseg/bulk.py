@@ -131,7 +131,8 @@ class LabelFolder:
             if facts["photo"] != photo.name or not (self.folder / f"{photo.stem}.png").is_file():
                 return False
             asked = [(c["name"], *c["aliases"]) for c in facts["classes"]]
-            maker = {key: facts[key] for key in ("backbone", "head")}
+            maker = {**_maker(model), **{key: facts[key] for key in facts if key == "readout"}}
+            maker |= {key: facts[key] for key in ("backbone", "head")}
             competed, masks = facts.get("others", "none"), facts.get("proposals", "regions")
         except (OSError, ValueError, KeyError, TypeError):
             return False  # there is none, or it is not ours
@@ -255,7 +256,8 @@ def count(photos: Iterable[Path], project: Project | None) -> Count:
 
 
 def _maker(model: Model) -> dict[str, str]:
-    return {"backbone": model.name, "head": model.head_name}
+    readout = {"readout": model.readout} if model.readout else {}
+    return {"backbone": model.name, "head": model.head_name, **readout}
 
 
 def _told(others: Choice) -> str:

@@ -36,14 +36,13 @@ def default_cache() -> Path:
 class FeatureCache(ArrayStore):
     """(D, h, w) float16 features of photos squeezed to one size, by the photos' hash.
 
-    The folder's name carries backbone, weights and size, so that no other's features are ever read.
+    The folder's name carries backbone, weights with their readout, and size, so that no other's features are read.
     """
 
     def __init__(self, root: Path, backbone: Backbone, size: tuple[int, int]) -> None:
         self.size = size
         name = re.sub(r"[^\w.-]+", "-", backbone.name)
-        readout = getattr(backbone, "readout", None)
-        parts = [name, *([readout] if readout else []), backbone.weights_hash, "x".join(map(str, size))]
+        parts = [name, backbone.weights_hash, "x".join(map(str, size))]
         super().__init__(root / "-".join(parts))
         self.shape = tuple(backbone.encode([Image.new("RGB", size)]).shape[1:])
 

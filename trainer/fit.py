@@ -76,7 +76,14 @@ def train(
         photos = photos.captioned()
     say(f"{', '.join(photos.sources)}: {photos}")
     if isinstance(backbone, str):
-        backbone = backbones.load(backbone, "cpu" if accelerator.device.type == "cpu" else str(accelerator.device))
+        device = "cpu" if accelerator.device.type == "cpu" else str(accelerator.device)
+        readout = recipe.readout or (heads.trained_readout(head) if head is not None else None)
+        backbone = backbones.load(backbone, device, readout)
+    elif recipe.readout not in ("", heads.readout_of(backbone)):
+        raise TrainingError(
+            f"'{backbone.name}' is loaded with the readout '{heads.readout_of(backbone)}', and the recipe's 'readout' "
+            f"is '{recipe.readout}'; leave one of them out."
+        )
 
     identity = {
         "objective": objective,
@@ -148,7 +155,7 @@ def _learn(
     places = [data] if isinstance(data, (str, Path)) else data
     if isinstance(places, TrainingSet) or len(places) != 1:
         raise TrainingError("This objective learns from one project; give its folder as --data DIR.")
-    model = load_model(backbone, head or "default")
+    model = load_model(backbone, head or "default", readout=recipe.readout or None)
     project = Project(places[0])
     try:
         return corrections.learn(project, out, model, recipe, say, cancel=cancel)

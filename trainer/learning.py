@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 BEAT = 0.4
 """Seconds between two notes of how far it is: each is a write to disk."""
 
-OPTIONS = {"backbone", "head", "activate", "complete", "set"}
+OPTIONS = {"backbone", "head", "readout", "activate", "complete", "set"}
 
 
 def start(project: Project, options: Mapping[str, Any] | None = None) -> int:
     """Begin a training in a new process; -> its id. Raises ProjectError while one runs, TrainingError.
 
-    Options: `backbone` and `head` to start from while the project has no active head (as on the command line),
-    `set` (settings of the recipe, ["lr=0.001", ...]), `activate` ("better", the default: unless it scores worse;
+    Options: `backbone`, `readout` and `head` to start from while the project has no active head (as on the command
+    line), `set` (settings of the recipe, ["lr=0.001", ...]), `activate` ("better", the default: unless it scores worse;
     "always"; "never"), `complete` (whether photos marked done show everything, as the project says by default).
     """
     options = {"complete": project.trainings.complete} | dict(options or {})
@@ -94,7 +94,9 @@ def _learn(project: Project, training: int, options: Mapping[str, Any]) -> None:
     from trainer import corrections
 
     active = heads.active()
-    model = load_model(options.get("backbone", "lite"), options.get("head", "default"))
+    recipe = _recipe(options)
+    readout = recipe.readout or options.get("readout")
+    model = load_model(options.get("backbone", "lite"), options.get("head", "default"), readout=readout)
     started_from = None
     if active:
         try:
@@ -119,7 +121,7 @@ def _learn(project: Project, training: int, options: Mapping[str, Any]) -> None:
         project,
         heads.folder / file,
         model,
-        _recipe(options),
+        recipe,
         lambda text: trainings.say(training, text),
         watch,
         lambda: stop,

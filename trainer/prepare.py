@@ -130,8 +130,9 @@ def labels(
 
 def _teacher(backbone: Backbone, recipe: Recipe, device: str) -> Model:
     """The model that makes pseudo-labels."""
-    if recipe.teacher_backbone and recipe.teacher_backbone != backbone.name:
-        return load_model(recipe.teacher_backbone, recipe.teacher, device)
+    name = recipe.teacher_backbone or backbone.name
+    if name != backbone.name or recipe.teacher_readout not in ("", heads.readout_of(backbone)):
+        return load_model(name, recipe.teacher, device, recipe.teacher_readout or None)
     if recipe.teacher != "none":
         return Model(backbone, heads.load(recipe.teacher, backbone).to(device), recipe.teacher)
     alignment = backbone.alignment()

@@ -44,7 +44,7 @@ def add_words(command: argparse.ArgumentParser, required: bool = True, backgroun
         )
 
 
-def add_model(command: argparse.ArgumentParser, readout: bool = True) -> None:
+def add_model(command: argparse.ArgumentParser) -> None:
     """Which model answers; `textseg models` lists what there is."""
     command.add_argument(
         "--backbone", default="lite", metavar="NAME", help="one that `textseg models` lists (default: lite)"
@@ -55,10 +55,15 @@ def add_model(command: argparse.ArgumentParser, readout: bool = True) -> None:
         metavar="FILE",
         help="a head file; 'default' is the one shipped with the backbone, 'none' leaves it untrained",
     )
-    if readout:
-        command.add_argument(
-            "--readout", metavar="NAME", help="how a CLIP backbone is read out, as `textseg models` lists it"
-        )
+    add_readout(command)
+
+
+def add_readout(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--readout",
+        metavar="NAME",
+        help="how an image-text backbone is read out, as `textseg models` lists it (default: as the head was trained)",
+    )
 
 
 def add_answer(command: argparse.ArgumentParser) -> None:

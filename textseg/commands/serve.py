@@ -22,7 +22,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="another name of this server, such as a proxy's",
     )
-    add_model(command, readout=False)
+    add_model(command)
     add_proposals(command, "what clicks, pseudo-labels and Explore's masks are made of")
 
 
@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
 
     web.serve(
         host=args.host, port=args.port, project=args.project, backbone=args.backbone, head=args.head,
-        allow_hosts=args.allow_host, share_project=args.share_project,
+        readout=args.readout, allow_hosts=args.allow_host, share_project=args.share_project,
         proposals=args.proposals or "regions",
     )  # fmt: skip
     return 0

@@ -3,6 +3,8 @@
 import argparse
 import math
 
+from textseg.commands.arguments import add_readout
+
 HELP = "train a head for a backbone"
 
 
@@ -18,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, metavar="HEAD.safetensors", help="the head file to write")
     parser.add_argument("--backbone", default="lite", metavar="NAME", help="the backbone it is for (default: lite)")
     parser.add_argument("--head", metavar="FILE", help="a head to start from (default: a new one)")
+    add_readout(parser)
     parser.add_argument("--recipe", metavar="FILE", help="YAML with settings to change")
     parser.add_argument(
         "--set",
@@ -62,6 +65,8 @@ def run(args: argparse.Namespace) -> int:
     from trainer import fit
 
     said = [] if args.complete is None else [f"objective.complete={str(args.complete).lower()}"]
+    if args.readout:
+        said.append(f"readout={args.readout}")
     fit.train(
         args.objective, args.data, args.out, args.backbone, args.recipe, args.resume, args.head,
         args.cache, args.cache_limit, [*said, *args.changes],

@@ -47,12 +47,13 @@ def build(
     project: Path | None = None,
     local: bool = False,
     proposals: str = "regions",
+    readout: str | None = None,
 ) -> gr.Blocks:
     """The app as Gradio Blocks. The model loads in the background; the page opens at once and says how far it is.
 
     `local`: only whoever sits at this machine reaches it, so the page may make and open projects anywhere on it.
     """
-    engine, nouns = Engine(backbone, head, proposals), Nouns()
+    engine, nouns = Engine(backbone, head, proposals, readout), Nouns()
     api = ProjectApi(Project(project) if project is not None else None, engine, local)
     shared = Shared(engine, api, nouns)
     with Pages(title="textseg", analytics_enabled=False, fill_width=True, delete_cache=(3600, DAY)) as blocks:
@@ -110,6 +111,7 @@ def serve(
     allow_hosts: Sequence[str] = (),
     share_project: bool = False,
     proposals: str = "regions",
+    readout: str | None = None,
 ) -> gr.Blocks:
     """Serve the pages until interrupted (or, without `block`, until the returned Blocks are closed).
 
@@ -125,7 +127,7 @@ def serve(
             "say --share-project if you mean that."
         )
     _keep_private()
-    blocks = build(backbone, head, project, local, proposals)
+    blocks = build(backbone, head, project, local, proposals, readout)
     blocks.queue(max_size=MAX_QUEUED)
     gate = Middleware(Gate, allowed=known_as([host, *allow_hosts]), in_space=in_space)
     try:

@@ -29,8 +29,9 @@ class Engine:
         backbone: str = FALLBACK,
         head: str | PathLike[str] = "default",
         proposals: str = FALLBACK_PROPOSALS,
+        readout: str | None = None,
     ) -> None:
-        self.backbone, self.head, self._proposals = backbone, head, proposals
+        self.backbone, self.head, self.readout, self._proposals = backbone, head, readout, proposals
         self.scenes = SceneCache()
         self.notice: str | None = None
         self._model: Model | None = None
@@ -175,7 +176,7 @@ class Engine:
             backbone = model.backbone
             status |= {
                 "head": model.head_name,
-                "readout": getattr(backbone, "readout", None),
+                "readout": model.readout,
                 "licence": backbone.licence,
                 "templates": backbone.templates,
                 "short_side": backbone.short_side,
@@ -191,7 +192,9 @@ class Engine:
     def _load(self, then: Callable[[Model], object]) -> None:
         try:
             try:
-                self._model = load_model(self.backbone, self.head)
+                model = load_model(self.backbone, self.head, readout=self.readout)
+                model.text(["photo"])  # a tokenizer that is missing is told now, not at the first question
+                self._model = model
             except TextsegError as error:
                 if self.backbone == FALLBACK and self.head in ("default", "none"):
                     raise

@@ -15,12 +15,13 @@ from trainer.objectives import Objective
 
 HERE = Path(__file__).parent
 
-ALWAYS = frozenset(["steps", "batch", "lr", "seed", "licence", "objective"])
+ALWAYS = frozenset(["readout", "steps", "batch", "lr", "seed", "licence", "objective"])
 """What every training reads; learning from corrections reads nothing else."""
 
 CAPTIONS_ONLY = frozenset(["max_nouns"])
 LABELS_ONLY = frozenset(
-    ["words", "max_words", "words_a_photo", "proposer", "teacher_backbone", "teacher", "confidence", "margin"]
+    ["words", "max_words", "words_a_photo", "proposer", "confidence", "margin"]
+    + ["teacher", "teacher_backbone", "teacher_readout"]
 )
 
 
@@ -28,6 +29,8 @@ LABELS_ONLY = frozenset(
 class Recipe:
     """Everything that decides what a training does, beside its objective, data and backbone."""
 
+    readout: str = ""
+    """How the backbone is read out; empty: as the head to start from was trained, else the backbone's own default."""
     sizes: list[list[int]] = field(default_factory=list)
     """(width, height) that photos are squeezed to, one of them a step; several stretch the photos, which makes up for
     proportions lost or few. Empty: a square of the backbone's working size."""
@@ -60,6 +63,8 @@ class Recipe:
     proposer: str = "regions"
     teacher_backbone: str = ""
     """Backbone of the model that makes pseudo-labels, such as `clip:ViT-B-16/openai`; empty: the head's own."""
+    teacher_readout: str = ""
+    """How that backbone is read out; empty: its default, or the head's own backbone as it is."""
     teacher: str = "none"
     """Its head: a file, or "none" for the backbone's own alignment."""
     confidence: float = 0.5

@@ -64,6 +64,11 @@ class Head(nn.Module):
         return embeddings
 
 
+def readout_of(backbone: Backbone) -> str | None:
+    """The readout that `backbone` was loaded with; None for one that has none to choose from."""
+    return getattr(backbone, "readout", None)
+
+
 def save(head: Head, path: str | PathLike[str], backbone: Backbone, /, **facts: Any) -> None:
     """Write a head file, atomically. `facts`: objective, data, seed, scores, date, licence.
 
@@ -74,7 +79,12 @@ def save(head: Head, path: str | PathLike[str], backbone: Backbone, /, **facts: 
     facts = {
         "format": FORMAT_VERSION,
         "type": head.kind,
-        "backbone": {"name": backbone.name, "weights": backbone.weights_hash, "feature_dim": backbone.feature_dim},
+        "backbone": {
+            "name": backbone.name,
+            "weights": backbone.weights_hash,
+            "readout": readout_of(backbone),
+            "feature_dim": backbone.feature_dim,
+        },
         "text": {"dim": backbone.text_dim, "templates": backbone.templates},
         "config": head.config,
         "logit_scale": head.logit_scale,
@@ -106,6 +116,13 @@ def read_facts(path: str | PathLike[str]) -> dict[str, Any]:
     return facts
 
 
+def trained_readout(path: str | PathLike[str]) -> str | None:
+    """The readout whose features a head file was trained on; None where it does not say. Raises HeadError."""
+    trained_on = read_facts(path).get("backbone")
+    readout = trained_on.get("readout") if isinstance(trained_on, dict) else None
+    return readout if isinstance(readout, str) else None
+
+
 def load(path: str | PathLike[str], backbone: Backbone) -> Head:
     """Load a head for `backbone`; raises HeadError when it was made for another one, does not fit, or is forged."""
     facts = read_facts(path)
@@ -127,6 +144,12 @@ def _loaded(path: Path, facts: dict[str, Any], backbone: Backbone) -> Head:
     # What follows the question mark is a patch stride: a head may be used at a finer one than it was trained at.
     if trained_on["name"].partition("?")[0] != backbone.name.partition("?")[0]:
         raise HeadError(f"{name} was trained on {brief(trained_on['name'])} and does not fit '{backbone.name}'.")
+    readout = trained_on.get("readout")
+    if readout and readout != readout_of(backbone):
+        raise HeadError(
+            f"{name} was trained on the readout {brief(readout)} of '{backbone.name}', not on "
+            f"'{readout_of(backbone)}'; leave out --readout, or give the one it was trained on."
+        )
     if trained_on["weights"] != backbone.weights_hash:
         raise HeadError(f"{name} was trained on other weights or another readout of '{backbone.name}' than these.")
     if facts["text"]["dim"] != backbone.text_dim or trained_on["feature_dim"] != backbone.feature_dim:

@@ -163,6 +163,8 @@ class ProjectApi:
         wanted = options.get("training")
         if wanted is None:
             served = {"backbone": self._engine.backbone, "head": str(self._engine.head)}
+            if self._engine.readout:
+                served["readout"] = self._engine.readout
             wanted = learning.start(self.project, served | options)
         elif options.get("cancel"):
             self.project.trainings.cancel(wanted)
