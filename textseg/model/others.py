@@ -124,9 +124,9 @@ def of(model: Model, choice: Choice = "default") -> Others | None:
 
 def _embedded(model: Model, names: tuple[str, ...], key: str, shipped: bool) -> Others:
     with torch.inference_mode():
-        raw = (_kept(model, names) if shipped else model.text(names)).float()
+        raw = (_kept(model, names) if shipped else model.text(names)).float().to(model.device)
         centre = raw.mean(0) if len(names) >= COUNT else _centre(model, raw)
-        mapped = model.head.text(raw.to(model.device))
+        mapped = model.head.text(raw)
         return Others(names, centre, F.normalize(raw - centre, dim=1), mapped, key)
 
 
