@@ -1,4 +1,4 @@
-"""A GPU that is none: tensors that say they lie on `cuda:0`, hold their numbers on the CPU, and refuse what CUDA refuses.
+"""A GPU that is none: tensors that say they lie on `cuda:0`, hold numbers on the CPU, and refuse what CUDA refuses.
 
 What PyTorch's fake tensors cannot do, which have no numbers: a whole answer is computed, and every copy between the
 devices is counted. Tensors of the two devices do not meet in an operation (scalars and indices apart), and only what
@@ -27,12 +27,10 @@ class OnGpu(torch.Tensor):
 
     @staticmethod
     def __new__(cls, held: torch.Tensor) -> OnGpu:
-        laid = (
-            {} if held.layout != torch.strided else {"strides": held.stride(), "storage_offset": held.storage_offset()}
-        )
         self = torch.Tensor._make_wrapper_subclass(
-            cls, held.size(), dtype=held.dtype, device=DEVICE, requires_grad=False, **laid
-        )
+            cls, held.size(), strides=held.stride(), storage_offset=held.storage_offset(), dtype=held.dtype,
+            device=DEVICE, requires_grad=False,
+        )  # fmt: skip
         self.held = held.detach()
         return self
 
