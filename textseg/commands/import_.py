@@ -15,7 +15,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     from textseg import formats
 
     command.add_argument("source", type=Path, metavar="PATH", help="a folder, a zip, or the file that names the rest")
-    command.add_argument("--format", required=True, metavar="NAME", help=", ".join(formats.names()))
+    known = ", ".join(formats.readable())
+    command.add_argument("--format", metavar="NAME", help=f"{known}; by default it is recognised")
     command.add_argument("--into", required=True, type=Path, metavar="DIR", help="the project")
     command.add_argument(
         "--merge",

@@ -12,11 +12,12 @@ taken in, matching photos and classes, the merge rule, the transaction. Formats 
 from textseg.formats.exporting import Export, ExportReport, Item, export
 from textseg.formats.importing import ImportReport, import_
 from textseg.formats.incoming import Category, Entry, Incoming
-from textseg.formats.registry import Format, get, names, register
+from textseg.formats.recognition import recognise
+from textseg.formats.registry import Format, get, names, readable, register
 from textseg.formats.source import Source
 from textseg.formats.splits import parse_split
 
 __all__ = [
     "Category", "Entry", "Export", "ExportReport", "Format", "ImportReport", "Incoming", "Item", "Source", "export",
-    "get", "import_", "names", "parse_split", "register",
+    "get", "import_", "names", "parse_split", "readable", "recognise", "register",
 ]  # fmt: skip

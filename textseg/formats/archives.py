@@ -13,6 +13,7 @@ from pathlib import Path
 
 from textseg.errors import DatasetError, brief
 from textseg.folders import hidden
+from textseg.formats.exporting import MANIFEST
 from textseg.formats.filenames import same
 from textseg.formats.source import Source
 
@@ -20,6 +21,13 @@ MAX_ZIP_FILES = 200_000
 MAX_ZIP_BYTES = 64 * 2**30
 """A zip that unpacks to more files or bytes than this is refused before anything is unpacked."""
 MAX_ZIP_RATIO = 1000
+
+PARTS = frozenset(
+    {"annotations", "data", "gtFine", "images", "ImageSets", "img", "imgs", "JPEGImages", "labels", "leftImg8bit",
+     "masks", "photos", "SegmentationClass", "test", "train", "training", "val", "valid", "validation", "VOCdevkit",
+     "VOC2007", "VOC2008", "VOC2009", "VOC2010", "VOC2011", "VOC2012"}
+)  # fmt: skip
+"""Folders that mean something to a format, and are not its wrapping."""
 
 
 @contextmanager
@@ -29,10 +37,20 @@ def opened(path: Path, background: str | None, strict: bool = False) -> Iterator
         if path.is_file() and zipfile.is_zipfile(path):
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="textseg-import-")))
             unzip(path, folder)
-            inner = [p for p in folder.iterdir() if not hidden(p.name)]
-            # A zip of one folder is that folder.
-            path = inner[0] if len(inner) == 1 and inner[0].is_dir() else folder
+            path = folder
+        if path.is_dir():
+            path = _only(path)
         yield stack.enter_context(closing(Source(path, background, strict)))
+
+
+def _only(folder: Path) -> Path:
+    """A folder of one folder is that folder, unless its name is a part of some format."""
+    while not (folder / MANIFEST).exists():
+        inner = [p for p in folder.iterdir() if not hidden(p.name)]
+        if len(inner) != 1 or not inner[0].is_dir() or inner[0].is_symlink() or inner[0].name in PARTS:
+            break
+        folder = inner[0]
+    return folder
 
 
 def unzip(path: Path, folder: Path) -> list[Path]:

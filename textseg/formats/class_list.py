@@ -9,7 +9,9 @@ from textseg.formats.incoming import Category
 from textseg.formats.source import Source
 from textseg.formats.values import a_name, natural
 
-CLASS_FILES = ("classes.txt", "labels.txt")
+CLASS_FILES = ("classes.txt", "labels.txt", "class_names.txt", "obj.names")
+PIXEL_VALUES = "_classes.csv"
+"""Roboflow's list for masks: a heading, then `value, name` a line."""
 VOID = 255
 NONE = frozenset({"background", "unlabelled", "unlabeled", "_background_", "__ignore__", "ignore", "none", "void"})
 """First names of a plain list that say that its ids begin with 0."""
@@ -22,6 +24,8 @@ def class_list(source: Source, folder: Path) -> tuple[dict[int, Category], set[i
     nothing (background), else from 1.
     """
     path = next((folder / name for name in CLASS_FILES if (folder / name).is_file()), None)
+    if path is None and (folder / PIXEL_VALUES).is_file():
+        return _pixel_values(source, folder / PIXEL_VALUES)
     if path is None:
         raise DatasetError(f"{source.shown(folder / CLASS_FILES[0])} does not exist; it lists the classes.")
     lines = list(source.lines(path))
@@ -54,3 +58,16 @@ def class_list(source: Source, folder: Path) -> tuple[dict[int, Category], set[i
             ignored.add(unasked)
     ignored |= {0, VOID} - classes.keys()
     return {class_id: category for class_id, category in classes.items() if class_id not in ignored}, ignored
+
+
+def _pixel_values(source: Source, path: Path) -> tuple[dict[int, Category], set[int]]:
+    classes: dict[int, Category] = {}
+    for number, line in list(source.lines(path))[1:]:
+        where = f"{source.shown(path)} line {number}"
+        value, _, name = line.partition(",")
+        class_id = natural(value.strip(), 256)
+        if class_id is None or class_id in classes:
+            raise DatasetError(f"{where} begins with {brief(value)}; a line is a value from 0 to 255 and a name.")
+        classes[class_id] = Category(a_name(name, where))
+    ignored = {k for k, c in classes.items() if k == 0 and c.name.casefold() in NONE} | ({0, VOID} - classes.keys())
+    return {k: c for k, c in classes.items() if k not in ignored}, ignored

@@ -24,6 +24,7 @@ from textseg.formats.coco_json import (
     photo_folders,
     read_categories,
     read_images,
+    shows,
 )
 from textseg.formats.exporting import Export
 from textseg.formats.incoming import Entry, Incoming
@@ -61,6 +62,9 @@ class Coco(Format):
             export.note(f"{holes} regions have holes and are run-length codes, as COCO's polygons cannot hold holes.")
         for split, part in parts.items():
             export.write(f"annotations/instances{'_' * bool(split)}{split}.json", part)
+
+    def recognise(self, source: Source) -> str | None:
+        return shows(source, panoptic=False)
 
     def read(self, source: Source) -> Incoming:
         incoming = Incoming([], [])

@@ -11,6 +11,7 @@ import numpy as np
 
 from textseg import images
 from textseg.errors import DatasetError, brief
+from textseg.folders import hidden
 from textseg.formats.exporting import OutClass
 from textseg.formats.filenames import relative
 from textseg.formats.incoming import Category, Entry, Incoming
@@ -47,17 +48,31 @@ def measure(mask: np.ndarray) -> dict[str, Any]:
     return {"area": int(np.count_nonzero(mask)), "bbox": box}
 
 
+def json_files(source: Source) -> list[Path]:
+    """The files that may be COCO's: the one named, or those in `annotations/`, the folder and its subfolders."""
+    if source.file:
+        return [source.file]
+    inner = sorted(p for p in source.root.iterdir() if p.is_dir() and not hidden(p.name))
+    folders = [source.root / "annotations", source.root, *inner]
+    found = (path for folder in folders for path in sorted(folder.glob("*.json")) if not hidden(path.name))
+    return list(dict.fromkeys(found))
+
+
+def shows(source: Source, panoptic: bool) -> str | None:
+    """The first file with COCO's lists, and with segments or without them; None where there is none."""
+    for path in json_files(source):
+        lists = source.mentions(path, '"images"', '"annotations"', '"categories"')
+        if lists and source.mentions(path, '"segments_info"') == panoptic:
+            return source.shown(path)
+    return None
+
+
 def documents(
     source: Source, field: str, wanted: Callable[[dict[str, Any]], bool]
 ) -> list[tuple[Path, dict[str, Any]]]:
-    """The COCO files of a source: the one named, or those in `annotations/`, the folder itself and its sub-folders."""
-    if source.file:
-        files = [source.file]
-    else:
-        folders = [source.root / "annotations", source.root, *sorted(p for p in source.root.iterdir() if p.is_dir())]
-        files = list(dict.fromkeys(path for folder in folders for path in sorted(folder.glob("*.json"))))
+    """The COCO files of a source; raises DatasetError where there is none."""
     found = []
-    for path in files:
+    for path in json_files(source):
         content = source.json(path)
         if isinstance(content, dict) and isinstance(content.get("images"), list):
             parts = content.get(field)
@@ -83,7 +98,9 @@ def read_categories(
             raise DatasetError(f"{where}.id is {number}, which another category has.")
         called = a_name(category.get("name"), f"{where}.name")
         if called not in positions:
-            incoming.classes.append(Category(called, colour=_colour(category.get("color"))))
+            # Some tools put a class above all others, which no annotation has.
+            implied = number == 0 and category.get("supercategory") == "none"
+            incoming.classes.append(Category(called, colour=_colour(category.get("color")), implied=implied))
             positions[called] = len(incoming.classes)
         elif positions[called] in table.values():
             incoming.notes.append(f"{where}: the name '{called}' is given twice; both are one class.")
@@ -146,5 +163,6 @@ def photo_folders(source: Source, path: Path) -> list[Path]:
     """Where the photos of an annotation file may lie: beside it, in `images/`, in a folder named after its split."""
     split = path.stem.replace("-", "_").split("_")[-1]
     root = source.root
-    places = [root / "images", root / "images" / split, root / split, root, path.parent, path.parent / "images"]
+    places = [root / "images", root / "images" / split, root / split, root / "data", root]
+    places += [path.parent, path.parent / "images"]
     return list(dict.fromkeys(place for place in places if place.is_dir()))

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from textseg.formats import options
-from textseg.formats.devkit import BACKGROUND, SETS, devkit, entries, label_map, reader
+from textseg.formats.devkit import BACKGROUND, SETS, devkit, entries, label_map, reader, shown
 from textseg.formats.exporting import Export
 from textseg.formats.incoming import Category, Incoming
 from textseg.formats.registry import Format, register
@@ -41,6 +41,11 @@ class Cvat(Format):
         lines = ["# label:color_rgb:parts:actions", f"{black}:0,0,0::"]
         lines += [f"{names[c.id]}:{','.join(map(str, rgb(colours[c.id])))}::" for c in export.classes]
         export.write("labelmap.txt", "\n".join([*lines, ""]))
+
+    def recognise(self, source: Source) -> str | None:
+        root = devkit(source.root)
+        found = shown(source, root)
+        return found if found is not None and found.endswith(".txt") and not root.name.startswith("VOC") else None
 
     def read(self, source: Source) -> Incoming:
         root = devkit(source.root)

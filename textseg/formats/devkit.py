@@ -39,7 +39,20 @@ def palette() -> list[Rgb]:
 def devkit(root: Path) -> Path:
     """The folder that holds `SegmentationClass`: this one, or one of those of a VOC devkit in it."""
     places = [root, *sorted(root.glob("VOCdevkit/VOC20*")), *sorted(root.glob("VOC20*"))]
-    return next((place for place in places if (place / "SegmentationClass").is_dir()), root)
+    return next((place for place in places if _maps(place).is_dir()), root)
+
+
+def _maps(root: Path) -> Path:
+    """The folder of label maps: `SegmentationClass`, or `SegmentationClassPNG` as labelme's own converter calls it."""
+    other = root / "SegmentationClassPNG"
+    return other if other.is_dir() else root / "SegmentationClass"
+
+
+def shown(source: Source, root: Path) -> str | None:
+    """What of a devkit there is to be shown: `labelmap.txt`, else the folder of label maps; None where it is none."""
+    if source.file or not _maps(root).is_dir():
+        return None
+    return source.shown(root / "labelmap.txt" if (root / "labelmap.txt").is_file() else _maps(root))
 
 
 def label_map(source: Source, path: Path) -> list[tuple[str, Rgb]]:
@@ -111,7 +124,7 @@ def reader(
 
 def entries(source: Source, root: Path, labels_of: Callable[[Path], Labels]) -> list[Entry]:
     """The photos of the lists in `ImageSets/Segmentation` (all of `SegmentationClass` where there is none)."""
-    folder = root / "SegmentationClass"
+    folder = _maps(root)
     if not folder.is_dir():
         raise DatasetError(f"{source.shown(folder)} does not exist; it holds the label maps.")
     stems: dict[str, str] = {}

@@ -20,7 +20,7 @@ from textseg.files import folder_atomically
 from textseg.formats import lookalikes, splits
 from textseg.formats.filenames import unique_stems
 from textseg.formats.options import settled
-from textseg.formats.registry import get
+from textseg.formats.registry import get, names
 from textseg.project import Project
 from textseg.project.schema import STATES, StoredPhoto
 from textseg.vocabulary import fold
@@ -257,6 +257,8 @@ def export(
     photo that cannot be read is skipped.
     """
     writer = get(format)
+    if not writer.writes:
+        raise FormatError(f"{writer.title} can be read and not written; choose one of {', '.join(names())}.")
     settings = settled(format, writer.export_options, options)
     report = ExportReport(format, str(out), loses=list(writer.loses), dry_run=dry_run)
     for name, given, known in (("state", states, STATES), ("provenance", provenance, PROVENANCE)):

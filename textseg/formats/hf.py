@@ -81,6 +81,13 @@ class HuggingFace(Format):
                         part.shard(shards, k, contiguous=True).to_parquet(target)
         export.write("README.md", card(export, names, {split: len(places) for split, places in rows.items()}))
 
+    def recognise(self, source: Source) -> str | None:
+        if source.file:
+            return None
+        places = [*(source.root / name for name in ("dataset_dict.json", "state.json")), *source.root.glob("*.parquet")]
+        places += [*source.root.glob("data/*.parquet"), *source.root.glob("*/*.parquet")]
+        return next((source.shown(place) for place in places if place.is_file()), None)
+
     def read(self, source: Source) -> Incoming:
         folder = source.scratch()
         labels, rows = tables.unpack(source.root, folder)

@@ -21,6 +21,7 @@ from textseg.formats.filenames import relative, same
 from textseg.formats.import_report import ImportReport
 from textseg.formats.incoming import Category, Entry, Incoming
 from textseg.formats.matching import Checked, Known, identify
+from textseg.formats.recognition import recognised
 from textseg.formats.registry import get
 from textseg.formats.source import Source
 from textseg.formats.tally import BadAnnotation
@@ -36,7 +37,7 @@ log = logging.getLogger(__name__)
 
 def import_(
     path: str | Path,
-    format: str,
+    format: str | None,
     project: Project,
     *,
     merge: Merge = "unlabelled",
@@ -48,6 +49,8 @@ def import_(
 ) -> ImportReport:
     """Take photos and label maps of a folder, file or zip into a project: all of it, or nothing.
 
+    `format` is one of `formats.readable()`; None: it is recognised, and the report says by what.
+
     `merge` says what happens to photos with labels: "unlabelled" (only pixels without a label take one), "mine" (such
     photos keep their label map), "theirs" (the label map is replaced). `strict` refuses classes that the project
     lacks instead of adding them, and the whole import for a bad annotation or a photo that is not there, which are left
@@ -57,11 +60,15 @@ def import_(
     """
     if merge not in MERGES:
         raise DatasetError(f"There is no merge rule '{merge}'; choose one of {', '.join(MERGES)}.")
-    reader = get(format)
-    stands_for = reader.background if background is None else None if background == UNLABELLED else background
-    report = ImportReport(format, str(path), dry_run=dry_run)
-    with opened(Path(path), stands_for, strict) as files, TemporaryDirectory(prefix="textseg-import-") as spool:
+    report = ImportReport("", str(path), dry_run=dry_run)
+    with opened(Path(path), None, strict) as files, TemporaryDirectory(prefix="textseg-import-") as spool:
         with _foreign(files):
+            if format is None:
+                format, shown = recognised(files)
+                report.notes.append(f"Recognised as {get(format).title} by {shown}.")
+            reader, report.format = get(format), format
+            stands_for = reader.background if background is None else background
+            files.background = None if stands_for == UNLABELLED else stands_for
             incoming = reader.read(files)
             classes, originals = _manifest(files, incoming.classes)
             checked, used = _check(project, files, incoming, originals, Path(spool), report, progress)

@@ -46,3 +46,16 @@ class Incoming:
     entries: Iterable[Entry]
     notes: list[str] = field(default_factory=list)
     """Sentences for the report; more may be added while entries are read."""
+
+    def note(self, sentence: str) -> None:
+        """Say something once."""
+        if sentence not in self.notes:
+            self.notes.append(sentence)
+
+    def number(self, name: str, colour: str | None = None) -> int:
+        """The number of the class called `name`, which is added if there is none yet."""
+        for k, known in enumerate(self.classes, start=1):
+            if known.name == name:
+                return k
+        self.classes.append(Category(name, colour=colour))
+        return len(self.classes)

@@ -6,6 +6,7 @@ import base64
 import binascii
 import io
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,15 @@ import numpy as np
 from PIL import Image
 
 from textseg.errors import DatasetError, brief
-from textseg.formats import clipping, polygons
+from textseg.formats import polygons
 from textseg.formats.exporting import Export
 from textseg.formats.filenames import relative
-from textseg.formats.incoming import Category, Entry, Incoming
+from textseg.formats.incoming import Entry, Incoming
 from textseg.formats.options import POLYGONS
 from textseg.formats.registry import Format, register
+from textseg.formats.shapes import Patch, Rings, Shape, painter
 from textseg.formats.source import Source, picture
-from textseg.formats.tally import CLIPPED, OUTSIDE, UNKNOWN_SHAPE, BadAnnotation
+from textseg.formats.tally import UNKNOWN_SHAPE, BadAnnotation
 from textseg.formats.values import a_list, a_name, an_object, points
 
 VERSION = "6.3.1"
@@ -61,17 +63,18 @@ class Labelme(Format):
             export.note(f"{cut} regions with holes were cut into pieces; no pixel is lost.")
         export.write("labels.txt", "".join(f"{name}\n" for name in ("__ignore__", "_background_", *names.values())))
 
+    def recognise(self, source: Source) -> str | None:
+        files = [source.file] if source.file else source.files("*.json", most=200)
+        return next((source.shown(path) for path in files if source.mentions(path, '"shapes"', '"imagePath"')), None)
+
     def read(self, source: Source) -> Incoming:
         incoming = Incoming([], [])
-        numbers: dict[str, int] = {}
-        counts = {"lines": 0, "overlap": 0}
         listed = source.root / "labels.txt"
         if listed.is_file():
             for number, line in source.lines(listed):
                 name = a_name(line, f"labels.txt line {number}")
-                if name not in (*NOTHING, *numbers):
-                    incoming.classes.append(Category(name))
-                    numbers[name] = len(incoming.classes)
+                if name not in NOTHING:
+                    incoming.number(name)
         files = [source.file] if source.file else source.files("*.json")
         read = {path: content for path in files if (content := _content(source, path, incoming)) is not None}
         named = [
@@ -80,7 +83,7 @@ class Labelme(Format):
         ]
         photos = source.photos_named(named)
         incoming.entries = [
-            _entry(source, path, content, photo, numbers, counts, incoming)
+            _entry(source, path, content, photo, incoming)
             for (path, content), photo in zip(read.items(), photos, strict=True)
         ]
         return incoming
@@ -118,13 +121,12 @@ def _content(source: Source, path: Path, incoming: Incoming) -> dict[str, Any] |
 
 
 def _entry(
-    source: Source, path: Path, content: dict[str, Any], photo: Path | bytes | None, numbers: dict[str, int],
-    counts: dict[str, int], incoming: Incoming,
-) -> Entry:  # fmt: skip
+    source: Source, path: Path, content: dict[str, Any], photo: Path | bytes | None, incoming: Incoming
+) -> Entry:
     name = source.shown(path)
     if photo is None and content.get("imageData") is not None:
         photo = _base64(content["imageData"], f"{name}: imageData")
-    shapes: list[tuple[str, int, str, Any]] = []
+    shapes: list[Shape] = []
     for k, value in enumerate(a_list(content["shapes"], f"{name}: shapes")):
         where = f"{name}: shapes[{k}]"
         shape = an_object(value, where)
@@ -134,85 +136,50 @@ def _entry(
                 sentence = f"{where}.shape_type is {brief(kind)}; known are {', '.join(AREAS)}."
                 raise BadAnnotation(UNKNOWN_SHAPE, where, sentence)
             label = a_name(shape.get("label"), f"{where}.label")
-            if label not in (*NOTHING, *numbers):
-                incoming.classes.append(Category(label))
-                numbers[label] = len(incoming.classes)
+            number = 0 if label in NOTHING else incoming.number(label)
             if kind in LINES:
-                if not counts["lines"]:
-                    incoming.notes.append("Lines and points have no area; they were left out.")
-                counts["lines"] += 1
+                incoming.note("Lines and points have no area; they were left out.")
             else:
-                shapes.append((where, numbers.get(label, 0), kind, shape))
+                shapes.append(Shape(where, number, partial(_drawn, shape, kind, where)))
+    painted = painter(source, incoming, shapes)
 
     def labels(size: tuple[int, int]) -> np.ndarray:
-        width, height = size
-        for side, given in (("imageWidth", width), ("imageHeight", height)):
+        for side, given in zip(("imageWidth", "imageHeight"), size, strict=True):
             if content.get(side) is not None and content[side] != given:
-                raise DatasetError(f"{name}: {side} is {brief(content[side])} but the photo is {width} x {height}.")
-        ids = np.zeros((height, width), np.int32)
-        outlines: list[tuple[np.ndarray, int]] = []
-        covered = 0
-        for where, number, kind, shape in shapes:
-            with source.sparing():
-                if kind == "mask":
-                    covered += polygons.paint(ids, outlines)
-                    outlines = []
-                    covered += _paste(source, ids, shape, number, where)
-                else:
-                    outline = _outline(shape, kind, where)
-                    if clipping.beyond(outline, size):
-                        source.tally.add(CLIPPED, where)
-                    outlines.append((outline, number))
-        covered += polygons.paint(ids, outlines)
-        if covered and not counts["overlap"]:
-            incoming.notes.append("Shapes overlap; a label map holds one class a pixel, and the later one is seen.")
-        counts["overlap"] += covered
-        return ids
+                raise DatasetError(f"{name}: {side} is {brief(content[side])} but the photo is {size[0]} x {size[1]}.")
+        return painted(size)
 
     called = photo.name if isinstance(photo, Path) else relative(str(content.get("imagePath"))).as_posix()
     return Entry(called, name, photo, labels)
 
 
-def _paste(source: Source, ids: np.ndarray, shape: dict[str, Any], number: int, where: str) -> int:
-    """Lay a mask into the box of its two points, as far as it lies in the photo.
+def _drawn(shape: dict[str, Any], kind: str, where: str, size: tuple[int, int]) -> Rings | Patch:
+    """A polygon, a rectangle (two opposite corners), a circle (centre, a point on it), or a mask in a box."""
+    least = {"polygon": 3, "oriented_rectangle": 4}.get(kind, 2)
+    corners = points(shape.get("points"), f"{where}.points", least)
+    if kind == "mask":
+        return _mask(shape, corners, where)
+    if kind == "rectangle":
+        (x0, y0), (x1, y1) = corners[[0, -1] if len(corners) == 2 else [0, 2]]
+        return Rings(np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]))
+    if kind == "circle":
+        turn = np.linspace(0, 2 * math.pi, 360, endpoint=False)
+        around = np.column_stack([np.cos(turn), np.sin(turn)])
+        return Rings(corners[0] + around * math.hypot(*(corners[1] - corners[0])))
+    return Rings(corners)
 
-    Returns how many pixels of other classes it covers.
-    """
-    height, width = ids.shape
-    corners = points(shape.get("points"), f"{where}.points", 2)
+
+def _mask(shape: dict[str, Any], corners: np.ndarray, where: str) -> Patch:
+    """The mask of a shape, whose two points are the corners of its box, both inside it."""
     if len(corners) != 2:
         raise DatasetError(f"{where}.points has {len(corners)} points; a mask has two, the corners of its box.")
     (x0, y0), (x1, y1) = np.rint(corners).astype(int).tolist()
-    if x0 < 0 or y0 < 0 or x1 >= width or y1 >= height:
-        leaves = f"{where}.points is {brief(shape['points'])}, which leaves the photo of {width} x {height}."
-        if x1 < 0 or y1 < 0 or x0 >= width or y0 >= height:
-            raise BadAnnotation(OUTSIDE, where, leaves)
-        source.mend(CLIPPED, where, leaves)
     box = x1 - x0 + 1, y1 - y0 + 1
     with picture(_base64(shape.get("mask"), f"{where}.mask"), f"{where}.mask") as image:
         if image.size != box:
             found = f"{image.size[0]} x {image.size[1]}"
             raise DatasetError(f"{where}.mask is {found} pixels but its box {box[0]} x {box[1]}.")
-        mask = np.asarray(image.convert("L")).astype(bool)
-    mask = mask[max(0, -y0) : height - y0, max(0, -x0) : width - x0]
-    under = ids[max(0, y0) : y1 + 1, max(0, x0) : x1 + 1]
-    covered = int(np.count_nonzero(mask & (under != 0) & (under != number)))
-    under[mask] = number
-    return covered
-
-
-def _outline(shape: dict[str, Any], kind: str, where: str) -> np.ndarray:
-    """(N, 2) corners of a polygon, a rectangle (two opposite corners) or a circle (centre, a point on it)."""
-    least = {"polygon": 3, "oriented_rectangle": 4}.get(kind, 2)
-    corners = points(shape.get("points"), f"{where}.points", least)
-    if kind == "rectangle":
-        (x0, y0), (x1, y1) = corners[[0, -1] if len(corners) == 2 else [0, 2]]
-        return np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])
-    if kind == "circle":
-        turn = np.linspace(0, 2 * math.pi, 360, endpoint=False)
-        around = np.column_stack([np.cos(turn), np.sin(turn)])
-        return corners[0] + around * math.hypot(*(corners[1] - corners[0]))
-    return corners
+        return Patch(np.asarray(image.convert("L")).astype(bool), x0, y0)
 
 
 def _base64(value: Any, where: str) -> bytes:

@@ -21,6 +21,7 @@ from textseg.formats.coco_json import (
     photo_folders,
     read_categories,
     read_images,
+    shows,
 )
 from textseg.formats.exporting import Export
 from textseg.formats.incoming import Entry, Incoming
@@ -64,6 +65,9 @@ class Panoptic(Format):
             )
         for split, part in parts.items():
             export.write(f"annotations/{_folder(split)}.json", part)
+
+    def recognise(self, source: Source) -> str | None:
+        return shows(source, panoptic=True)
 
     def read(self, source: Source) -> Incoming:
         incoming = Incoming([], [])

@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from textseg import images
 from textseg.errors import DatasetError
-from textseg.folders import hidden
-from textseg.formats.class_list import class_list
+from textseg.folders import gather, hidden
+from textseg.formats.class_list import CLASS_FILES, PIXEL_VALUES, class_list
 from textseg.formats.exporting import Export
 from textseg.formats.filenames import same
 from textseg.formats.incoming import Entry, Incoming
@@ -21,6 +20,8 @@ from textseg.formats.registry import Format, register
 from textseg.formats.source import PHOTO_FOLDERS, Source
 from textseg.labelmap import index_png
 
+MASK = "_mask"
+"""What some tools write behind the stem of a label map that lies beside its photo."""
 LABEL_FOLDERS = ("labels", "masks", "annotations", "SegmentationClass")
 
 
@@ -45,12 +46,18 @@ class Png(Format):
         classes = [{"id": c.id, "name": c.name, "aliases": c.aliases, "colour": c.colour} for c in export.classes]
         export.write("labels.json", {"classes": classes, "photos": facts})
 
+    def recognise(self, source: Source) -> str | None:
+        for part in _parts(source):
+            listed = next((part / name for name in (*CLASS_FILES, PIXEL_VALUES) if (part / name).is_file()), None)
+            if listed is not None and any(_label_folder(part).glob("*.png")):
+                return source.shown(listed)
+        return None
+
     def read(self, source: Source) -> Incoming:
-        parts = [source.root / name for name in ("train", "val", "test") if (source.root / name / "images").is_dir()]
         incoming = Incoming([], [])
         entries: list[Entry] = []
         positions: dict[tuple[str, str | None], int] = {}
-        for part in parts or [source.root]:
+        for part in _parts(source):
             ids, ignored = class_list(source, part)
             table = np.full(2**16, -1, np.int32)
             table[list(ignored)] = 0
@@ -81,26 +88,46 @@ def index_labels(source: Source, path: Path, table: np.ndarray) -> Any:
 
 def _entries(source: Source, folder: Path, table: np.ndarray) -> list[Entry]:
     photos = next((folder / name for name in PHOTO_FOLDERS if (folder / name).is_dir()), folder)
-    labels = next((folder / name for name in LABEL_FOLDERS if (folder / name).is_dir()), folder)
-    found = images.find([photos])
-    if photos == labels:  # a PNG with the stem of another photo is its label map
-        stems = {same(path.stem) for path in found if path.suffix.lower() != ".png"}
-        found = [path for path in found if path.suffix.lower() != ".png" or same(path.stem) not in stems]
-        maps = {same(p.stem): p for p in photos.glob("*.png") if same(p.stem) in stems}
-    else:
-        maps = {same(p.stem): p for p in sorted(labels.iterdir()) if p.suffix.lower() == ".png" and not hidden(p.name)}
+    labels = _label_folder(folder)
+    found = [one.path for one in gather([photos]).photos]
+    maps = {_stem(p, labels): p for p in sorted(labels.rglob("*.png")) if not hidden(p.name)}
+    if photos == labels:  # a PNG with the stem of another photo, or with `_mask` behind it, is its label map
+        stems = {_stem(path, photos) for path in found if path.suffix.lower() != ".png" or not _is_mask(path)}
+        pairs = {_stem(path, photos) for path in found if path.suffix.lower() != ".png"}
+        maps = {stem: p for stem, p in maps.items() if _is_mask(p) and stem in stems or stem in pairs}
+        found = [path for path in found if path not in maps.values()]
     taken: dict[str, Path] = {}
     entries = []
     for path in found:
-        if same(path.stem) in taken:
-            raise DatasetError(f"{source.shown(path)} and {taken[same(path.stem)].name} share one label map.")
-        taken[same(path.stem)] = path
-        label = maps.pop(same(path.stem), None)
+        if _stem(path, photos) in taken:
+            raise DatasetError(f"{source.shown(path)} and {taken[_stem(path, photos)].name} share one label map.")
+        taken[_stem(path, photos)] = path
+        label = maps.pop(_stem(path, photos), None)
         read = index_labels(source, label, table) if label else None
         entries.append(Entry(path.name, source.shown(label or path), path, read))
     for label in maps.values():  # label maps without photos: the project may have them
         entries.append(Entry(label.stem, source.shown(label), None, index_labels(source, label, table)))
     return entries
+
+
+def _parts(source: Source) -> list[Path]:
+    """The folders of the splits, or the one folder of it all."""
+    given = [source.root / name for name in ("train", "val", "valid", "test")]
+    listed = [place for place in given if (place / "images").is_dir() or (place / PIXEL_VALUES).is_file()]
+    return listed or [source.root]
+
+
+def _label_folder(folder: Path) -> Path:
+    return next((folder / name for name in LABEL_FOLDERS if (folder / name).is_dir()), folder)
+
+
+def _is_mask(path: Path) -> bool:
+    return path.stem.casefold().endswith(MASK)
+
+
+def _stem(path: Path, folder: Path) -> str:
+    """What a photo and its label map have in common: the path in their folders, without ending."""
+    return same(path.relative_to(folder).with_suffix("").as_posix().removesuffix(MASK))
 
 
 def _root(split: str | None) -> str:

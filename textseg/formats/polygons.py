@@ -55,12 +55,17 @@ def paint(ids: np.ndarray, outlines: Sequence[tuple[np.ndarray, int]]) -> int:
 
     An outline is (N, 2) corners. Returns how many pixels more than one outline covers; the last one is seen.
     """
-    if not outlines:
+    return paint_rings(ids, [((corners,), value) for corners, value in outlines])
+
+
+def paint_rings(ids: np.ndarray, regions: Sequence[tuple[Sequence[np.ndarray], int]]) -> int:
+    """As `paint`, of regions with holes: the outline first, then those of its holes."""
+    if not regions:
         return 0
     features, _ = _libraries()
     shapes = [
-        ({"type": "Polygon", "coordinates": [np.vstack([corners, corners[:1]]).tolist()]}, value)
-        for corners, value in outlines
+        ({"type": "Polygon", "coordinates": [np.vstack([ring, ring[:1]]).tolist() for ring in rings]}, value)
+        for rings, value in regions
     ]
     painted = features.rasterize(shapes, ids.shape, fill=-1, dtype=np.int32)
     times = features.rasterize([(shape, 1) for shape, _ in shapes], ids.shape, merge_alg=_add(), dtype=np.uint16)

@@ -6,7 +6,9 @@ Every refusal is one sentence that names file, field and value.
 from __future__ import annotations
 
 import codecs
+import itertools
 import json
+import mmap
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -157,10 +159,23 @@ class Source:
         if path.is_relative_to(self.root) and not path.resolve().is_relative_to(self.root.resolve()):
             raise DatasetError(f"{self.shown(path)} is a link that leads out of the folder; copy the file into it.")
 
-    def files(self, pattern: str) -> list[Path]:
+    def enter(self, folder: Path) -> None:
+        """From now on the source is this subfolder."""
+        self.root, self._lookup = folder, None
+
+    def files(self, pattern: str, most: int | None = None) -> list[Path]:
         """The files below the folder whose names fit, sorted, without those that systems leave about."""
-        found = [path for path in self.root.rglob(pattern) if path.is_file()]
-        return sorted(p for p in found if not any(map(hidden, p.relative_to(self.root).parts)))
+        found = (path for path in self.root.rglob(pattern) if path.is_file())
+        seen = (path for path in found if not any(map(hidden, path.relative_to(self.root).parts)))
+        return sorted(itertools.islice(seen, most))
+
+    def mentions(self, path: Path, *texts: str) -> bool:
+        """Whether a file holds all of these texts; it is looked through and not read."""
+        if path.suffix.lower() not in (".json", ".txt", ".yaml", ".yml") or path.stat().st_size == 0:
+            return False
+        self.check_link(path)
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return all(content.find(text.encode()) >= 0 for text in texts)
 
     def text(self, path: Path) -> str:
         """A text file: UTF-8, or UTF-16 that begins with its mark."""

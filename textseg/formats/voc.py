@@ -13,7 +13,8 @@ from PIL import Image
 
 from textseg.errors import DatasetError, FormatError
 from textseg.formats import options
-from textseg.formats.devkit import BACKGROUND, SETS, VOID, devkit, entries, label_map, palette, reader
+from textseg.formats.class_list import CLASS_FILES, NONE
+from textseg.formats.devkit import BACKGROUND, SETS, VOID, devkit, entries, label_map, palette, reader, shown
 from textseg.formats.exporting import Export, OutClass
 from textseg.formats.incoming import Category, Incoming
 from textseg.formats.registry import Format, register
@@ -67,11 +68,17 @@ class Voc(Format):
         ]
         export.write("labelmap.txt", "\n".join(["# label:color_rgb:parts:actions", *described, ""]))
 
+    def recognise(self, source: Source) -> str | None:
+        root = devkit(source.root)
+        found = shown(source, root)
+        colours = found is not None and found.endswith(".txt") and not root.name.startswith("VOC")
+        return None if colours else found
+
     def read(self, source: Source) -> Incoming:
         root = devkit(source.root)
         names = next(
             ([line.strip() for _, line in source.lines(folder / name)]
-             for folder in (root, source.root) for name in ("classes.txt", "labels.txt") if (folder / name).is_file()),
+             for folder in (root, source.root) for name in CLASS_FILES if (folder / name).is_file()),
             None,
         )  # fmt: skip
         colours = palette()
@@ -87,7 +94,7 @@ class Voc(Format):
         # Id 0 counts as a class only where it is used: most sets name it and mean "nothing".
         classes = [Category(a_name(name, f"class {k}"), implied=implied or k == 0) for k, name in enumerate(names)]
         zero = 1
-        if source.background is None:
+        if source.background is None or classes[0].name.casefold() in NONE - {BACKGROUND}:
             zero = 0
         elif source.background != classes[0].name and source.background != BACKGROUND:
             classes[0] = Category(a_name(source.background, "--background"), implied=True)

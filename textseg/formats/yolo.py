@@ -18,12 +18,14 @@ from textseg import images
 from textseg.errors import DatasetError, brief
 from textseg.folders import hidden
 from textseg.formats import polygons
+from textseg.formats.class_list import CLASS_FILES
 from textseg.formats.exporting import Export
 from textseg.formats.incoming import Category, Entry, Incoming
 from textseg.formats.registry import Format, register
 from textseg.formats.source import Source
 from textseg.formats.tally import CLIPPED, EMPTY, NO_PHOTO, NO_SPLIT, UNKNOWN_CLASS, BadAnnotation
 from textseg.formats.values import a_name, an_id, natural
+from textseg.vocabulary import MAX_WORDS
 
 FILES = ("data.yaml", "data.yml", "dataset.yaml")
 SETS = ("train", "val", "valid", "test")
@@ -62,12 +64,19 @@ class Yolo(Format):
         names = {k: c.name for k, c in enumerate(export.classes)}
         export.write("data.yaml", yaml.safe_dump({**sets, "names": names}, allow_unicode=True, sort_keys=False))
 
+    def recognise(self, source: Source) -> str | None:
+        path = _described(source)
+        return source.shown(path) if path is not None else None
+
     def read(self, source: Source) -> Incoming:
-        path = source.file or next((place for name in FILES if (place := source.root / name).is_file()), None)
+        path = _described(source)
         if path is None:
             raise DatasetError(f"{source.shown(source.root / 'data.yaml')} does not exist; it names the classes.")
-        content = _yaml(source, path)
-        names = _names(content.get("names"), f"{source.shown(path)}: names")
+        if path.suffix == ".txt":
+            content = {"names": [line.strip() for _, line in source.lines(path)]}
+        else:
+            content = _yaml(source, path)
+        names = _names(_listed_names(content), f"{source.shown(path)}: names")
         incoming = Incoming([Category(name) for name in names.values()], [])
         numbers = {k: number for number, k in enumerate(names, start=1)}
         counts = {"boxes": 0, "overlap": 0}
@@ -79,6 +88,29 @@ class Yolo(Format):
             entries.setdefault(photo, Entry(photo.name, source.shown(here or photo), photo, read))
         incoming.entries = list(entries.values())
         return incoming
+
+
+def _described(source: Source) -> Path | None:
+    """The file that names the classes: `data.yaml`, another YAML with `names`, or `classes.txt` beside text labels."""
+    if source.file:
+        return source.file if source.file.suffix.lower() in (".yaml", ".yml", ".txt") else None
+    found = next((place for name in FILES if (place := source.root / name).is_file()), None)
+    if found is None:
+        others = sorted(path for path in source.root.glob("*.y*ml") if source.mentions(path, "names"))
+        found = others[0] if len(others) == 1 else None
+    if found is None:
+        texts = [path for path in source.files("*.txt", most=200) if path.parent.name in ("labels", "train")]
+        places = [source.root / name for name in CLASS_FILES] + [source.root / "labels" / "classes.txt"]
+        found = next((place for place in places if texts and place.is_file()), None)
+    return found
+
+
+def _listed_names(content: dict[Any, Any]) -> Any:
+    """`names`, or as many made up as `nc` says."""
+    number = content.get("nc")
+    if content.get("names") is None and isinstance(number, int) and 0 < number <= MAX_WORDS:
+        return [f"class {k}" for k in range(number)]
+    return content.get("names")
 
 
 def _share(value: float) -> str:

@@ -18,7 +18,7 @@ export class ExportForm {
     this.offered = new Options(part["export-options"]);
     /** Classes that a person left out, by name: whatever comes later is ticked. */
     this.without = new Set();
-    part["export-formats"].replaceChildren(...given.formats.map((format) => this.choice(format)));
+    part["export-formats"].replaceChildren(...given.formats.filter(({ writes }) => writes).map((format) => this.choice(format)));
     part["export-states"].replaceChildren(...given.states.map((state) => check(state, state, true)));
     part["export-provenance"].replaceChildren(...given.provenance.map((kind) => check(kind, MADE_BY[kind], true)));
     part["export-formats"].addEventListener("change", ({ target }) => {

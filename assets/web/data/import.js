@@ -14,8 +14,8 @@ export class ImportForm {
     this.work = work;
     this.source = null; // {items, name, upload}
     this.options = new Options(part["import-options"]);
-    part["import-format"].append(...given.formats.map(({ name, title }) => h("option", { value: name }, title)));
-    part["import-format"].value = page.format;
+    const choices = given.formats.map(({ name, title }) => h("option", { value: name }, title));
+    part["import-format"].append(h("option", { value: "" }, "Find out by itself"), ...choices);
     part["import-format"].addEventListener("change", () => {
       this.showFormat();
       part["import-outcome"].replaceChildren();
@@ -31,8 +31,8 @@ export class ImportForm {
   showFormat() {
     const { part } = this;
     const format = this.given.formats.find(({ name }) => name === part["import-format"].value);
-    part["import-layout"].textContent = `Looks for ${format.layout}`;
-    this.options.show(format.import_options);
+    part["import-layout"].textContent = format ? `Looks for ${format.layout}` : "Looks which format it is, and says so";
+    this.options.show(format?.import_options ?? []);
   }
 
   /** Whether there is something to import. */

@@ -42,7 +42,8 @@ function imported(report) {
       Object.entries(report.classes_matched).map(([theirs, mine]) => (theirs === mine ? mine : `${theirs} is ${mine}`)),
     ),
     fold(`${plural(report.duplicates.length, "duplicate photo")}`, report.duplicates.map(pair(" is "))),
-    notes(report.notes),
+    fold(`${plural(report.failed.length, "photo")} left out`, report.failed.map(pair(": ")), true),
+    notes([...report.left_out.map(counted), ...report.notes]),
   ];
 }
 
@@ -79,6 +80,8 @@ function exported({ export: report, download }) {
 
 const headline = (good, text) => h("p", { class: good ? "good" : "partly" }, icon(good ? "check" : "warning"), h("b", {}, text));
 const fact = (number, what) => h("li", {}, h("b", { class: "number" }, number.toLocaleString("en")), ` ${what}`);
+const counted = ({ reason, count, first }) =>
+  `${reason}: ${count.toLocaleString("en")} (${first.join(", ")}${count > first.length ? ", …" : ""})`;
 const pair = (between) => (both) => both.join(between);
 const notes = (sentences) => sentences.length && h("ul", { class: "notes" }, ...sentences.map((text) => h("li", {}, text)));
 

@@ -53,7 +53,7 @@ class Data:
             self.overview, self.statistics, self.stage, self.add, self.take, self.export, self.work,
         ]  # fmt: skip
         given = {
-            "formats": sorted(map(_described, formats.names()), key=lambda one: one["title"].casefold()),
+            "formats": sorted(map(_described, formats.readable()), key=lambda one: one["title"].casefold()),
             "states": list(STATES),
             "provenance": list(PROVENANCE),
             "merges": list(MERGES),
@@ -131,10 +131,18 @@ class Data:
         return self._jobs.start(self._api.key, "Adding photos", work)
 
     def take(self, message: Any) -> dict[str, Any]:
-        """`{"upload"} or {"folder"}`, with `format`, `merge`, `as`, `background`, `strict`, `dry_run`: import it."""
+        """`{"upload"} or {"folder"}`, with `format`, `merge`, `as`, `background`, `strict`, `dry_run`: import it.
+
+        Without a format it is recognised.
+        """
         asked, project = Message(message), self._api.project
-        name, merge, made_by = asked.text("format"), asked.choice("merge", MERGES), asked.choice("as", MAKERS)
-        formats.get(name)
+        name, merge, made_by = (
+            asked.text("format", "") or None,
+            asked.choice("merge", MERGES),
+            asked.choice("as", MAKERS),
+        )
+        if name is not None:
+            formats.get(name)
         given = asked.text("folder", "")
         folder = None if given else self._uploaded(asked)
         path = self._api.place(given) if folder is None else _inner(folder)
@@ -215,6 +223,7 @@ def _described(name: str) -> dict[str, Any]:
         "export_options": [option.to_dict() for option in one.export_options],
         "import_options": [option.to_dict() for option in one.import_options],
         "background": one.background,
+        "writes": one.writes,
     }
 
 
