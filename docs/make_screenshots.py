@@ -16,6 +16,7 @@ from textseg import web
 FOLDER = Path(__file__).parent / "images"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 DESKTOP = {"viewport": {"width": 1440, "height": 900}}
+SMALL = {"viewport": {"width": 1120, "height": 760}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "has_touch": True, "is_mobile": True}
 
 
@@ -33,6 +34,20 @@ def units(page: Page) -> None:
     page.wait_for_function("document.querySelector('[data-part=unit-count]').textContent !== ''")
 
 
+def ask(page: Page, words: str) -> None:
+    page.fill("#words", words)
+    page.wait_for_function("words => document.querySelector('.explore').dataset.answered === words", arg=words)
+
+
+def found(page: Page) -> None:
+    ask(page, "motorcycle")
+
+
+def not_found(page: Page) -> None:
+    ask(page, "zebra")
+    page.click("[data-part=rest] summary")
+
+
 def why(page: Page) -> None:
     page.click(".board canvas", position={"x": 420, "y": 330})
     page.wait_for_function("document.querySelector('[data-part=why]').textContent.includes('Nearest')")
@@ -45,6 +60,8 @@ SHOTS: dict[str, tuple[dict, str, int, Callable[[Page], None]]] = {
     "explore-heat": (DESKTOP, "light", 2, heat),
     "explore-units": (DESKTOP, "light", 1, units),
     "explore-why": (DESKTOP, "dark", 1, why),
+    "explore-found": (SMALL, "light", 4, found),
+    "explore-not-found": (SMALL, "light", 4, not_found),
     "explore-phone": (PHONE, "light", 1, lambda page: None),
     "explore-phone-dark": (PHONE, "dark", 2, lambda page: page.tap("[data-view=heat]")),
 }

@@ -445,6 +445,17 @@ def test_the_label_png_reads_back(page):
     assert read_index_png(Path(download.value.path()).read_bytes()).shape == (400, 600)
 
 
+def test_a_word_that_is_not_found_takes_one_line_below_something_else(page):
+    ask(page, "zebra, cup; coffee cup, giraffe")
+    missing = page.locator("[data-part=absent] li.missing")
+    assert missing.locator(".label").all_text_contents() == ["zebra", "giraffe"]
+    assert all(text.endswith("% likely") for text in missing.locator(".absence").all_text_contents())
+    assert missing.first.locator("input, .eye").locator("visible=true").count() == 0
+    assert page.locator("[data-part=rest]").bounding_box()["y"] < missing.first.bounding_box()["y"]
+    ask(page, "zebra")
+    assert page.locator("[data-part=classes] li.missing").count() == 1, "alone it stands where a person looks first"
+
+
 def test_a_word_that_the_model_does_not_know_is_told_as_such_and_asked_all_the_same(page):
     ask(page, "cup; blorft, perro")
     told = page.locator(".classes .unknown").all_text_contents()

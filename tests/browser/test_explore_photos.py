@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import pytest
 
@@ -226,7 +227,7 @@ def test_the_projects_head_answers_and_the_page_says_so(tmp_path, new_page, monk
     draw_halves(project, project.photos()[0].id)
     asked = []
     with serving_tiny(project=project.folder) as address:
-        active = type("Active", (), {"id": 3})()
+        active = SimpleNamespace(id=3, path=tmp_path / "p" / "project.sqlite")
         monkeypatch.setattr(type(project.heads), "active", lambda self: active)
         model = tiny_model()
         model.head_name = "head 3"
@@ -237,9 +238,21 @@ def test_the_projects_head_answers_and_the_page_says_so(tmp_path, new_page, monk
         answered(page, FIRST.words)
         assert "Head 3 of p" in page.text_content("[data-part=method-line]") and asked
         asked.clear()
+        active.id = 4
+        page.click(".segments a[href='#label']")
+        page.click(".segments a[href='#explore']")
+        page.wait_for_function("document.querySelector('[data-part=method-line]').textContent.includes('Head 4 of p')")
+        answered(page, FIRST.words)
+        assert asked, "the answer is that of another head now"
+        asked.clear()
         page.click("[data-part=method] summary")
         page.select_option("[data-part=head]", "")
         page.wait_for_function(
             "document.querySelector('[data-part=method-line]').textContent.includes('The program’s head')"
         )
         assert not asked
+        active.path = tmp_path / "gone.safetensors"
+        page.reload()
+        in_hand(page, FIRST.file)
+        answered(page, FIRST.words)
+        assert "Head" not in page.text_content("[data-part=method-line]")

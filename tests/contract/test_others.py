@@ -38,7 +38,7 @@ def test_a_list_of_ones_own_competes(cat_photo: Path, tmp_path: Path) -> None:
     assert (ids == 1).any()
 
 
-@pytest.mark.parametrize("others", ["some", "@nowhere.txt"])
+@pytest.mark.parametrize("others", ["some", "@nowhere.txt", "@/dev/null"])
 def test_a_list_that_cannot_be_read_is_one_sentence(
     others: str, cat_photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -67,6 +67,15 @@ def test_words_that_the_model_does_not_know_are_noted_once_and_asked_all_the_sam
         assert main([command, *map(str, photos), "--words", "cat, blorft", "--out", str(out)]) == 0
         assert capsys.readouterr().err.count("does not know 'blorft'") == 1
         assert [one["name"] for one in json.loads((out / "copy.json").read_text())["classes"]] == ["cat", "blorft"]
+
+
+def test_where_every_other_word_is_too_near_to_compete_that_is_noted(
+    cat_photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "own.txt").write_text("kitten\ntabby cat\n")
+    segment = ["segment", str(cat_photo), "--words", "cat", "--out", str(tmp_path)]
+    assert main([*segment, "--others", f"@{tmp_path / 'own.txt'}"]) == 0
+    assert "some word will win every pixel" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("ignored", "others"), [("0\n", "none"), ("", "default")])

@@ -10,9 +10,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
+from tests.tiny import noise_photo, tiny_model
 from textseg.labelmap import LabelMap
+from textseg.model import others
 from textseg.proposals import Mask
 from textseg.pseudolabel import LabelledRegion, PseudoLabels
+from textseg.segmentation import segment
 from textseg.vocabulary import Vocabulary
 from textseg.web.rpc import pictures
 
@@ -86,3 +89,15 @@ def test_a_partition_reads_back(count):
     planes = read(sent["png"]).reshape(40, 50, -1).astype(int)
     assert sent["count"] == count
     assert (planes[..., 0] + (planes[..., 1] << 8 if count > 256 else 0) == ids).all()
+
+
+def test_words_that_nobody_typed_are_on_the_same_scale_and_not_cut_off():
+    model = tiny_model()
+    scene, vocabulary = model.encode(noise_photo()), Vocabulary.from_names(["zebra"])
+    rest = others.of(model, ["snow", "ski", "lamp"])
+    labels = segment(scene, vocabulary, others=["snow", "ski", "lamp"])
+    sent = pictures.answer(scene, vocabulary, labels, None, rest)
+    best = scene.similarity(Vocabulary.from_names(["snow", "ski", "lamp"])).max(0)
+    low, high = sent["grid"]["low"], sent["grid"]["high"]
+    score = read(sent["rest"]["png"]).reshape(*scene.grid, 3)[..., 2]
+    np.testing.assert_allclose(low + (high - low) * score / 255, best, atol=(high - low) / 255)

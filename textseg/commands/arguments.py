@@ -12,6 +12,7 @@ from textseg.vocabulary import Vocabulary, template_names
 
 if TYPE_CHECKING:
     from textseg.model import Model
+    from textseg.model.others import Choice
 
 
 class Parser(argparse.ArgumentParser):
@@ -138,16 +139,26 @@ def read_others(others: str) -> str | list[str] | None:
         lines = Path(others[1:]).read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError):
         raise VocabularyError(f"The list of other words {others[1:]} cannot be read; give a UTF-8 text file.") from None
-    return [line.strip() for line in lines if line.strip()]
+    words = [line.strip() for line in lines if line.strip()]
+    if not words:
+        raise VocabularyError(f"The list of other words {others[1:]} is empty; name some, or give --others none.")
+    return words
 
 
-def note_unknown(model: "Model", vocabulary: Vocabulary) -> None:
-    """Say on standard error which words the model does not know; they are asked all the same."""
+def note_words(model: "Model", vocabulary: Vocabulary, others: "Choice") -> None:
+    """Say on standard error which words the model does not know, and where nothing competes; all are asked."""
     from textseg.model import known
+    from textseg.model import others as other_words
 
-    words = known.unknown(model, vocabulary)
-    if words:
-        print(f"textseg: note: {known.sentence(words)}", file=sys.stderr)
+    strange = known.unknown(model, vocabulary)
+    if strange:
+        print(f"textseg: note: {known.sentence(strange)}", file=sys.stderr)
+    rest = other_words.of(model, others)
+    if rest is not None and not rest.rivals(model, vocabulary).any():
+        print(
+            "textseg: note: All other words are too near to those given to compete; some word will win every pixel.",
+            file=sys.stderr,
+        )
 
 
 @contextmanager

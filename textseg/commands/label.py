@@ -11,7 +11,7 @@ from textseg.commands.arguments import (
     add_proposals,
     add_words,
     count,
-    note_unknown,
+    note_words,
     read_others,
     read_words,
     share,
@@ -82,12 +82,12 @@ def run(args: argparse.Namespace) -> int:
     target: bulk.Target
     if args.project is None:
         assert vocabulary is not None  # asked for above
-        note_unknown(model, vocabulary)
+        note_words(model, vocabulary, others)
         out = bulk.LabelFolder(args.out, photos)
         target = bulk.IntoFolder(model, vocabulary, out, confidence, margin, args.resume, others, proposer)
     else:
         project = _project_with(args.project, vocabulary)
-        note_unknown(model, project.vocabulary()[0])
+        note_words(model, project.vocabulary()[0], others)
         target = bulk.IntoProject(model, project, confidence, margin, args.resume, args.overwrite, others, proposer)
     with tqdm(photos, unit="photo", disable=None) as bar:
         report = bulk.label(

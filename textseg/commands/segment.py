@@ -12,7 +12,7 @@ from textseg.commands.arguments import (
     add_others,
     add_proposals,
     add_words,
-    note_unknown,
+    note_words,
     read_others,
     read_words,
     share,
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
 
     out = LabelFolder(args.out, photos)
     model = load_model(args.backbone, args.head, readout=args.readout)
-    note_unknown(model, vocabulary)
+    note_words(model, vocabulary, args.others)
     proposer = load_proposer(args.proposals or "regions") if masked else None
     failed = 0
     for path in tqdm(photos, unit="photo", disable=None):

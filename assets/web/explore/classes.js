@@ -7,13 +7,15 @@ import { unknownLine } from "../shared/unknown.js";
 export class ClassList {
   /**
    * @param {HTMLElement} list
+   * @param {HTMLElement} absent list of the words that are not found, where others are
    * @param {Object} listeners class positions count from 0, names are the words'
    * @param {function(number): void} listeners.onselect
    * @param {function(string): void} listeners.onhide
    * @param {function(string, number): void} listeners.onlevel
    */
-  constructor(list, { onselect, onhide, onlevel }) {
+  constructor(list, absent, { onselect, onhide, onlevel }) {
     this.list = list;
+    this.absent = absent;
     this.onselect = onselect;
     this.onhide = onhide;
     this.onlevel = onlevel;
@@ -33,6 +35,7 @@ export class ClassList {
     this.rows = words.map((word, k) =>
       this.row(word, k, levels.get(word.name) ?? 0, hidden.has(word.name), most),
     );
+    this.absent.replaceChildren();
     this.list.replaceChildren(...this.rows.map((row) => row.element));
   }
 
@@ -60,7 +63,7 @@ export class ClassList {
     });
     tell();
     const threshold = h("label", { class: "slider threshold" }, slider, value);
-    const absence = h("p", { class: "absence hint", hidden: true });
+    const absence = h("span", { class: "absence hint" });
     const name = h(
       "button",
       {
@@ -99,23 +102,25 @@ export class ClassList {
       row.area.textContent = row.word.background ? "" : percent(area[k + 1]);
       row.sure.textContent = area[k + 1] ? percent(confidence[k + 1]) : "–";
       row.element.classList.toggle("absent", !area[k + 1]);
+      const { presence, background } = row.word;
       // A word that its own threshold hides keeps the slider that brings it back.
-      const { presence } = row.word,
-        missing = presence != null && !area[k + 1] && !row.slider.valueAsNumber;
-      row.threshold.hidden = missing;
-      row.absence.hidden = !missing || row.word.unknown.length > row.word.aliases.length;
-      if (missing) row.absence.textContent = `Not found: ${percent(presence)} likely to be in the photo`;
+      row.missing = presence != null && !background && !area[k + 1] && !row.slider.valueAsNumber;
+      row.element.classList.toggle("missing", row.missing);
+      if (row.missing) tellAbsence(row.absence, presence);
     });
   }
 
   /**
-   * Put the words that cover most first; equal ones stay as they were typed.
+   * Put the words that cover most first, and those that are not found last; equal ones stay as they were typed.
    * @param {number[]} area by class id
    * @returns {number[]} the words' positions as they are listed
    */
   sort(area) {
     const order = this.rows.map((_, k) => k).sort((a, b) => area[b + 1] - area[a + 1]);
-    this.list.append(...order.map((k) => this.rows[k].element));
+    const rows = order.map((k) => this.rows[k]),
+      apart = rows.some((row) => !row.missing) ? rows.filter((row) => row.missing) : [];
+    this.list.append(...rows.map((row) => row.element));
+    this.absent.append(...apart.map((row) => row.element));
     return order;
   }
 
@@ -137,6 +142,13 @@ export class ClassList {
     row.eye.setAttribute("aria-label", `Show ${row.word.name}`);
     row.eye.setAttribute("aria-pressed", String(!hidden));
   }
+}
+
+/** That a word has no pixel, and how likely it is to be there all the same. */
+function tellAbsence(line, presence) {
+  const likely = presence >= 0.5;
+  line.textContent = `${likely ? "outweighed" : "not found"}, ${percent(presence)} likely`;
+  line.title = `${percent(presence)} likely to be in the photo${likely ? ", but other words fit better everywhere" : ""}`;
 }
 
 function shownLevel(level, probable) {

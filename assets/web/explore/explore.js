@@ -56,7 +56,7 @@ export class Explore {
     Object.assign(this.view.layers, { heat: this.heat.layer, units: this.units.layer, masks: this.masks.layer });
     this.view.chosenLayer = this.masks.chosenLayer;
     this.pin = new Pin(this);
-    this.classes = new ClassList(part.classes, {
+    this.classes = new ClassList(part.classes, part.absent, {
       onselect: (k) => this.select(this.view.name === "heat" && this.selected === k ? -1 : k),
       onhide: (name) => this.hide(name),
       onlevel: (name, level) => this.setLevel(name, level),

@@ -22,6 +22,11 @@ export class Method {
     return this.part.head.value || null;
   }
 
+  /** Which head that is: another one of the project answers to the same value. */
+  get answering() {
+    return this.head && this.part.head.selectedOptions[0].text;
+  }
+
   /** The heads that may answer; the one of the project is taken when it comes, and let go when it is gone. */
   async loadHeads() {
     const reply = await this.page.connection.server.call("heads");
@@ -30,11 +35,11 @@ export class Method {
       { head } = this.part;
     if (JSON.stringify(reply.heads) === before) return;
     this.heads = reply.heads;
-    const kept = head.value;
+    const kept = this.answering;
     head.replaceChildren(...reply.heads.map(({ value, name }) => h("option", { value }, name)));
     head.value = reply.heads.at(-1).value;
     this.part["head-field"].hidden = reply.heads.length < 2;
-    if (head.value !== kept) this.page.changeHead();
+    if (this.answering !== kept) this.page.changeHead();
     else this.tell();
   }
 

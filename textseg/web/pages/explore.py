@@ -100,7 +100,7 @@ class Explore:
         """The heads that may answer, as `value` of the field `head` and `name`: the program's, and the project's."""
         heads = [{"value": "", "name": "The program’s head"}]
         active = None if self.api.key is None else self.api.project.heads.active()
-        if active is not None:
+        if active is not None and active.path.is_file():  # else the program's answers for it
             heads.append({"value": "project", "name": f"Head {active.id} of {self.api.project.name}"})
         return {"heads": heads}
 

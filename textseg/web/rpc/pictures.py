@@ -16,7 +16,8 @@ estimate of what encoding it will take, null when it is encoded or nothing is kn
     {"words":  [{"name", "aliases", "colour", "background",                class id = position + 1
                  "presence": null | 0.9, "unknown": ["blorft"]}, ...],     names that the model does not know
      "grid":   {"rows": h, "columns": w, "low": a, "high": b, "png": ...}, K planes of h x w below each other:
-                                                                           similarity = a + (b - a) * byte / 255
+                                                                           similarity = a + (b - a) * byte / 255;
+                                                                           a to b holds the other words' too
      "labels": {"size": [w, h], "planes": "id,score" | "low,high,score", "png": ...},
      "scale":  30.0,                                                       logit scale of the softmax over words
      "rest":   null | {"shares": [["snow", 0.56], ...],                    what the pixels of id 0 are instead
@@ -100,7 +101,9 @@ def answer(
 
     `labels` must be made without thresholds; `rest` are the other words that competed for them.
     """
-    grid = _grid(scene.similarity(vocabulary, templates=templates))
+    similarity = scene.similarity(vocabulary, templates=templates)
+    best = None if rest is None else _best(scene, vocabulary, templates, rest)
+    grid = _grid(similarity, () if best is None else best[0])
     unknown = set(known.unknown(scene.model, vocabulary))
     return {
         "words": [
@@ -115,7 +118,7 @@ def answer(
             for class_id, word in enumerate(vocabulary, start=1)
         ],
         "grid": grid,
-        "rest": None if rest is None else _rest(scene, vocabulary, labels, templates, rest, grid["low"], grid["high"]),
+        "rest": None if rest is None or best is None else _rest(labels, rest, *best, grid["low"], grid["high"]),
         "labels": _labels(labels),
         "scale": scene.model.logit_scale,
     }
@@ -171,9 +174,10 @@ def masks(found: PseudoLabels) -> dict[str, Any]:
     }
 
 
-def _grid(similarity: np.ndarray) -> dict[str, Any]:
+def _grid(similarity: np.ndarray, others: np.ndarray | tuple[()] = ()) -> dict[str, Any]:
+    """(K, h, w) similarities on a scale that holds those of `others` too: an absent word is not made to shine."""
     words, rows, columns = similarity.shape
-    low, high = float(similarity.min()), float(similarity.max())
+    low, high = (float(end([end(similarity), *np.ravel(others)])) for end in (np.min, np.max))
     span = high - low or 1.0
     levels = np.rint((similarity - low) * (255 / span)).astype(np.uint8)
     return {
@@ -185,22 +189,23 @@ def _grid(similarity: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _rest(
-    scene: Scene,
-    vocabulary: Vocabulary,
-    labels: LabelMap,
-    templates: str | None,
-    rest: Others,
-    low: float,
-    high: float,
-) -> dict[str, Any] | None:
+def _best(
+    scene: Scene, vocabulary: Vocabulary, templates: str | None, rest: Others
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """(h, w) similarity and number of the other word that fits best; None where none competes."""
     rivals = rest.rivals(scene.model, vocabulary, templates).to(scene.embedding.device)
     if not bool(rivals.any()):
         return None
-    value, winner = (best.view(scene.grid).cpu().numpy() for best in rest.ranked(scene).strongest(rivals))
+    value, winner = rest.ranked(scene).strongest(rivals)
+    return value.view(scene.grid).float().cpu().numpy(), winner.view(scene.grid).cpu().numpy()
+
+
+def _rest(
+    labels: LabelMap, rest: Others, value: np.ndarray, winner: np.ndarray, low: float, high: float
+) -> dict[str, Any]:
     found, ids = np.unique(winner, return_inverse=True)
-    ids = ids.reshape(scene.grid)
-    score = np.clip(np.rint((value.astype(np.float32) - low) * (255 / (high - low))), 0, 255).astype(np.uint8)
+    ids = ids.reshape(winner.shape)
+    score = np.clip(np.rint((value - low) * (255 / (high - low))), 0, 255).astype(np.uint8)
     planes = [(ids & 255).astype(np.uint8), (ids >> 8).astype(np.uint8), score]
     return {
         "shares": [[name, share] for name, share in labels.elsewhere],
