@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from textseg.errors import HeadError, UnknownNameError, WeightsError
-from textseg.model import backbones, load_model, weights
+from textseg.model import backbones, heads, load_model, weights
 from textseg.model.backbones import dinov2
 
 
@@ -38,7 +38,7 @@ def test_features_are_the_normed_patches_without_class_and_register_tokens(
                 torch.testing.assert_close(features[b, :, i, j], token, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(("family", "patch"), [("dinov2", 14), ("dinov3", 16)])
+@pytest.mark.parametrize(("family", "patch"), [("dino", 8), ("dinov2", 14), ("dinov3", 16)])
 def test_the_real_architecture_takes_photos_of_any_shape(
     family: str, patch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -53,7 +53,7 @@ def test_the_real_architecture_takes_photos_of_any_shape(
     assert dino.short_side % patch == 0
     features = dino.encode([Image.new("RGB", (3 * patch, 2 * patch), "red")])
     assert features.shape == (1, dino.feature_dim, 2, 3) and dino.feature_dim == 384
-    assert dino.licence == {"dinov2": "apache-2.0", "dinov3": "dinov3-license"}[family]
+    assert dino.licence == {"dino": "apache-2.0", "dinov2": "apache-2.0", "dinov3": "dinov3-license"}[family]
 
 
 def test_nothing_links_it_with_words_before_a_head_is_trained(tiny_dino: tuple) -> None:
@@ -78,12 +78,21 @@ def test_words_go_through_another_backbone_when_it_is_named(tiny_dino: tuple, ti
     assert dino.weights_hash != backbones.load(name, "cpu").weights_hash
 
 
+def test_a_head_brings_the_text_side_it_was_trained_with(tiny_dino: tuple, tiny_clip: Callable, tmp_path: Path) -> None:
+    name = f"dinov2:small//{tiny_dino[1]}"
+    dino = backbones.load(f"{name}+clip:tiny//{tiny_clip()[1]}", "cpu")
+    head = heads.get("pacl").build(dino)
+    heads.save(head, tmp_path / "head.safetensors", dino)
+    model = load_model(name, tmp_path / "head.safetensors", "cpu")
+    assert model.name == dino.name and model.backbone.text_dim == 32
+
+
 @pytest.mark.parametrize("family", dinov2.MODELS)
 def test_every_size_is_a_model_that_timm_has_weights_for(family: str) -> None:
     import timm
 
     known = timm.list_models("vit_*dino*", pretrained=True)
-    assert {"small", "base", "large", "giant"} <= set(dinov2.MODELS[family])
+    assert {"small", "base"} <= set(dinov2.MODELS[family])
     assert set(dinov2.MODELS[family].values()) <= set(known)
 
 

@@ -41,16 +41,17 @@ def load_model(
     """Load a backbone and its head.
 
     `head` is a head file, "default" (the one shipped for this backbone, else none) or "none" (the backbone's own
-    untrained alignment). `readout` is how a backbone that has several is read out (default: as the head was trained,
-    else the backbone's own default). A backbone that is loaded already stays where it is, and the head comes to
-    `device` (default: the CPU). Raises WeightsError or HeadError with one sentence that says what to do.
+    untrained alignment); a file brings the text side of a DINO that is named without one. `readout` is how a backbone
+    that has several is read out (default: as the head was trained, else the backbone's own default). A backbone that is
+    loaded already stays where it is, and the head comes to `device` (default: the CPU). Raises WeightsError or
+    HeadError with one sentence that says what to do.
     """
     called = name if isinstance(name, str) else name.name
     path = None if head == "none" else default_head(called) if head == "default" else head
     if isinstance(name, str):
         device = device or backbones.best_device()
-        if readout is None and path is not None:
-            readout = heads.trained_readout(path)
+        if path is not None:
+            name, readout = heads.full_name(path, name), readout or heads.trained_readout(path)
         backbone = backbones.load(name, device, readout)
     else:
         device, backbone = device or "cpu", name

@@ -1,4 +1,4 @@
-"""Models of transformers, read from a folder: whole, in float32, from safetensors, running no code of theirs."""
+"""Models of transformers, read from a folder: whole, in float32, nothing but tensors, running no code of theirs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,10 +17,12 @@ def read(model: str, path: Path, wanted: str) -> Any:
 
     repository.check_memory(path, wanted)
     kind = getattr(transformers, model)
-    with quiet(), weights.loading(path, wanted):
+    file = repository.weight_files(path)[0]
+    with quiet(), weights.loading(file if file.name == repository.PICKLE else path, wanted):
+        source = {"state_dict": weights.read(file)} if file.name == repository.PICKLE else {"use_safetensors": True}
         found, told = kind.from_pretrained(
-            path, config=settings(kind.config_class, path), dtype=torch.float32, use_safetensors=True,
-            local_files_only=True, ignore_mismatched_sizes=True, output_loading_info=True,
+            None if "state_dict" in source else path, config=settings(kind.config_class, path), dtype=torch.float32,
+            local_files_only=True, ignore_mismatched_sizes=True, output_loading_info=True, **source,
         )  # fmt: skip
         if other := sorted(told["mismatched_keys"]):
             raise WeightsError(

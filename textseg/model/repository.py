@@ -1,11 +1,13 @@
 """Models as transformers saves them: a folder on this machine, or a repository of the hub, fetched once.
 
-Only what is data is fetched and read: settings (JSON and text) and weights in safetensors. A folder whose weights are
-pickles is refused, and no code of a repository is run.
+Only what is data is fetched and read: settings (JSON and text) and weights in safetensors. Weights that are pickles are
+refused, or, where the caller can read them as nothing but tensors, taken when there are no others. No code of a
+repository is run.
 """
 
 import json
 import re
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,21 +19,23 @@ DATA = ("*.json", "*.txt", "*.model", "*.safetensors")
 """What a repository is fetched for: settings, tokenizers, weights."""
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 """One file, or the list of the files that hold the parts."""
+PICKLE = "pytorch_model.bin"
 
 
-def folder(name: str, wanted: str, instead: str) -> Path:
+def folder(name: str, wanted: str, instead: str, pickles: bool = False) -> Path:
     """The folder with the settings and weights of `name`: a folder here, else the repository `owner/name` of the hub.
 
     What is on this machine is used without asking the hub. `wanted` is the full name that a person typed and `instead`
-    what works without it; raises WeightsError in one sentence.
+    what works without it; `pickles`: a pytorch_model.bin will do, which `weights.read` takes tensors from and nothing
+    else. Raises WeightsError in one sentence.
     """
     here = Path(name).expanduser()
-    if here.is_dir():
+    if name and here.is_dir():
         if not (here / "config.json").is_file():
             raise WeightsError(
                 f"{here} has no config.json, so it is no model that transformers saved; name the folder that has one."
             )
-        if not whole(here):
+        if not whole(here, pickles):
             raise _without_weights(here)
         return here
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
@@ -39,7 +43,7 @@ def folder(name: str, wanted: str, instead: str) -> Path:
             f"'{wanted}' names neither a folder (looked in {Path.cwd()}) nor a repository of the hub, which reads "
             f"owner/name; {instead}."
         )
-    return _repository(name, wanted, instead)
+    return _repository(name, wanted, instead, pickles)
 
 
 def settings(path: Path) -> dict[str, Any]:
@@ -54,9 +58,14 @@ def settings(path: Path) -> dict[str, Any]:
 
 
 def weight_files(path: Path) -> list[Path]:
-    """The safetensors files of a folder: one, or the parts that the index lists; none where the index is damaged."""
+    """The safetensors files of a folder: one, or the parts that the index lists; none where the index is damaged.
+
+    Where there are none, its pickle, if it has one.
+    """
     if (path / WEIGHTS[0]).is_file():
         return [path / WEIGHTS[0]]
+    if not (path / WEIGHTS[1]).is_file() and (path / PICKLE).is_file():
+        return [path / PICKLE]
     try:
         parts = json.loads((path / WEIGHTS[1]).read_text("utf-8"))["weight_map"].values()
     except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
@@ -64,10 +73,10 @@ def weight_files(path: Path) -> list[Path]:
     return sorted({path / Path(str(part)).name for part in parts})
 
 
-def whole(path: Path) -> bool:
-    """Whether the weights of a folder are all there."""
+def whole(path: Path, pickles: bool = False) -> bool:
+    """Whether the weights of a folder are all there; in a pickle only where `pickles` allows it."""
     files = weight_files(path)
-    return bool(files) and all(file.is_file() for file in files)
+    return bool(files) and all(file.is_file() and (pickles or file.name != PICKLE) for file in files)
 
 
 def check_memory(path: Path, wanted: str) -> None:
@@ -94,14 +103,19 @@ def _without_weights(path: Path) -> WeightsError:
     )
 
 
-def _repository(name: str, wanted: str, instead: str) -> Path:
-    from huggingface_hub import constants, snapshot_download
-    from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
+def _repository(name: str, wanted: str, instead: str, pickles: bool) -> Path:
+    from huggingface_hub import constants, hf_hub_download, snapshot_download
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        GatedRepoError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+    )
 
     get = partial(snapshot_download, name, allow_patterns=list(DATA), ignore_patterns=["*/*"])
     try:
         cached = Path(get(local_files_only=True))
-        if (cached / "config.json").is_file() and whole(cached):
+        if (cached / "config.json").is_file() and whole(cached, pickles):
             return cached
     except (LocalEntryNotFoundError, ValueError, OSError):
         pass
@@ -112,6 +126,9 @@ def _repository(name: str, wanted: str, instead: str) -> Path:
         raise WeightsError(f"{missing}, and {constants.ENDPOINT} cannot be reached; connect once, or {instead}.")
     try:
         fetched = Path(get())
+        if pickles and not whole(fetched):
+            with suppress(EntryNotFoundError):
+                hf_hub_download(name, PICKLE)
     except GatedRepoError:
         raise WeightsError(
             f"The repository {name} is gated: accept its terms at {constants.ENDPOINT}/{name}, log in with "
@@ -128,7 +145,7 @@ def _repository(name: str, wanted: str, instead: str) -> Path:
         ) from None
     if not (fetched / "config.json").is_file():
         raise WeightsError(f"The repository {name} has no config.json, so transformers cannot load it; {instead}.")
-    if not whole(fetched):
+    if not whole(fetched, pickles):
         raise WeightsError(
             f"The repository {name} has no weights in safetensors, and others are refused because they could run code; "
             f"{instead}."

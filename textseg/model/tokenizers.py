@@ -52,16 +52,15 @@ def of_open_clip(text: Mapping[str, Any], folder: Path, wanted: str) -> Tokenize
     return tokenizer
 
 
-def of_folder(folder: Path, length: int, wanted: str) -> Any:
-    """transformers' tokenizer of a folder, for texts of `length` tokens; raises WeightsError."""
+def of_folder(folder: Path, wanted: str) -> Any:
+    """transformers' tokenizer of a folder; raises WeightsError."""
     if not is_here(folder):
-        raise WeightsError(f"The tokenizer of '{wanted}' is not in {folder}; {remedy(folder)}.")
+        raise WeightsError(f"The tokenizer of '{wanted}' is not in {folder}; put its tokenizer.json there.")
     from transformers import AutoTokenizer
 
-    with weights.loading(folder / "the tokenizer", wanted):
+    with weights.loading(folder / "its tokenizer", wanted):
         tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True)
         give_padding(tokenizer)
-    tokenizer.model_max_length = length
     return tokenizer
 
 

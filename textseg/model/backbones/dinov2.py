@@ -1,4 +1,4 @@
-"""`dinov2:<size>` and `dinov3:<size>`: self-supervised image encoders through timm, with a text side of choice.
+"""`dino:`, `dinov2:` and `dinov3:<size>`: self-supervised image encoders through timm, with a text side of choice.
 
 `dinov2:small`, `dinov2:small//<local file>`; the words go through MiniLM unless another backbone's text side is named,
 as in `dinov2:small+clip:ViT-B-16/openai`. Nothing links the two sides before a head is trained.
@@ -19,6 +19,12 @@ from textseg.model.text import TEXT_DIM, MiniLM
 from textseg.registry import Facts
 
 MODELS = {
+    "dino": {
+        "small": "vit_small_patch8_224.dino",
+        "small16": "vit_small_patch16_224.dino",
+        "base": "vit_base_patch8_224.dino",
+        "base16": "vit_base_patch16_224.dino",
+    },
     "dinov2": {
         "small": "vit_small_patch14_reg4_dinov2.lvd142m",
         "base": "vit_base_patch14_reg4_dinov2.lvd142m",
@@ -33,7 +39,8 @@ MODELS = {
         "giant": "vit_7b_patch16_dinov3.lvd1689m",
     },
 }
-"""DINOv2 with registers (arXiv 2304.07193, 2309.16588) and DINOv3 (arXiv 2508.10104): no patch is used as storage."""
+"""DINO (arXiv 2104.14294; base is what ProxyCLIP's published table has), DINOv2 with registers (arXiv 2304.07193,
+2309.16588) and DINOv3 (arXiv 2508.10104), in which no patch is used as storage."""
 
 HUB_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 
@@ -122,6 +129,14 @@ DINOV2 = Facts(
     packages=("timm", "sentence_transformers"),
     weights=(f"timm/{MODELS['dinov2']['small']}", HUB_WEIGHTS),
 )
+DINO = replace(
+    DINOV2,
+    title="DINO",
+    about="Self-supervised patches of 8 or 16 pixels through timm, ProxyCLIP's second backbone; words go through MiniLM.",
+    example="dino:base",
+    size="343 MB",
+    weights=(f"timm/{MODELS['dino']['base']}", HUB_WEIGHTS),
+)
 DINOV3 = replace(
     DINOV2,
     title="DINOv3",
@@ -132,5 +147,6 @@ DINOV3 = replace(
     weights=(f"timm/{MODELS['dinov3']['small']}", HUB_WEIGHTS),
 )
 
+register("dino", DINO)(partial(Dino, family="dino"))
 register("dinov2", DINOV2)(partial(Dino, family="dinov2"))
 register("dinov3", DINOV3)(partial(Dino, family="dinov3"))

@@ -5,6 +5,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -116,12 +117,13 @@ class ImageText:
         return F.normalize(torch.cat(parts), dim=1).cpu()
 
     @abstractmethod
-    def tokenize(self, texts: Sequence[str]) -> torch.Tensor:
-        """(K, L) token numbers; raises WeightsError where there is no tokenizer."""
+    def tokenize(self, texts: Sequence[str]) -> Any:
+        """What the text tower reads: (K, L) token numbers, or several such by name; raises WeightsError without a
+        tokenizer."""
 
     @abstractmethod
-    def embed_tokens(self, tokens: torch.Tensor) -> torch.Tensor:
-        """(K, L) token numbers -> (K, E) text embeddings, of any length."""
+    def embed_tokens(self, tokens: Any) -> torch.Tensor:
+        """What `tokenize` gives -> (K, E) text embeddings, of any length."""
 
     def alignment(self) -> Head:
         return self.tower.alignment()

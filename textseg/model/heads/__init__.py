@@ -123,6 +123,16 @@ def trained_readout(path: str | PathLike[str]) -> str | None:
     return readout if isinstance(readout, str) else None
 
 
+def full_name(path: str | PathLike[str], name: str) -> str:
+    """The backbone `name` with the text side that a head file was trained with, where `name` does not say one.
+
+    `dinov2:small` becomes `dinov2:small+clip:ViT-B-16/openai`. Raises HeadError.
+    """
+    trained_on = read_facts(path).get("backbone")
+    known = trained_on.get("name") if isinstance(trained_on, dict) else None
+    return known if isinstance(known, str) and known.startswith(f"{name}+") else name
+
+
 def load(path: str | PathLike[str], backbone: Backbone) -> Head:
     """Load a head for `backbone`; raises HeadError when it was made for another one, does not fit, or is forged."""
     facts = read_facts(path)
