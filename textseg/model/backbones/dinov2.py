@@ -132,7 +132,7 @@ DINOV2 = Facts(
 DINO = replace(
     DINOV2,
     title="DINO",
-    about="Self-supervised patches of 8 or 16 pixels through timm, ProxyCLIP's second backbone; words go through MiniLM.",
+    about="Self-supervised patches of 8 or 16 pixels through timm, as in ProxyCLIP; words go through MiniLM.",
     example="dino:base",
     size="343 MB",
     weights=(f"timm/{MODELS['dino']['base']}", HUB_WEIGHTS),
