@@ -6,12 +6,13 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 
 from textseg import images
 from textseg.errors import EditError, PhotoError, TextsegError, VocabularyError, explain
 from textseg.files import write_atomically
+from textseg.folders import Found, Gathered, gather
 from textseg.labelmap import LabelMap
 from textseg.vocabulary import Vocabulary
 
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
 class Report:
     """What became of the photos."""
 
-    labelled: list[Path] = field(default_factory=list)
-    skipped: list[Path] = field(default_factory=list)
+    labelled: list[Found] = field(default_factory=list)
+    skipped: list[Found] = field(default_factory=list)
     """Done by an earlier run, or left alone because a person has finished them."""
-    failed: list[tuple[Path, str]] = field(default_factory=list)
+    failed: list[tuple[Found, str]] = field(default_factory=list)
     """(photo, reason)."""
     stopped: str | None = None
     """Why the run ended before the last photo: the disk is full, the project is damaged."""
@@ -38,11 +39,11 @@ class Report:
 class Target(Protocol):
     """Where labels go."""
 
-    def label(self, photo: Path) -> bool:
+    def label(self, photo: Found) -> bool:
         """Label one photo and put it on disk; False if there was nothing to do. Raises PhotoError and others."""
 
 
-def label(photos: Iterable[Path], target: Target, tell: Callable[[Path, str], object] | None = None) -> Report:
+def label(photos: Iterable[Found], target: Target, tell: Callable[[Found, str], object] | None = None) -> Report:
     """Label photos one after the other.
 
     A photo's own fault is noted, and told at once to `tell(photo, reason)`; what would fail every photo ends the run.
@@ -63,13 +64,13 @@ def label(photos: Iterable[Path], target: Target, tell: Callable[[Path, str], ob
     return report
 
 
-def read_list(path: Path) -> list[Path]:
-    """The photos of a folder, or of a text file that names one a line, relative to its own folder.
+def read_list(path: Path, flat: bool = False, without: Path | None = None) -> Gathered:
+    """The photos of a folder and its subfolders, or of a text file that names one a line, relative to its own folder.
 
-    Blank lines and lines that begin with # are left out. Raises PhotoError.
+    Blank lines and lines that begin with # are left out; `flat` and `without` as for `gather`. Raises PhotoError.
     """
     if path.is_dir() or path.suffix.lower() in images.SUFFIXES:
-        photos = images.find([path])
+        gathered = gather([path], flat, without)
     else:
         try:
             lines = [line.strip() for line in path.read_text("utf-8-sig").splitlines()]
@@ -77,58 +78,70 @@ def read_list(path: Path) -> list[Path]:
             raise PhotoError(f"{path} does not exist; give a folder of photos, or a list of them.") from None
         except (OSError, UnicodeDecodeError):
             raise PhotoError(f"{path} is neither a folder nor a text file that lists photos.") from None
-        photos = images.find([path.parent / line for line in lines if line and not line.startswith("#")])
-    if not photos:
+        named = [path.parent / line for line in lines if line and not line.startswith("#")]
+        gathered = gather(named, flat, without)
+    if not gathered.photos:
         raise PhotoError(f"There are no photos in {path}.")
-    return photos
+    return gathered
 
 
 class LabelFolder:
-    """A folder with `<stem>.png` (index PNG) and `<stem>.json` (facts) of each photo; the JSON is written last."""
+    """A folder with `<stem>.png` (index PNG) and `<stem>.json` (facts) of each photo; the JSON is written last.
 
-    def __init__(self, folder: Path, photos: Sequence[Path]) -> None:
+    Photos of subfolders have theirs in subfolders.
+    """
+
+    def __init__(self, folder: Path, photos: Sequence[Found]) -> None:
         """`photos` are never written over."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self._photos = {photo.resolve() for photo in photos}
-        self._taken: dict[str, Path] = {}
+        self._photos = {photo.path.resolve() for photo in photos}
+        self._taken: dict[Path, Found] = {}
 
-    def claim(self, photo: Path) -> Path:
+    def claim(self, photo: Found) -> Path:
         """The stem of the files for `photo`; raises PhotoError if they are another photo's, or a photo themselves."""
-        png = self.folder / f"{photo.stem}.png"
+        stem = self.stem(photo)
+        png = _with(stem, ".png")
         if png.resolve() in self._photos:
             raise PhotoError(f"{png} is a photo and would be overwritten; use another --out.")
-        if self._taken.get(photo.stem, photo) != photo:
-            raise PhotoError(f"{png.name} was already written for {self._taken[photo.stem]}; use another --out.")
-        self._taken[photo.stem] = photo
-        return self.folder / photo.stem
+        if self._taken.get(stem, photo) != photo:
+            raise PhotoError(f"{png.name} was already written for {self._taken[stem]}; use another --out.")
+        self._taken[stem] = photo
+        return stem
 
-    def release(self, photo: Path) -> None:
+    def release(self, photo: Found) -> None:
         """`photo` failed: its files are free for another photo of the same stem."""
-        self._taken.pop(photo.stem, None)
+        self._taken.pop(self.stem(photo), None)
+
+    def stem(self, photo: Found) -> Path:
+        """What the files of a photo begin with: its name without ending, in subfolders like its own."""
+        return self.folder / PurePosixPath(photo.name).with_suffix("")
 
     def write(
-        self, photo: Path, model: Model, labels: LabelMap, others: Choice, proposer: Proposer | None = None
+        self, photo: Found, model: Model, labels: LabelMap, others: Choice, proposer: Proposer | None = None
     ) -> None:
         """Write both files; `proposer` is where the masks came from, None where there were none."""
         made = {**_maker(model), "others": _told(others)}
         if proposer is not None:
             made["proposals"] = proposer.name
         facts = {"photo": photo.name, "size": list(labels.size), **made, "classes": labels.classes()}
-        write_atomically(self.folder / f"{photo.stem}.png", labels.to_png())
-        write_atomically(self.folder / f"{photo.stem}.json", json.dumps(facts, ensure_ascii=False, indent=1).encode())
+        stem = self.stem(photo)
+        stem.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(_with(stem, ".png"), labels.to_png())
+        write_atomically(_with(stem, ".json"), json.dumps(facts, ensure_ascii=False, indent=1).encode())
 
     def has(
-        self, photo: Path, model: Model, vocabulary: Vocabulary, others: Choice, proposals: str = "regions"
+        self, photo: Found, model: Model, vocabulary: Vocabulary, others: Choice, proposals: str = "regions"
     ) -> bool:
         """Whether an earlier run wrote this photo's files.
 
         Raises VocabularyError if it had other words, another model or other masks, or let others compete. A file that
         does not say what competed, or where masks came from, is from before there was a choice.
         """
+        stem = self.stem(photo)
         try:
-            facts = json.loads((self.folder / f"{photo.stem}.json").read_text("utf-8"))
-            if facts["photo"] != photo.name or not (self.folder / f"{photo.stem}.png").is_file():
+            facts = json.loads(_with(stem, ".json").read_text("utf-8"))
+            if facts["photo"] != photo.name or not _with(stem, ".png").is_file():
                 return False
             asked = [(c["name"], *c["aliases"]) for c in facts["classes"]]
             maker = {**_maker(model), **{key: facts[key] for key in facts if key == "readout"}}
@@ -138,20 +151,25 @@ class LabelFolder:
             return False  # there is none, or it is not ours
         if asked != [word.texts for word in vocabulary] or maker != _maker(model):
             raise VocabularyError(
-                f"{self.folder} holds labels made with other words or another model ({photo.stem}.json); "
+                f"{self.folder} holds labels made with other words or another model ({stem.name}.json); "
                 "leave out --resume, or use another --out."
             )
         if competed != _told(others):
             raise VocabularyError(
-                f"{self.folder} holds labels made with other words competing ({photo.stem}.json: --others {competed}); "
+                f"{self.folder} holds labels made with other words competing ({stem.name}.json: --others {competed}); "
                 "use the same --others, leave out --resume, or use another --out."
             )
         if masks != proposals:
             raise VocabularyError(
-                f"{self.folder} holds labels made with other masks ({photo.stem}.json: --proposals {masks}); "
+                f"{self.folder} holds labels made with other masks ({stem.name}.json: --proposals {masks}); "
                 "use the same --proposals, leave out --resume, or use another --out."
             )
         return True
+
+
+def _with(stem: Path, ending: str) -> Path:
+    """A name may have dots that begin no ending."""
+    return stem.with_name(f"{stem.name}{ending}")
 
 
 @dataclass
@@ -168,7 +186,7 @@ class IntoFolder:
     proposer: Proposer | None = None
     """Where masks come from; None: `regions`."""
 
-    def label(self, photo: Path) -> bool:
+    def label(self, photo: Found) -> bool:
         from textseg.proposals import load_proposer, opened
         from textseg.pseudolabel import label_regions
 
@@ -177,7 +195,7 @@ class IntoFolder:
         if self.resume and self.out.has(photo, self.model, self.vocabulary, self.others, proposer.name):
             return False
         try:
-            scene = self.model.encode(images.open(photo))
+            scene = self.model.encode(photo.open())
             found = label_regions(scene, self.vocabulary, opened(scene, proposer), others=self.others)
         except PhotoError:
             self.out.release(photo)
@@ -201,7 +219,7 @@ class IntoProject:
     proposer: Proposer | None = None
     """Where masks come from; None: `regions`."""
 
-    def label(self, photo: Path) -> bool:
+    def label(self, photo: Found) -> bool:
         from textseg.project.labeller import pseudo_label
 
         report = self.project.add([photo])
@@ -234,13 +252,13 @@ class Count:
     """Photos and pixels that a person has worked on, among those labelled again."""
 
 
-def count(photos: Iterable[Path], project: Project | None) -> Count:
+def count(photos: Iterable[Found], project: Project | None) -> Count:
     """Look what `label` would find in the project (None: there is none yet); nothing is written."""
     total = Count()
     for photo in photos:
         try:
-            content = photo.read_bytes()
-        except OSError:
+            content = photo.content()
+        except (OSError, PhotoError):
             continue  # the run will say so
         row = None if project is None else project.photo_with(hashlib.sha256(content).hexdigest())
         if project is None or row is None:

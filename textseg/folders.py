@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from textseg import images
+from PIL import Image
+
+from textseg import images, pages
 
 _LEFT_BY_SYSTEMS = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir"})
 
@@ -19,9 +21,21 @@ class Found:
 
     path: Path
     name: str
+    page: int | None = None
+    """Which page of a TIFF of several it is, from 0; None: the file holds this one photo."""
 
     def __str__(self) -> str:
-        return str(self.path)
+        return str(self.path) if self.page is None else f"{self.path} page {self.page + 1}"
+
+    def content(self) -> bytes:
+        """The file of the photo, or a TIFF of its page alone; raises PhotoError and OSError."""
+        if self.page is None:
+            return self.path.read_bytes()
+        return pages.page(self.path, self.page)
+
+    def open(self) -> Image.Image:
+        """The photo as `images.open` gives it; raises PhotoError."""
+        return images.open(self.path if self.page is None else self.content())
 
 
 @dataclass
@@ -34,8 +48,8 @@ class Gathered:
 def gather(paths: Iterable[str | Path | Found], flat: bool = False, without: Path | None = None) -> Gathered:
     """The photos named by `paths`, in order: a file stands for itself, a folder for the photos in and below it.
 
-    A photo of a folder is called by its path in that folder. `flat` leaves subfolders out; hidden files, projects and
-    the folder `without` are never looked into, and links to folders are not followed.
+    A photo of a folder is called by its path in that folder; the pages of a TIFF are photos of their own. `flat` leaves
+    subfolders out. Hidden files, projects and the folder `without` are left alone, links to folders are not followed.
     """
     gathered = Gathered()
     for path in paths:
@@ -44,8 +58,19 @@ def gather(paths: Iterable[str | Path | Found], flat: bool = False, without: Pat
         elif (place := Path(path)).is_dir():
             _walk(place, flat, without.resolve() if without is not None else None, gathered)
         else:
-            gathered.photos.append(Found(place, place.name))
+            gathered.photos += _paged(Found(place, place.name))
     return gathered
+
+
+def _paged(found: Found) -> list[Found]:
+    """A photo, or the pages of a TIFF that has several, each with its number behind its name."""
+    if found.path.suffix.lower() not in (".tif", ".tiff"):
+        return [found]
+    many, _ = pages.count(found.path)
+    if many < 2:
+        return [found]
+    stem, suffix, digits = str(Path(found.name).with_suffix("")), Path(found.name).suffix, len(str(many))
+    return [Found(found.path, f"{stem}-page-{k + 1:0{digits}}{suffix}", k) for k in range(many)]
 
 
 def hidden(name: str) -> bool:
@@ -77,7 +102,8 @@ def _walk(root: Path, flat: bool, without: Path | None, gathered: Gathered) -> N
                 found.append(Found(path, path.relative_to(root).as_posix()))
             else:
                 gathered.others[_ending(name)] += 1
-    gathered.photos += sorted(found, key=lambda one: one.path)
+    for one in sorted(found, key=lambda one: one.path):
+        gathered.photos += _paged(one)
 
 
 def _ending(name: str) -> str:

@@ -33,18 +33,6 @@ def count(source: Path | bytes) -> tuple[int, bool]:
         return 1, False
 
 
-def split(source: Path, name: str) -> Iterator[tuple[str, bytes | PhotoError]]:
-    """(name, a TIFF of the one page with the values as they are, or why it cannot be read) of each page of a TIFF."""
-    all_, _ = count(source)
-    stem, suffix = str(Path(name).with_suffix("")), Path(name).suffix
-    for k in range(all_):
-        called = f"{stem}-page-{k + 1:0{len(str(all_))}}{suffix}"
-        try:
-            yield called, _page(source, k)
-        except PhotoError as error:
-            yield called, error
-
-
 def _pages(photo: Image.Image) -> Iterator[int]:
     """The frames that are pages, the photo set to each in turn."""
     for frame in range(MAX_PAGES):
@@ -57,7 +45,8 @@ def _pages(photo: Image.Image) -> Iterator[int]:
             yield frame
 
 
-def _page(source: Path, number: int) -> bytes:
+def page(source: Path | bytes, number: int) -> bytes:
+    """A TIFF of one page of a TIFF, counted from 0, with the values as they are; raises PhotoError."""
     with images.stored(source) as photo:
         next(frame for k, frame in enumerate(_pages(photo)) if k == number)
         lower = tones.wide(photo)

@@ -65,6 +65,35 @@ def test_a_list_names_photos_relative_to_itself(folder, monkeypatch):
     assert {path.stem for path in (folder / "out").iterdir()} == {"one", "three"}
 
 
+def test_subfolders_are_labelled_into_subfolders_unless_they_are_left_out(folder, capsys):
+    for seed, name in enumerate(("a", "b"), 5):
+        (folder / "photos" / name).mkdir()
+        noise_photo(60, 40, seed).save(f"photos/{name}/one.jpg")
+    (folder / "photos" / "notes.txt").write_text("no photo")
+    for _ in range(2):  # what the first run wrote is no photo of the second
+        assert main(["label", "photos", *WORDS, "--out", "photos/out"]) == 0
+        assert "5 photos labelled" in (said := capsys.readouterr().out) and "Not taken: 1 .txt." in said
+    found = {path.relative_to(folder / "photos/out").as_posix() for path in (folder / "photos/out").rglob("*.png")}
+    assert found == {"one.png", "two.png", "three.png", "a/one.png", "b/one.png"}
+    assert json.loads((folder / "photos/out/b/one.json").read_text())["photo"] == "b/one.jpg"
+    assert main(["label", "photos", *WORDS, "--project", "p"]) == 0
+    names = [row.name for row in Project("p").photos()]
+    assert {"one.png", "a/one.jpg", "b/one.jpg"} <= set(names)
+    assert main(["label", "photos", *WORDS, "--out", "flat", "--flat"]) == 0
+    assert not (folder / "flat" / "a").exists()
+
+
+def test_the_pages_of_a_tiff_are_labelled_each(folder):
+    pages = [noise_photo(60, 40, seed) for seed in (1, 2)]
+    pages[0].save("photos/scan.tif", save_all=True, append_images=pages[1:])
+    assert main(["label", "photos/scan.tif", *WORDS, "--out", "out"]) == 0
+    assert {path.stem for path in (folder / "out").iterdir()} == {"scan-page-1", "scan-page-2"}
+    assert main(["segment", "photos/scan.tif", "--words", "cat", "--out", "seg"]) == 0
+    assert read_index_png(folder / "seg/scan-page-2.png").shape == (40, 60)
+    assert main(["label", "photos/scan.tif", *WORDS, "--project", "p"]) == 0
+    assert [row.name for row in Project("p").photos()] == ["scan-page-1.tif", "scan-page-2.tif"]
+
+
 def test_one_bad_photo_is_named_and_does_not_stop_the_others(folder, capsys):
     (folder / "photos" / "a-torn.jpg").write_bytes(b"\xff\xd8torn")
     assert main(["label", "photos", *WORDS, "--out", "out"]) == 1

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.label_maps import make_project
+from tests.label_maps import awkward_map, make_project, named_map, put
 from tests.tiny import noise_photo
+from textseg import formats
 from textseg.cli import main
 from textseg.folders import gather, not_taken
+from textseg.formats.filenames import same, unique_stems
 
 
 @pytest.fixture
@@ -67,3 +69,30 @@ def test_project_add_takes_the_pages_of_a_tiff_and_tells_of_animations(tmp_path,
     assert [one.name for one in project.photos()] == names
     with Image.open(io.BytesIO(project.original(project.photo("scan-page-3.tiff")).read_bytes())) as third:
         assert third.mode == "I;16" and third.getpixel((0, 0)) == 40_000
+
+
+@pytest.mark.parametrize("folders", ["flatten", "keep"])
+def test_names_of_subfolders_go_out_apart_and_come_back(photos, tmp_path, folders):
+    project = make_project(tmp_path / "p", ["cat"], {})
+    project.add([photos])
+    names = [one.name for one in project.photos()]
+    for seed, name in enumerate(names):
+        put(project, name, np.maximum(awkward_map(30, 20, 1, seed + 2), 1))
+    for name in formats.names():
+        report = formats.export(project, name, tmp_path / folders / name, folders=folders, polygons=False)
+        assert report.photos == 4
+        again = make_project(tmp_path / f"{folders} {name}", ["dog"], {})
+        assert formats.import_(tmp_path / folders / name, None, again).added == names
+        for one in names:
+            assert np.array_equal(named_map(again, one), named_map(project, one)), (name, one)
+        again.close()
+    written = sorted(path.relative_to(tmp_path / folders / "png/labels").as_posix()
+                     for path in (tmp_path / folders / "png/labels").rglob("*.png"))  # fmt: skip
+    flat = ["001.png", "a_001.png", "a_001_2.png", "b_001.png"]
+    assert written == (flat if folders == "flatten" else ["001.png", "a/001.png", "a/001_2.png", "b/001.png"])
+
+
+def test_stems_never_collide_whatever_the_folders():
+    names = ["a/1.jpg", "a_1.png", "A/1.jpg", "../a/1.jpg", "1.jpg", "a/../1.png"]
+    for folders in (False, True):
+        assert len({same(stem) for stem in unique_stems(names, folders)}) == len(names)

@@ -320,10 +320,9 @@ def test_the_pages_of_a_tiff_are_photos_of_their_own_with_their_values(tmp_path,
     values = np.repeat(values[..., None], 3, 3) if kind == "u2" else values
     (tmp_path / "scan.tif").write_bytes(tiff(values, photometric="rgb" if kind == "u2" else "minisblack"))
     assert pages.count(tmp_path / "scan.tif") == (2, True)
-    found = dict(pages.split(tmp_path / "scan.tif", "a/scan.tif"))
-    assert list(found) == ["a/scan-page-1.tif", "a/scan-page-2.tif"]
-    second = images.open(found["a/scan-page-2.tif"])
+    content = pages.page(tmp_path / "scan.tif", 1)
+    second = images.open(content)
     assert second.size == (100, 40) and second.getpixel((0, 0)) > second.getpixel((99, 0))
     if kind == "f4":
-        with Image.open(io.BytesIO(found["a/scan-page-2.tif"])) as stored:
+        with Image.open(io.BytesIO(content)) as stored:
             assert np.array_equal(np.asarray(stored), values[1])

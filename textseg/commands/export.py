@@ -27,6 +27,12 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--states", metavar="LIST", help='only photos in these states, e.g. "done, in work"')
     command.add_argument("--classes", metavar="LIST", help="only these classes; others become unlabelled")
     command.add_argument("--provenance", metavar="LIST", help="only pixels from: person, accepted, model")
+    command.add_argument(
+        "--folders",
+        choices=["flatten", "keep"],
+        default="flatten",
+        help="what becomes of photos' folders: a/1.jpg as a_1.jpg (default), or as it is",
+    )
     command.add_argument("--polygons", action="store_true", help="short for --option polygons")
     command.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help=_options())
     command.add_argument("--push-to-hub", metavar="OWNER/NAME", help="upload to this private dataset (format hf)")
@@ -55,6 +61,7 @@ def run(args: argparse.Namespace) -> int:
             args.out,
             split=split,
             seed=args.seed,
+            folders=args.folders,
             dry_run=args.dry_run,
             progress=progress,
             **chosen,

@@ -20,6 +20,7 @@ from textseg.errors import UsageError, spelt_out
 from textseg.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
+    from textseg.folders import Found
     from textseg.project import Project
 
 HELP = "pseudo-label many photos for a person to correct"
@@ -29,6 +30,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "photos", type=Path, metavar="FOLDER|LIST", help="a folder of photos, or a text file that lists them"
     )
+    command.add_argument("--flat", action="store_true", help="leave the subfolders of the folder out")
     add_words(command, required=False)
     where = command.add_mutually_exclusive_group(required=True)
     where.add_argument("--out", type=Path, metavar="DIR", help="write <stem>.png and <stem>.json for each photo")
@@ -66,8 +68,10 @@ def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from textseg import bulk
+    from textseg.folders import not_taken
 
-    photos = bulk.read_list(args.photos)
+    gathered = bulk.read_list(args.photos, args.flat, args.out)
+    photos = gathered.photos
     if args.dry_run:
         return _dry(args, photos, there)
 
@@ -96,6 +100,8 @@ def run(args: argparse.Namespace) -> int:
     if report.stopped:
         print(f"textseg: {report.stopped} --resume goes on from there.", file=sys.stderr)
     print(f"{len(report.labelled)} photos labelled, {len(report.skipped)} left as they were.")
+    if left := not_taken(gathered.others, [one.path.name for one, _ in report.failed]):
+        print(spelt_out(left))
     if not report.failed and not report.stopped:
         return 0
     return 1 if report.labelled or report.skipped else 2
@@ -114,7 +120,7 @@ def _project_with(folder: Path, vocabulary: Vocabulary | None) -> "Project":
     return project
 
 
-def _dry(args: argparse.Namespace, photos: list[Path], there: bool) -> int:
+def _dry(args: argparse.Namespace, photos: "list[Found]", there: bool) -> int:
     from textseg import bulk
     from textseg.project import Project
 

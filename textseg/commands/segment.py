@@ -23,6 +23,7 @@ from textseg.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from textseg.bulk import LabelFolder
+    from textseg.folders import Found
     from textseg.model import Model, Scene
     from textseg.proposals import Proposer
 
@@ -47,12 +48,12 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from textseg import images
+    from textseg.folders import gather
 
     vocabulary = read_words(args.words, args.background)
     args.others = read_others(args.others)
     masked = _by_masks(args)
-    photos = images.find(args.photos)
+    photos = gather(args.photos, flat=True).photos
     if not photos:
         raise PhotoError("There are no photos in the folders given.")
     from tqdm import tqdm
@@ -66,19 +67,19 @@ def run(args: argparse.Namespace) -> int:
     note_words(model, vocabulary, args.others)
     proposer = load_proposer(args.proposals or "regions") if masked else None
     failed = 0
-    for path in tqdm(photos, unit="photo", disable=None):
+    for photo in tqdm(photos, unit="photo", disable=None):
         try:
-            out.claim(path)
+            out.claim(photo)
             try:
-                _segment(model, proposer, path, vocabulary, out, args)
+                _segment(model, proposer, photo, vocabulary, out, args)
             except TextsegError:
-                out.release(path)
+                out.release(photo)
                 raise
         except TextsegError as error:
             if not isinstance(error, PhotoError):
                 raise  # the words or the choice of method are at fault, not this photo
             failed += 1
-            tqdm.write(spelt_out(f"{path}: {error}"), file=sys.stderr)
+            tqdm.write(spelt_out(f"{photo}: {error}"), file=sys.stderr)
     return 0 if not failed else 1 if failed < len(photos) else 2
 
 
@@ -97,23 +98,22 @@ def _by_masks(args: argparse.Namespace) -> bool:
 def _segment(
     model: "Model",
     proposer: "Proposer | None",
-    path: Path,
+    photo: "Found",
     vocabulary: Vocabulary,
     out: "LabelFolder",
     args: argparse.Namespace,
 ) -> None:
-    from textseg import images
     from textseg.proposals import opened
     from textseg.segmentation import segment
 
-    scene = model.encode(images.open(path))
+    scene = model.encode(photo.open())
     proposals = None if proposer is None else opened(scene, proposer)
     labels = segment(
         scene, vocabulary, args.by, args.refine, args.threshold, args.templates,
         others=args.others, proposals=proposals,
     )  # fmt: skip
-    out.write(path, model, labels, args.others, proposer)
-    stem = out.folder / path.stem
+    out.write(photo, model, labels, args.others, proposer)
+    stem = out.stem(photo)
     if args.overlay:
         write_atomically(
             stem.with_name(f"{stem.name}.overlay.png"), partial(labels.overlay(scene.photo).save, format="PNG")

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from textseg import __version__, images
-from textseg.errors import FormatError, PhotoError, spelt_out
+from textseg.errors import FormatError, PhotoError, brief, spelt_out
 from textseg.files import folder_atomically
 from textseg.formats import lookalikes, splits
 from textseg.formats.filenames import unique_stems
@@ -26,6 +26,9 @@ from textseg.project.schema import STATES, StoredPhoto
 from textseg.vocabulary import fold
 
 PROVENANCE = ("person", "accepted", "model")
+
+FOLDERS = ("flatten", "keep")
+"""What becomes of the folders in photos' names."""
 
 MANIFEST = ".textseg/export.json"
 """In every export: which photo and class each written one was. It marks a folder that an export may replace."""
@@ -244,6 +247,7 @@ def export(
     states: Collection[str] = STATES,
     classes: Collection[str] | None = None,
     provenance: Collection[str] = PROVENANCE,
+    folders: Literal["flatten", "keep"] = "flatten",
     dry_run: bool = False,
     progress: Callable[[int, int], None] | None = None,
     **options: bool | str,
@@ -251,9 +255,10 @@ def export(
     """Write a project's photos and label maps to the folder `out` in one of the `formats.names()`.
 
     `states`, `classes` (names) and `provenance` ("person", "accepted", "model") choose photos and pixels; `split` maps
-    train, val and test to shares that add up to 1, dealt by `seed`, duplicates together; `options` are those that the
-    format offers (`formats.get(format).export_options`), such as `polygons=True`. `out` appears, or replaces an older
-    export, in one step. With `dry_run` nothing is written. Raises FormatError, ProjectError or UnknownNameError; a
+    train, val and test to shares that add up to 1, dealt by `seed`, duplicates together; `folders` says whether folders
+    of photos' names are kept or become a part of the file name; `options` are those that the format offers
+    (`formats.get(format).export_options`), such as `polygons=True`. `out` appears, or replaces an older export, in one
+    step. With `dry_run` nothing is written. Raises FormatError, ProjectError or UnknownNameError; a
     photo that cannot be read is skipped.
     """
     writer = get(format)
@@ -261,6 +266,8 @@ def export(
         raise FormatError(f"{writer.title} can be read and not written; choose one of {', '.join(names())}.")
     settings = settled(format, writer.export_options, options)
     report = ExportReport(format, str(out), loses=list(writer.loses), dry_run=dry_run)
+    if folders not in FOLDERS:
+        raise FormatError(f"Folders are one of {', '.join(FOLDERS)}, not {brief(folders)}.")
     for name, given, known in (("state", states, STATES), ("provenance", provenance, PROVENANCE)):
         for value in given:
             if value not in known:
@@ -271,7 +278,7 @@ def export(
     if not photos:
         raise FormatError("No photo of the project matches; choose other states, or add photos first.")
     deal = _deal(project, photos, splits.check_split(split), seed, report) if split else [None] * len(photos)
-    stems = unique_stems(photo.name for photo in photos)
+    stems = unique_stems((photo.name for photo in photos), folders == "keep")
     items = [Item(photo, stem, part) for photo, stem, part in zip(photos, stems, deal, strict=True)]
     with _folder(Path(out), dry_run) as folder:
         outgoing = Export(project, folder, report, chosen, items, provenance, settings, progress)

@@ -23,12 +23,17 @@ def portable(stem: str) -> str:
     return stem.encode("utf-8", "replace").decode().rstrip(" .")
 
 
-def unique_stems(names: Iterable[str]) -> list[str]:
-    """A portable stem for each file name; equal ones (also but for case) are told apart by a number."""
+def unique_stems(names: Iterable[str], folders: bool = False) -> list[str]:
+    """A portable stem for each file name; equal ones (also but for case) are told apart by a number.
+
+    The folders of a name come before it, `a/1.jpg` is `a_1`; with `folders` they stay folders, `a/1`.
+    """
     taken: set[str] = set()
     stems = []
     for name in names:
-        stem = base = portable(PurePosixPath(name.replace("\0", "")).stem)
+        path = relative(name)
+        parts = [*path.parent.parts, path.stem]
+        stem = base = "/".join(map(portable, parts)) if folders else portable("_".join(parts))
         number = 1
         while same(stem) in taken:
             number += 1

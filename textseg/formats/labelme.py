@@ -7,7 +7,7 @@ import binascii
 import io
 import math
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -55,8 +55,8 @@ class Labelme(Format):
                     corners, mask = _crop(ids == class_id)
                     shapes.append(_shape(names[class_id], corners, "mask", mask))
             content = {
-                "version": VERSION, "flags": {}, "shapes": shapes, "imagePath": item.name, "imageData": None,
-                "imageHeight": item.size[1], "imageWidth": item.size[0],
+                "version": VERSION, "flags": {}, "shapes": shapes, "imagePath": PurePosixPath(item.name).name,
+                "imageData": None, "imageHeight": item.size[1], "imageWidth": item.size[0],
             }  # fmt: skip
             export.write(f"{_root(item.split)}{item.stem}.json", content)
         if cut:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from textseg import images, pages
+from textseg import pages
 from textseg.errors import PhotoError, ProjectError
 from textseg.folders import Found, gather
 from textseg.project.database import Database
@@ -61,7 +61,7 @@ def add(
 ) -> AddReport:
     """Take in photos, each in a transaction of its own; see `Project.add`."""
     gathered = gather(paths, flat)
-    report, found = AddReport(others=gathered.others), gathered.photos
+    report, found, taken = AddReport(others=gathered.others), gathered.photos, Counter[Path]()
     for done, one in enumerate(found):
         if cancel is not None and cancel():
             report.cancelled = True
@@ -70,53 +70,38 @@ def add(
             progress(done, len(found))
         try:
             _add(database, folder, one, report)
+            taken[one.path] += 1
         except OSError as error:
             raise ProjectError(
                 f"{one.path.name} could not be copied into {folder} ({error.strerror}); what was there is kept."
             ) from None
         except PhotoError as error:
-            report.failed.append((str(one.path), str(error)))
+            report.failed.append((str(one), str(error)))
     if progress is not None:
         progress(len(found), len(found))
+    for path, many in Counter(one.path for one in found if one.page is not None).items():
+        report.notes.append(f"{path.name}: {taken[path]} of {many} pages taken, each as a photo.")
     return report
 
 
 def _add(database: Database, folder: Path, found: Found, report: AddReport) -> None:
-    path = found.path
-    pictures, are_pages = pages.count(path)
-    if pictures > 1 and are_pages:
-        taken = 0
-        for name, content in pages.split(path, found.name):
-            if isinstance(content, bytes):
-                _add_one(database, folder, f"{path}: {name}", name, content, images.open(content).size, report)
-                taken += 1
-            else:
-                report.failed.append((f"{path}: {name}", str(content)))
-        report.notes.append(f"{found.name}: {taken} of {pictures} pages taken, each as a photo.")
-        return
-    size = images.open(path).size
-    _add_one(database, folder, str(path), found.name, path.read_bytes(), size, report)
-    if pictures > 1:
-        report.notes.append(f"{found.name}: the first of its {pictures:,} pictures was taken.")
-
-
-def _add_one(
-    database: Database, folder: Path, given: str, called: str, content: bytes, size: tuple[int, int], report: AddReport
-) -> None:
-    width, height = size
+    width, height = found.open().size
+    content = found.content()
     sha256 = hashlib.sha256(content).hexdigest()
     with arriving(database, folder) as (session, arrivals):
         known = with_hash(session, sha256)
         if known is None:
-            name, suffix = clean(called), PurePosixPath(called).suffix.lower()
+            name, suffix = clean(found.name), PurePosixPath(found.name).suffix.lower()
             new = StoredPhoto(sha256=sha256, name=name, suffix=suffix, width=width, height=height)
             arrivals.put(new, content)
             session.add(new)
     if known is None:
         report.added.append(new.name)
         report.ids.append(new.id)
+        if found.page is None and (pictures := pages.count(content)[0]) > 1:
+            report.notes.append(f"{found.name}: the first of its {pictures:,} pictures was taken.")
     else:
-        report.duplicates.append((given, known.name))
+        report.duplicates.append((str(found), known.name))
         report.ids.append(known.id)
 
 

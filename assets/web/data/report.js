@@ -14,11 +14,12 @@ export function reportOf(report) {
   return h("div", { class: "report" }, ...lines.filter(Boolean));
 }
 
-function added({ added, duplicates, failed, stopped }) {
+function added({ added, duplicates, failed, stopped, notes: told }) {
   return [
     headline(added.length > 0, `${stopped ? "Stopped: " : ""}${plural(added.length, "photo")} added`),
     fold(`${plural(duplicates.length, "photo")} in the project already`, duplicates.map(pair(" is "))),
     fold(`${plural(failed.length, "file")} not taken in`, failed.map(pair(": ")), true),
+    notes(told),
   ];
 }
 

@@ -49,7 +49,7 @@ def export_options(given: Any) -> dict[str, Any]:
     if not isinstance(given, dict):
         raise FormatError('The options must be an object such as {"polygons": true}.')
     of_formats = {option.name for name in formats.names() for option in formats.get(name).export_options}
-    unknown = given.keys() - {"split", "seed", "states", "classes", "provenance"} - of_formats
+    unknown = given.keys() - {"split", "seed", "states", "classes", "provenance", "folders"} - of_formats
     if unknown:
         raise FormatError(f"There is no option '{sorted(map(str, unknown))[0]}' of an export.")
     options = {name: value for name, value in given.items() if value is not None}

@@ -4,6 +4,7 @@ import os
 import secrets
 import shutil
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ from gradio.utils import get_upload_folder
 
 from textseg import formats, images
 from textseg.errors import Cancelled, DatasetError, PhotoError, TextsegError
+from textseg.folders import gather, hidden, not_taken
 from textseg.formats.archives import unzip
 from textseg.formats.exporting import PROVENANCE
 from textseg.project import Project
@@ -237,14 +239,26 @@ def _add(project: Project, folder: Path, progress: Progress) -> dict[str, Any]:
             unzip(path, inside)
         except DatasetError as error:
             failed.append((path.name, str(error)))
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and "__MACOSX" not in path.parts]
-    photos = [path for path in files if path.suffix.lower() in images.SUFFIXES]
-    others = [path for path in files if path.suffix.lower() not in {*images.SUFFIXES, ".zip"}]
+    zips = [_wrapping(inside) for inside in sorted(folder.glob("zip *"))]
+    bases = [folder, *zips] if zips else [_wrapping(folder)]  # what comes later names a photo
+    photos = list({one.path: one for base in bases for one in gather([base]).photos}.values())
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    seen = [path for path in files if not any(map(hidden, path.relative_to(folder).parts))]
+    others = [path for path in seen if path.suffix.lower() not in {*images.SUFFIXES, ".zip"}]
     failed += [(path.name, "is no photo.") for path in others]
     if not photos and len(failed) == len(others):
         raise PhotoError(f"There are no photos in it; they end in {', '.join(sorted(images.SUFFIXES))}.")
     report = take_in(project, photos, progress)
-    return {"add": report | {"failed": failed + report["failed"]}}
+    endings = Counter(path.suffix.lower() or "file without ending" for path in others)
+    left = not_taken(endings, [name for name, _ in report["failed"]])
+    notes = [*report["notes"], left] if left else report["notes"]
+    return {"add": report | {"failed": failed + report["failed"], "notes": notes}}
+
+
+def _wrapping(folder: Path) -> Path:
+    """The one folder in a folder, which a photo's name need not tell; else the folder itself."""
+    inside = [path for path in folder.iterdir() if not hidden(path.name)]
+    return inside[0] if len(inside) == 1 and inside[0].is_dir() else folder
 
 
 def _relative(path: str) -> Path:

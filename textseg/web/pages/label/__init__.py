@@ -9,6 +9,7 @@ import gradio as gr
 
 from textseg import images
 from textseg.errors import Cancelled, PhotoError
+from textseg.folders import Found, gather
 from textseg.project.labeller import pseudo_label_all
 from textseg.project.schema import STATES
 from textseg.web.api.project import ProjectApi
@@ -109,19 +110,12 @@ class Label(PhotoFunctions, GestureFunctions, ClassFunctions):
 
         return work
 
-    def _photos_in(self, folder: str) -> list[Path]:
+    def _photos_in(self, folder: str) -> list[Found]:
         place = self.api.place(folder)
         if not place.is_dir():
             raise PhotoError(f"There is no folder {place}.")
-        own = self.api.project.folder.resolve() if self.api.key is not None else None
-        found = sorted(
-            path
-            for path in place.rglob("*")
-            if path.suffix.lower() in images.SUFFIXES
-            and path.is_file()
-            and not any(part.startswith((".", "__MACOSX")) for part in path.relative_to(place).parts)
-            and (own is None or own not in path.resolve().parents)
-        )
+        own = self.api.project.folder if self.api.key is not None else None
+        found = gather([place], without=own).photos
         if not found:
             suffixes = ", ".join(sorted(images.SUFFIXES))
             raise PhotoError(f"There are no photos in {place} or its subfolders; they end in {suffixes}.")
