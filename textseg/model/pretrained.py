@@ -1,5 +1,6 @@
 """Models of transformers, read from a folder: whole, in float32, nothing but tensors, running no code of theirs."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,9 +49,15 @@ def image_processor(kind: str, path: Path, wanted: str) -> Any:
     import transformers
 
     with quiet(), weights.loading(path, wanted):
-        if any((path / file).is_file() for file in ("preprocessor_config.json", "processor_config.json")):
+        if (path / "preprocessor_config.json").is_file() or "image_processor" in _read(path / "processor_config.json"):
             return getattr(transformers, kind).from_pretrained(path, local_files_only=True)
         return getattr(transformers, kind)()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A JSON object; empty where there is no such file."""
+    read = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    return read if isinstance(read, dict) else {}
 
 
 @contextmanager
