@@ -9,6 +9,7 @@ from gradio.data_classes import DataWithFiles
 
 from tests.tiny import noise_photo, tiny_model
 from textseg.project import Project
+from textseg.project.schema import STATES
 from textseg.vocabulary import Vocabulary
 from textseg.web.api.project import ProjectApi
 from textseg.web.engine import Engine
@@ -73,6 +74,12 @@ def test_folders_of_the_machine_are_not_a_strangers_to_choose(label, tmp_path):
         reply = answered(getattr(label, name))(message)
         assert not reply["ok"] and "where the server runs" in reply["error"]
     assert "folder" not in label.overview({}) and not (tmp_path / "new").exists()
+
+
+def test_the_overview_tells_of_a_photo_in_a_row_as_short_as_can_be(label):
+    name = label.api.project.photo(1).name
+    label.set_state({"photo": 1, "state": "done"})
+    assert label.overview({})["photos"][0] == (1, name, STATES.index("done"), label.api.project.photo(1).revision)
 
 
 def test_only_this_machine_is_told_where_things_lie(label, tmp_path):

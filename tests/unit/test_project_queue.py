@@ -16,9 +16,9 @@ def project(tmp_path):
 def test_the_queue_tells_of_every_photo_what_a_list_shows(project):
     project.edit("A-2.png", 0, {"type": "brush", "class": 1, "radius": 2, "points": [[3, 3]]})
     assert project.queue() == [
-        (1, "a_1.png", "new", 0, 40, 30),
-        (2, "A-2.png", "in work", 1, 20, 10),
-        (3, "b%1.png", "new", 0, 10, 10),
+        (1, "a_1.png", "new", 0),
+        (2, "A-2.png", "in work", 1),
+        (3, "b%1.png", "new", 0),
     ]
 
 

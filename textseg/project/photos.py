@@ -46,9 +46,6 @@ class QueueEntry(NamedTuple):
     name: str
     state: str
     revision: int
-    width: int
-    height: int
-    """Pixels, upright."""
 
 
 def add(

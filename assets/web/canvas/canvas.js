@@ -27,7 +27,8 @@ export class Canvas {
     this.viewport = new Viewport();
     /** @type {Layer[]} bottom to top */
     this.layers = [];
-    this.tool = null;
+    /** The tool in hand, as it was chosen. @type {any} */
+    this.chosen = null;
     /** @type {function(Viewport): void} */
     this.onview = () => {};
     this.element = document.createElement("canvas");
@@ -49,6 +50,15 @@ export class Canvas {
   setImage(width, height) {
     this.viewport.setImage(width, height);
     this.changed();
+  }
+
+  /** What listens to pointers now. @type {any} */
+  get tool() {
+    return this.chosen;
+  }
+
+  set tool(tool) {
+    this.chosen = tool;
   }
 
   /** Draw at the next frame: everything, or what lies in a box of image pixels. @param {Box} [box] */

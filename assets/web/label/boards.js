@@ -11,12 +11,14 @@ const WITHIN = 0.12; // of the opacity, inside outlines
 
 export class Boards {
   /**
-   * @param {Object<string, HTMLElement>} part board, model-board, boards, zoom, under, opacity
+   * @param {Object<string, any>} part board, model-board, boards, zoom, under, opacity
    * @param {import("./store.js").Store} store
    * @param {function(string, boolean): void} press shows a button as on or off
    */
   constructor(part, store, press) {
-    Object.assign(this, { part, store, press });
+    this.part = part;
+    this.store = store;
+    this.press = press;
     this.photo = new PhotoLayer();
     this.labels = new LabelLayer(false, WITHIN);
     this.model = new LabelLayer(false, WITHIN);
@@ -133,5 +135,5 @@ export class Boards {
   }
 }
 
-/** A point in image pixels, in the pixels of a raster that covers the photo. */
+/** A point in image pixels, in the pixels of a raster that covers the photo. @returns {[number, number]} */
 const scaled = ([x, y], [width, height], map) => [(x * map.width) / width, (y * map.height) / height];

@@ -13,7 +13,7 @@ export class LabelCanvas extends Canvas {
     super(host, label);
     /** Layers that follow the pointer, bottom to top. */
     this.above = [];
-    this.hand = new PanTool();
+    this.hand = new PanTool(null);
     this.grabbed = false; // by a key that is held
     this.middle = false;
     this.over = h("canvas", { class: "over", "aria-hidden": "true" });
@@ -23,6 +23,7 @@ export class LabelCanvas extends Canvas {
     this.element.addEventListener("contextmenu", (event) => event.preventDefault());
   }
 
+  /** The photo is held by a key or the middle button whatever tool is in hand. @type {any} */
   get tool() {
     return this.grabbed || this.middle ? this.hand : this.chosen;
   }

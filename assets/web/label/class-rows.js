@@ -19,11 +19,23 @@ export class ClassRows {
   /**
    * @param {HTMLElement} list
    * @param {HTMLDialogElement} dialog for changing one class
-   * @param {Object<string, function>} listeners onselect(id), onhide(id, alone), onlock(id, others), onlevel(id, level),
-   *   onchange(id, {name?, colour?}), ondelete(id, into)
+   * @param {Object} listeners
+   * @param {function(number): void} listeners.onselect
+   * @param {function(number, boolean): void} listeners.onhide is told whether the class alone is meant
+   * @param {function(number, boolean): void} listeners.onlock is told whether all others are meant
+   * @param {function(number, number): void} listeners.onlevel
+   * @param {function(number, {name?: string, colour?: string}): Promise<string>} listeners.onchange
+   * @param {function(number, number|null): Promise<string>} listeners.ondelete is told the class that the pixels go to
    */
-  constructor(list, dialog, listeners) {
-    Object.assign(this, { list, dialog, ...listeners });
+  constructor(list, dialog, { onselect, onhide, onlock, onlevel, onchange, ondelete }) {
+    this.list = list;
+    this.dialog = dialog;
+    this.onselect = onselect;
+    this.onhide = onhide;
+    this.onlock = onlock;
+    this.onlevel = onlevel;
+    this.onchange = onchange;
+    this.ondelete = ondelete;
     this.rows = new Map();
     this.classes = [];
     this.stop = { id: null, column: 0 }; // the button with the list's one tab stop

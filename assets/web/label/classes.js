@@ -9,7 +9,9 @@ export class Classes {
   /** @param {import("./label.js").LabelPage} page */
   constructor(page) {
     const { part, store } = page;
-    Object.assign(this, { page, part, store });
+    this.page = page;
+    this.part = part;
+    this.store = store;
     this.rows = new ClassRows(part.classes, part["class-dialog"], {
       onselect: (id) => this.choose(id),
       onhide: (id, alone) => this.hide(id, alone),
@@ -18,6 +20,7 @@ export class Classes {
       onchange: (id, changes) => this.change("change_class", { id, ...changes }),
       ondelete: (id, into) => this.change("delete_class", { id, into }),
     });
+    /** The newest change, once it is answered. @type {Promise<any>} */
     this.changed = Promise.resolve();
     store.watch(["locked"], ({ project, locked }, { origin }) => origin === "person" && keepLocks(project.key, locked));
     this.measureSoon = debounce(() => this.measure(), OFTEN);
@@ -48,7 +51,7 @@ export class Classes {
     this.store.set({ locked: new Set(keptLocks(this.state.project.key)) }, "browser");
   }
 
-  /** @param {{classes: Object[], deleted: {id: number, name: string}[]}} answer the project's classes as they are now */
+  /** @param {import("../shared/server.js").Reply} answer with the project's classes as they are now */
   take({ classes, deleted }) {
     const known = (id) => classes.some((each) => each.id === id);
     const { chosen, hidden, locked } = this.state;

@@ -10,10 +10,11 @@ const LARGEST = 500; // image pixels: the brush's largest radius
 export class Desk {
   /**
    * @param {import("./label.js").LabelPage} page
-   * @param {Object<string, HTMLElement>} part of its markup
+   * @param {Object<string, any>} part of its markup
    */
   constructor(page, part) {
-    Object.assign(this, { page, part });
+    this.page = page;
+    this.part = part;
     this.radius = 12;
     this.taken = this.before = TOOLS[0];
     this.steps = new Steps(part.steps);
@@ -127,7 +128,7 @@ export class Desk {
 
   /** A larger (1) or smaller (-1) brush, or what else the tool in hand can make larger. */
   resize(by) {
-    if (this.tool.step) return this.tool.step(by);
+    if (this.tool.step(by)) return;
     const step = Math.max(1, Math.round(this.radius * 0.15));
     this.setRadius(Math.round(this.radius + by * step));
   }

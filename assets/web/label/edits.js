@@ -31,8 +31,14 @@ export class Edits {
    * @param {number} revision of the label map in hand
    * @param {Listeners} listeners
    */
-  constructor(revision, listeners) {
-    Object.assign(this, { revision, pause, ...listeners });
+  constructor(revision, { send, saved, refused, outdated, changed, pause: rest = pause }) {
+    this.revision = revision;
+    this.send = send;
+    this.saved = saved;
+    this.refused = refused;
+    this.outdated = outdated;
+    this.changed = changed;
+    this.pause = rest;
     /** @type {Gesture[]} */
     this.waiting = [];
     /** Why nothing is sent: no server answers, or it has another project open. @type {"lost"|"elsewhere"|null} */

@@ -29,7 +29,9 @@ export function mount(root, server, given) {
 
 export class LabelPage {
   constructor(part, server, given) {
-    Object.assign(this, { part, given, server: new Server(server) });
+    this.part = part;
+    this.given = given;
+    this.server = new Server(server);
     this.store = new Store({
       project: null,
       photos: [],
@@ -97,7 +99,10 @@ export class LabelPage {
     return this.server.call(name, message);
   }
 
-  /** Ask about the photo in hand; an answer that comes when another one is in hand is none: `late`, and not `ok`. */
+  /**
+   * Ask about the photo in hand; an answer that comes when another one is in hand is none: `late`, and not `ok`.
+   * @returns {Promise<import("../shared/server.js").Reply>}
+   */
   async ask(name, message) {
     const still = this.store.still("photo");
     const reply = await this.call(name, { photo: this.store.state.photo.photo, ...message });
@@ -171,7 +176,11 @@ export class LabelPage {
     this.notices.announce(text);
   }
 
-  /** One sentence about what went wrong, by default with the photo in hand; "" takes it away. */
+  /**
+   * One sentence about what went wrong, by default with the photo in hand; "" takes it away.
+   * @param {string} text
+   * @param {import("./notices.js").About} [about]
+   */
   problem(text, about = "photo") {
     this.notices.problem(text, about);
   }

@@ -12,7 +12,9 @@ export class Model {
   /** @param {import("./label.js").LabelPage} page */
   constructor(page) {
     const { part, store } = page;
-    Object.assign(this, { page, part, store });
+    this.page = page;
+    this.part = part;
+    this.store = store;
     this.sourcesSoon = debounce(() => this.loadSources(), PAUSE);
     part["use-view"].addEventListener("click", () => this.label(Object.fromEntries(store.state.levels)));
     part.above.addEventListener("input", () => this.showSources());
@@ -46,7 +48,7 @@ export class Model {
   async loadSources() {
     if (!this.state.photo) return;
     const reply = await this.page.ask("sources", {});
-    if (reply.ok) this.store.set({ sources: reply }, "server");
+    if (reply.ok) this.store.set({ sources: { person: reply.person, model: reply.model } }, "server");
   }
 
   /** What accepting would take, before it is done. */

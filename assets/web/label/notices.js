@@ -2,6 +2,8 @@
 
 import { h, icon } from "../shared/dom.js";
 
+/** @typedef {"photo"|"adding"|"class"|"server"|"work"} About what a problem is about */
+
 const READ = 6000; // milliseconds that news stay
 
 export class Notices {
@@ -37,7 +39,7 @@ export class Notices {
   /**
    * One sentence about what went wrong, in place of the one before about the same thing; "" takes that one away.
    * @param {string} text
-   * @param {"photo"|"adding"|"class"|"server"|"work"} about whatever is done next about it takes the sentence away
+   * @param {About} about whatever is done next about it takes the sentence away
    */
   problem(text, about) {
     this.problems.delete(about);

@@ -81,13 +81,16 @@ export class Outbox {
 async function opened(factory) {
   const request = factory.open(NAME, 1);
   request.onupgradeneeded = () => request.result.createObjectStore("parcels", { keyPath: "id" });
-  return settled(request);
+  return new Promise((resolve, reject) => {
+    request.onblocked = () => reject(new Error("Another tab holds an older store open."));
+    settled(request).then(resolve, reject);
+  });
 }
 
 /** @template T @param {IDBRequest<T>} request @returns {Promise<T>} */
 function settled(request) {
   return new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
-    request.onerror = request.onblocked = () => reject(request.error);
+    request.onerror = () => reject(request.error);
   });
 }

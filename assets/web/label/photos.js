@@ -2,7 +2,7 @@
 
 import { bytesOf, readIndexPng } from "../canvas/png.js";
 import { debounce } from "../shared/dom.js";
-import { isOver } from "./sift.js";
+import { isOver, queued } from "./sift.js";
 import { LabelMap } from "../canvas/labelmap.js";
 import { Queue } from "./queue.js";
 import { tell } from "../shared/bus.js";
@@ -14,7 +14,10 @@ export class Photos {
   /** @param {import("./label.js").LabelPage} page */
   constructor(page) {
     const { part, store, given } = page;
-    Object.assign(this, { page, part, store });
+    this.page = page;
+    this.part = part;
+    this.store = store;
+    this.states = given.states;
     this.turn = 0; // of openings: an older one that comes late is dropped
     this.queue = new Queue(part, given.states, {
       onopen: (photo) => this.open(photo),
@@ -33,8 +36,12 @@ export class Photos {
     return this.store.state;
   }
 
-  /** Take the photo that the address names, or else the first that is not done, in hand. */
-  async begin(photos) {
+  /**
+   * Take the photo that the address names, or else the first that is not done, in hand.
+   * @param {[number, string, number, number][]} rows as the server sends the queue
+   */
+  async begin(rows) {
+    const photos = queued(rows, this.states);
     this.store.set({ photos }, "server");
     this.queue.show(photos);
     this.part["no-photos"].hidden = photos.length > 0;
@@ -191,15 +198,16 @@ export class Photos {
     if (!overview.ok || turn !== this.turn || !still()) return;
     const { photo, photos, classes } = this.state;
     if (!photo && !overview.photos.length) return;
-    if (JSON.stringify(overview.photos) !== JSON.stringify(photos)) {
-      this.store.set({ photos: overview.photos }, "server");
-      this.queue.show(overview.photos);
+    const now = queued(overview.photos, this.states);
+    if (JSON.stringify(now) !== JSON.stringify(photos)) {
+      this.store.set({ photos: now }, "server");
+      this.queue.show(now);
       this.page.statistics.soon();
     }
     const changed = JSON.stringify(overview.classes) !== JSON.stringify(classes);
     if (changed) page.classes.take(overview);
     if (!photo) return this.begin(overview.photos);
-    const stored = overview.photos.find((each) => each.photo === photo.photo),
+    const stored = now.find((each) => each.photo === photo.photo),
       { edits } = page.saving;
     if (stored && !page.saving.busy && (changed || stored.revision > edits.revision)) await this.reload();
   }

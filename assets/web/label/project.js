@@ -14,7 +14,8 @@ textseg serve --project my-project`;
 export class ProjectDialog {
   /** @param {import("./label.js").LabelPage} page */
   constructor(page) {
-    Object.assign(this, { page, dialog: page.part["project-dialog"] });
+    this.page = page;
+    this.dialog = page.part["project-dialog"];
     page.part.project.addEventListener("click", () => this.change());
     page.part["add-folder"].addEventListener("click", () => this.addFolder());
   }

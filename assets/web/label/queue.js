@@ -11,12 +11,14 @@ const STEPS = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1, PageDow
 
 export class Queue {
   /**
-   * @param {Object<string, HTMLElement>} part photos, rows, search, filter, found, progress, progress-text
+   * @param {Object<string, any>} part photos, rows, search, filter, found, progress, progress-text
    * @param {string[]} states
    * @param {{onopen: function(number): void, thumbs: function(number[]): Promise<Object<string, string|null>>}} listeners
    */
   constructor(part, states, { onopen, thumbs }) {
-    Object.assign(this, { part, states, onopen });
+    this.part = part;
+    this.states = states;
+    this.onopen = onopen;
     /** @type {import("./store.js").QueuedPhoto[]} */
     this.photos = [];
     /** Places of the photos that are listed. @type {number[]} */
@@ -156,7 +158,7 @@ export class Queue {
   /** The list is one stop of the Tab key: the row that had the focus last, the photo in hand, or the first in sight. */
   setTabStop() {
     const stop = [this.reachable, this.current].find((photo) => this.rows.has(photo)) ?? this.rows.keys().next().value;
-    for (const [photo, row] of this.rows) row.firstElementChild.tabIndex = photo === stop ? 0 : -1;
+    for (const [photo, row] of this.rows) buttonOf(row).tabIndex = photo === stop ? 0 : -1;
   }
 
   reach(photo) {
@@ -174,7 +176,8 @@ export class Queue {
     event.preventDefault();
     event.stopPropagation();
     this.scrollTo(to);
-    this.rows.get(this.photos[this.listed[to]].photo)?.firstElementChild.focus({ preventScroll: true });
+    const row = this.rows.get(this.photos[this.listed[to]].photo);
+    if (row) buttonOf(row).focus({ preventScroll: true });
   }
 
   scrollTo(row) {
@@ -206,3 +209,6 @@ export class Queue {
 }
 
 const upper = (text) => text[0].toUpperCase() + text.slice(1);
+
+/** @returns {HTMLElement} what a person clicks of a row */
+const buttonOf = (row) => row.firstElementChild;

@@ -8,7 +8,8 @@ const READ = 10_000; // milliseconds that the end of one which went well stays
 export class Run {
   /** @param {import("./label.js").LabelPage} page */
   constructor(page) {
-    Object.assign(this, { page, part: page.part });
+    this.page = page;
+    this.part = page.part;
     this.running = false;
     this.part.run.addEventListener("click", () => this.act("start"));
   }
@@ -32,6 +33,7 @@ export class Run {
     if (reply.running) setTimeout(() => this.look(), LOOK);
   }
 
+  /** @param {import("../shared/server.js").Reply} job */
   show({ what, running, done, all, failed, duplicates, cancelled, problem }) {
     const { run, "run-state": place } = this.part;
     run.disabled = running || !this.page.store.state.photo;

@@ -17,7 +17,9 @@ const PAINTING = ["brush", "polygon", "fill", "region", "relabel"];
 export class Saving {
   /** @param {import("./label.js").LabelPage} page */
   constructor(page) {
-    Object.assign(this, { page, part: page.part, store: page.store });
+    this.page = page;
+    this.part = page.part;
+    this.store = page.store;
     this.outbox = new Outbox();
     /** Of the photo in hand, and of those that still have something waiting. @type {Map<number, Edits>} */
     this.byPhoto = new Map();
@@ -145,7 +147,11 @@ export class Saving {
     return now;
   }
 
-  /** Put what the server answered in place of what was painted meanwhile. */
+  /**
+   * Put what the server answered in place of what was painted meanwhile.
+   * @param {import("../shared/server.js").Reply} reply
+   * @param {Gesture} gesture
+   */
   async takeOver({ patch, changed_pixels: changed, warning }, { name, message }) {
     const { page, store } = this,
       still = store.still("photo", "map"),

@@ -4,6 +4,15 @@
 
 const OVER = ["done", "skipped"];
 
+/**
+ * The queue as the server sends it.
+ * @param {[number, string, number, number][]} rows id, name, place of its state in `states`, revision
+ * @param {string[]} states
+ * @returns {QueuedPhoto[]}
+ */
+export const queued = (rows, states) =>
+  rows.map(([photo, name, state, revision]) => ({ photo, name, state: states[state], revision }));
+
 /** Whether a photo needs no more work. @param {{state: string}} photo */
 export const isOver = ({ state }) => OVER.includes(state);
 

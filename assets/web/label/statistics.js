@@ -8,7 +8,8 @@ const PAUSE = 400; // milliseconds after a change before they are read again
 export class Statistics {
   /** @param {import("./label.js").LabelPage} page */
   constructor(page) {
-    Object.assign(this, { page, part: page.part });
+    this.page = page;
+    this.part = page.part;
     this.soon = debounce(() => this.show(), PAUSE);
     this.part.statistics.addEventListener("toggle", () => this.show());
   }

@@ -30,6 +30,7 @@ export class Steps {
       if (pressed !== undefined) this.place.querySelector(`[data-step="${name}"]`).setAttribute("aria-pressed", String(pressed));
   }
 
+  /** @param {Step} step */
   button({ name, icon: picture, label, text }) {
     const kind = name === "accept" ? "button" : text ? "button quiet" : "plain";
     const run = () => this.steps[name]?.run();

@@ -2,7 +2,7 @@
 
 /** @typedef {"person"|"server"|"browser"} Origin a person here, an answer of the server, or what this browser has kept */
 
-/** @typedef {{photo: number, name: string, size: [number, number], state: string, revision: number}} QueuedPhoto */
+/** @typedef {{photo: number, name: string, state: string, revision: number}} QueuedPhoto */
 
 /** @typedef {{id: number, name: string, aliases: string[], colour: string, background: boolean}} ProjectClass */
 
@@ -23,7 +23,7 @@
  * @property {{answer: Object, ids: number[]}|null} view what the model says, while it is shown
  */
 
-/** @typedef {{fields: Set<string>, origin: Origin, box: number[]|null}} Change `box`: the part of the label map */
+/** @typedef {{fields: Set<string>, origin: Origin, box: import("../canvas/canvas.js").Box|null}} Change `box`: the part of the label map */
 
 export class Store {
   /** @param {LabelState} state */
@@ -42,7 +42,11 @@ export class Store {
     if (fields.length) this.tell({ fields: new Set(fields), origin, box: null });
   }
 
-  /** The label map has changed within: in a box of image pixels. */
+  /**
+   * The label map has changed within: in a box of image pixels.
+   * @param {import("../canvas/canvas.js").Box} box
+   * @param {Origin} origin
+   */
   touch(box, origin) {
     this.tell({ fields: new Set(["map"]), origin, box });
   }

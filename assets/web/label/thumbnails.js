@@ -12,7 +12,8 @@ export class Thumbnails {
    * @param {function(number, HTMLElement): void} onpicture
    */
   constructor(fetch, onpicture) {
-    Object.assign(this, { fetch, onpicture });
+    this.fetch = fetch;
+    this.onpicture = onpicture;
     /** @type {Map<number, HTMLElement>} */
     this.pictures = new Map();
     /** Photos in sight whose picture is not there yet. @type {number[]} */

@@ -1,7 +1,11 @@
-import { counted, inSight, reaching, sift } from "../../../assets/web/label/sift.js";
+import { counted, inSight, queued, reaching, sift } from "../../../assets/web/label/sift.js";
 import { equal, test } from "./cases.js";
 
 const photos = ["new", "done", "in work", "skipped"].map((state, k) => ({ photo: k + 1, name: `Cat${k}.JPG`, state }));
+
+test("rows of the queue are photos with the names of their states", () => {
+  equal(queued([[7, "a.jpg", 1, 2]], ["new", "done"]), [{ photo: 7, name: "a.jpg", state: "done", revision: 2 }]);
+});
 
 test("a name is found whatever the case, and the photo in hand stays listed", () => {
   equal(sift(photos, { text: " cat2.jpg " }), [2]);

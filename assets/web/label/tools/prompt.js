@@ -100,7 +100,13 @@ export class PromptTool extends Tool {
 
   cancel() {
     const had = this.begun;
-    Object.assign(this, { points: [], box: null, mask: null, boxing: null, from: null, asking: null, negative: false });
+    this.points = [];
+    this.box = null;
+    this.mask = null;
+    this.boxing = null;
+    this.from = null;
+    this.asking = null;
+    this.negative = false;
     if (had) this.desk.say("");
     super.cancel();
     return had;

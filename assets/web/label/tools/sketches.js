@@ -6,7 +6,9 @@ const TINT = 0.35;
 export class Stroke {
   /** @param {{id: number, colour: string}} paint @param {number} radius @param {[number, number][]} points */
   constructor(paint, radius, points) {
-    Object.assign(this, { paint, radius, points });
+    this.paint = paint;
+    this.radius = radius;
+    this.points = points;
   }
 
   draw(context) {
@@ -26,7 +28,8 @@ export class Stroke {
 export class Outline {
   /** @param {{id: number, colour: string}} paint @param {[number, number][]} points */
   constructor(paint, points) {
-    Object.assign(this, { paint, points });
+    this.paint = paint;
+    this.points = points;
   }
 
   draw(context) {
@@ -43,7 +46,8 @@ export class Outline {
 export class MaskSketch {
   /** @param {import("../../canvas/mask.js").RegionMask} mask @param {{id: number, colour: string}} paint */
   constructor(mask, paint) {
-    Object.assign(this, { mask, paint });
+    this.mask = mask;
+    this.paint = paint;
   }
 
   draw(context, view) {

@@ -112,6 +112,11 @@ export class Tool {
     return false;
   }
 
+  /** Take something larger (1) or smaller (-1); whether this tool has that. @returns {boolean} */
+  step(by) {
+    return false;
+  }
+
   /** Another class was taken in hand. */
   classChosen() {}
 

@@ -70,6 +70,7 @@ export class UnitTool extends Tool {
     this.level = Math.min(Math.max(this.level + by, 0), this.levels.length - 1);
     this.wanted = this.mask?.area ?? 0;
     this.changed();
+    return true;
   }
 
   /** Without a wheel there are buttons for it. */

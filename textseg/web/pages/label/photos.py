@@ -8,7 +8,6 @@ from typing import Any
 from textseg import images
 from textseg.errors import PhotoError
 from textseg.files import write_atomically
-from textseg.project import QueueEntry
 from textseg.project.schema import STATES, StoredPhoto
 from textseg.web.api.project import ProjectApi
 from textseg.web.rpc import pictures
@@ -35,7 +34,8 @@ class PhotoFunctions:
         """`{"photo"}` -> the photo's picture, label map, revision and note."""
         row = self.row(Message(message))
         jpeg = pictures.jpeg(self.api.project.picture(row.id), SHOWN_SIDE, quality=90)
-        return told(row) | {"note": row.note, "jpeg": jpeg} | self.label_map(message)
+        facts = {"photo": row.id, "name": row.name, "size": [row.width, row.height], "state": row.state}
+        return facts | {"note": row.note, "jpeg": jpeg} | self.label_map(message)
 
     def label_map(self, message: Any) -> dict[str, Any]:
         """`{"photo"}` -> its label map as an index PNG, and the revision."""
@@ -93,9 +93,3 @@ class PhotoFunctions:
             return base64.b64encode(path.read_bytes()).decode("ascii")
         except (PhotoError, OSError):
             return None
-
-
-def told(row: StoredPhoto | QueueEntry) -> dict[str, Any]:
-    """What the page is told of a photo."""
-    size = [row.width, row.height]
-    return {"photo": row.id, "name": row.name, "size": size, "state": row.state, "revision": row.revision}
