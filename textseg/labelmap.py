@@ -35,6 +35,8 @@ class LabelMap:
     score: np.ndarray | None = None
     presence: dict[int, float] = field(default_factory=dict)
     elsewhere: list[tuple[str, float]] = field(default_factory=list)
+    heat: np.ndarray | None = field(default=None, repr=False)
+    """(K, h, w) probability of each word on a grid over the photo, where a proposer was asked by words."""
 
     @property
     def size(self) -> tuple[int, int]:

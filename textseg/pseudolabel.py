@@ -58,6 +58,8 @@ class PseudoLabels:
     """(width, height) of the photo."""
     presence: dict[int, float] = field(default_factory=dict)
     """As in a label map: by class id, empty in a closed vocabulary."""
+    heat: np.ndarray | None = field(default=None, repr=False)
+    """As in a label map: (K, h, w), where the proposals were found by words."""
 
     def sure(self, confidence: float = CONFIDENCE, margin: float = MARGIN) -> list[LabelledRegion]:
         """The regions that pass both filters, large ones first."""
@@ -183,7 +185,7 @@ def named_regions(named: Sequence[Named], vocabulary: Vocabulary, size: tuple[in
             masks, best.indices[:, 0], best.values[:, 0], margin, probability.numpy(), strict=True
         )
     ]
-    return PseudoLabels(regions, vocabulary, size, {one.word: one.presence for one in named})
+    return PseudoLabels(regions, vocabulary, size, {one.word: one.presence for one in named}, heat)
 
 
 def pool(masks: Sequence[Mask], grid: torch.Tensor) -> torch.Tensor:

@@ -104,7 +104,8 @@ def _named(found: PseudoLabels, threshold: float | None, least: float) -> LabelM
     ids, score = decide(scores, Vocabulary((*found.vocabulary, REST)), found.size[::-1], threshold)
     if len(found.vocabulary) == 255:
         ids = ids.astype(np.uint8)
-    return LabelMap(ids, found.vocabulary, _means(ids, score, len(found.vocabulary)), score, found.presence)
+    confidence = _means(ids, score, len(found.vocabulary))
+    return LabelMap(ids, found.vocabulary, confidence, score, found.presence, heat=found.heat)
 
 
 def _open(

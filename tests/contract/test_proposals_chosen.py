@@ -19,6 +19,8 @@ from textseg.proposals import Mask
 from textseg.vocabulary import Vocabulary
 from textseg.web.api.project import ProjectApi
 from textseg.web.engine import Engine
+from textseg.web.nouns import Nouns
+from textseg.web.pages.explore import Explore
 from textseg.web.pages.label import Label
 from trainer import data
 from trainer.masks import MaskStore
@@ -145,6 +147,9 @@ def test_sam_3_is_asked_by_words_on_the_page(project: Project, tmp_path: Path) -
     assert label.prompt({"photo": 1, "points": [[5, 5, 1]]})["masks"]
     label.pseudolabel({"photo": 1})
     assert (len(photo), len(texts)) == (1, 2)
+    explore = Explore(label._engine, Nouns(), label.api)
+    assert explore.heads({})["by"] == "proposal"
+    assert Explore(served(project, "regions")._engine, Nouns(), label.api).heads({})["by"] is None
 
 
 def test_masks_of_a_photo_are_found_once_for_all_words_and_thresholds(tmp_path: Path) -> None:

@@ -1,14 +1,18 @@
 """What a proposer that knows words says, as regions and as a label map: words compete, things stay apart."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import textseg
 from tests.tiny import GivenMasks, noise_photo, tiny_model
 from textseg.errors import UnknownNameError
+from textseg.model import others
 from textseg.proposals import Mask, Named, Naming
 from textseg.pseudolabel import label_regions, named_regions
 from textseg.vocabulary import Vocabulary
+from textseg.web.rpc import pictures
 
 SIZE = (8, 4)
 
@@ -114,3 +118,15 @@ def test_pseudo_labels_are_those_of_the_words(scene, words) -> None:
         (1, pytest.approx(0.9)), (2, pytest.approx(0.4)),
     ]  # fmt: skip
     assert set(np.unique(found.paint().ids)) == {0, 1}
+
+
+def test_the_page_shows_how_likely_each_word_is_and_that_the_rest_is_something_else(scene, words) -> None:
+    vocabulary, nouns = Vocabulary.parse("cat, dog"), ["snow", "ski"]
+    labels = textseg.segment(scene, vocabulary, by="proposal", others=nouns, proposals=words)
+    answer = pictures.answer(scene, vocabulary, labels, rest=others.of(scene.model, nouns))
+    assert (answer["grid"]["rows"], answer["grid"]["columns"]) == (40, 60)
+    assert (answer["grid"]["low"], answer["grid"]["high"]) == pytest.approx((0, 1), abs=0.2)
+    assert [word["presence"] for word in answer["words"]] == [0.9, 0.4]
+    assert answer["rest"]["names"] == ["something else"] and answer["rest"]["shares"] == []
+    large = replace(labels, heat=np.zeros((2, 288, 288), np.float32))
+    assert pictures.answer(scene, vocabulary, large)["grid"]["rows"] == 96

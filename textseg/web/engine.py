@@ -11,7 +11,7 @@ from typing import Any
 from textseg.errors import HeadError, TextsegError
 from textseg.model import Model, Scene, SceneCache, load_model
 from textseg.model.encodings import EncodingStore, encoder
-from textseg.proposals import Proposals, Proposer, load_proposer, opened
+from textseg.proposals import Proposals, Proposer, knows_words, load_proposer, opened
 from textseg.web.rpc.photos import UploadedPhoto
 
 log = logging.getLogger(__name__)
@@ -134,6 +134,11 @@ class Engine:
                     self._no_proposer = f"{error} Masks are those of '{FALLBACK_PROPOSALS}' meanwhile."
                     self._proposer = load_proposer(FALLBACK_PROPOSALS)
             return self._proposer
+
+    @property
+    def names_words(self) -> bool:
+        """Whether the proposer is loaded and finds words by itself: then its masks answer best."""
+        return self._proposer is not None and knows_words(self._proposer)
 
     def proposals(self, scene: Scene, photo: str = "", encodings: EncodingStore | None = None) -> Proposals:
         """The photo of `scene` in front of the proposer, opened once.

@@ -31,6 +31,12 @@ export class Method {
   async loadHeads() {
     const reply = await this.page.connection.server.call("heads");
     if (!reply.ok) return;
+    if (reply.by && !this.advised) {
+      this.advised = true; // once: what a person chooses afterwards stays
+      this.part.by.value = reply.by;
+      this.tell();
+      if (this.page.answer) this.page.ask();
+    }
     const before = JSON.stringify(this.heads ?? []),
       { head } = this.part;
     if (JSON.stringify(reply.heads) === before) return;

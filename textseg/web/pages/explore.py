@@ -97,12 +97,15 @@ class Explore:
         }
 
     def heads(self, message: Any) -> dict[str, Any]:
-        """The heads that may answer, as `value` of the field `head` and `name`: the program's, and the project's."""
+        """The heads that may answer, as `value` of the field `head` and `name`: the program's, and the project's.
+
+        `by` is the method that answers best, null where that is the page's first.
+        """
         heads = [{"value": "", "name": "The program’s head"}]
         active = None if self.api.key is None else self.api.project.heads.active()
         if active is not None and active.path.is_file():  # else the program's answers for it
             heads.append({"value": "project", "name": f"Head {active.id} of {self.api.project.name}"})
-        return {"heads": heads}
+        return {"heads": heads, "by": "proposal" if self.engine.names_words else None}
 
     def answer(self, message: Any) -> dict[str, Any]:
         """`{"photo", "words", "options"}` -> an answer; its format is in `textseg.web.rpc.pictures`."""

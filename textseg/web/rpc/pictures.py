@@ -48,6 +48,7 @@ import base64
 import io
 import struct
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -64,6 +65,10 @@ SHOWN_SIDE = 1600
 """Long side of the photo and the label map that the page shows."""
 MASK_SIDE = 1024
 """Long side of the picture of all masks."""
+HEAT_SIDE = 96
+"""Most cells along a side of the heat of words that a proposer was asked by."""
+NOTHING = "something else"
+"""What is none of those words."""
 SHOWN_WORDS = 5
 """Words that are told of each mask."""
 
@@ -101,8 +106,7 @@ def answer(
 
     `labels` must be made without thresholds; `rest` are the other words that competed for them.
     """
-    similarity = scene.similarity(vocabulary, templates=templates)
-    best = None if rest is None else _best(scene, vocabulary, templates, rest)
+    similarity, best = _compared(scene, vocabulary, labels, templates, rest)
     grid = _grid(similarity, () if best is None else best[0])
     unknown = set(known.unknown(scene.model, vocabulary))
     return {
@@ -118,7 +122,7 @@ def answer(
             for class_id, word in enumerate(vocabulary, start=1)
         ],
         "grid": grid,
-        "rest": None if rest is None or best is None else _rest(labels, rest, *best, grid["low"], grid["high"]),
+        "rest": None if rest is None or best is None else _rest(labels, *best, grid["low"], grid["high"]),
         "labels": _labels(labels),
         "scale": scene.model.logit_scale,
     }
@@ -189,19 +193,35 @@ def _grid(similarity: np.ndarray, others: np.ndarray | tuple[()] = ()) -> dict[s
     }
 
 
+def _compared(
+    scene: Scene, vocabulary: Vocabulary, labels: LabelMap, templates: str | None, rest: Others | None
+) -> tuple[np.ndarray, tuple[np.ndarray, Sequence[str], np.ndarray] | None]:
+    """(K, h, w) what each word scores, and of what else competed the best score, the names, and whose it is.
+
+    A proposer that was asked by words says how likely each is; what is none of them is then nothing that has a name.
+    """
+    if labels.heat is None:
+        best = None if rest is None else _best(scene, vocabulary, templates, rest)
+        return scene.similarity(vocabulary, templates=templates), best
+    step = -(-max(labels.heat.shape[1:]) // HEAT_SIDE)
+    heat = np.ascontiguousarray(labels.heat[:, step // 2 :: step, step // 2 :: step])
+    unnamed = (1 - heat.max(0), (NOTHING,), np.zeros(heat.shape[1:], int))
+    return heat, None if rest is None else unnamed
+
+
 def _best(
     scene: Scene, vocabulary: Vocabulary, templates: str | None, rest: Others
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """(h, w) similarity and number of the other word that fits best; None where none competes."""
+) -> tuple[np.ndarray, Sequence[str], np.ndarray] | None:
+    """(h, w) similarity and number of the other word that fits best, and the names; None where none competes."""
     rivals = rest.rivals(scene.model, vocabulary, templates).to(scene.embedding.device)
     if not bool(rivals.any()):
         return None
     value, winner = rest.ranked(scene).strongest(rivals)
-    return value.view(scene.grid).float().cpu().numpy(), winner.view(scene.grid).cpu().numpy()
+    return value.view(scene.grid).float().cpu().numpy(), rest.names, winner.view(scene.grid).cpu().numpy()
 
 
 def _rest(
-    labels: LabelMap, rest: Others, value: np.ndarray, winner: np.ndarray, low: float, high: float
+    labels: LabelMap, value: np.ndarray, names: Sequence[str], winner: np.ndarray, low: float, high: float
 ) -> dict[str, Any]:
     found, ids = np.unique(winner, return_inverse=True)
     ids = ids.reshape(winner.shape)
@@ -209,7 +229,7 @@ def _rest(
     planes = [(ids & 255).astype(np.uint8), (ids >> 8).astype(np.uint8), score]
     return {
         "shares": [[name, share] for name, share in labels.elsewhere],
-        "names": [rest.names[int(noun)] for noun in found],
+        "names": [names[int(noun)] for noun in found],
         "png": _png(np.dstack(planes)),
     }
 
