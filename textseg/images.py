@@ -5,6 +5,7 @@ Whatever comes in (a path, bytes, an open file, a PIL image) leaves as an uprigh
 
 import importlib
 import io
+import logging
 import math
 import threading
 import warnings
@@ -53,8 +54,8 @@ Stored = str | PathLike[str] | bytes | BinaryIO
 PhotoSource = Stored | Image.Image
 
 
-class _OtherPixels(PhotoError):
-    """A TIFF whose kind of numbers Pillow does not know: 64 bits, half floats, float colours."""
+class OtherPixelsError(PhotoError):
+    """A TIFF that `open` reads and `stored` does not: Pillow lacks its numbers (64 bits, half floats, float colour)."""
 
 
 def open(source: PhotoSource) -> Image.Image:  # noqa: A001 (read as images.open)
@@ -82,7 +83,7 @@ def open(source: PhotoSource) -> Image.Image:  # noqa: A001 (read as images.open
                 again.load()
                 ImageOps.exif_transpose(again, in_place=True)
                 return tones.from_halves(photo, again)
-    except _OtherPixels:
+    except OtherPixelsError:
         return tones.from_values(_other_pixels(source, name))
 
 
@@ -163,7 +164,7 @@ def _unread(source: Stored, name: str) -> PhotoError:
     if what in (HEIF, JXL) and ("HEIF" if what == HEIF else "JXL") in _formats():
         return PhotoError(f"{name} is damaged or cut short and cannot be read.")
     if what is None and start[:4] in TIFF:
-        return _OtherPixels(f"{name} {OTHER}")
+        return OtherPixelsError(f"{name} {OTHER}")
     return PhotoError(f"{name} {what or 'is not a picture that can be read; use JPEG, PNG, WebP, TIFF or BMP'}.")
 
 
@@ -182,24 +183,26 @@ def _other_pixels(source: Stored, name: str) -> np.ndarray:
     """(H, W) or (H, W, channels) numbers of the first page of a TIFF that Pillow cannot read; raises PhotoError."""
     import tifffile
 
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it finds odd is one sentence here
     try:
         with tifffile.TiffFile(io.BytesIO(source) if isinstance(source, bytes) else source) as file:
             page: Any = file.pages[0]
             _check_channels({SAMPLES: page.samplesperpixel}, name)
             shape = page.imagelength, page.imagewidth, page.samplesperpixel
             planes = page.shape == (shape[2], *shape[:2]) and shape[2] > 1
-            if page.imagelength * page.imagewidth > MAX_PIXELS or page.nbytes > MAX_OTHER_BYTES:
+            _check_extent(page.imagewidth, page.imagelength, name)
+            if page.nbytes > MAX_OTHER_BYTES:
                 raise PhotoTooLargeError(f"{name} is too large; make it smaller first.")
             if page.dtype is None or page.dtype.kind not in "uif" or not (planes or page.size == math.prod(shape)):
                 raise ValueError("unknown")
             with _large:
                 _check_deflated(page)
                 values = page.asarray()
+            return np.moveaxis(values, 0, 2) if planes else values.reshape(shape)
     except PhotoError:
         raise
     except Exception:
         raise PhotoError(f"{name} {OTHER}") from None
-    return np.moveaxis(values, 0, 2) if planes else values.reshape(shape)
 
 
 def _check_deflated(page: Any) -> None:
@@ -259,7 +262,10 @@ def _reason(error: Exception) -> str:
 
 
 def _check_size(photo: Image.Image, name: str) -> None:
-    width, height = photo.size
+    _check_extent(*photo.size, name)
+
+
+def _check_extent(width: int, height: int, name: str) -> None:
     if width < 1 or height < 1:
         raise PhotoError(f"{name} has no pixels.")
     if width * height > MAX_PIXELS:

@@ -9,17 +9,21 @@ import io
 import json
 import random
 import shutil
+import zipfile
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+import tifffile
+from PIL import Image, ImageCms
 
+from tests import layouts
 from tests.fuzz.mutate import damaged, twisted, written
 from tests.label_maps import awkward_map, make_project, put
 from tests.tiny import TinyBackbone, noise_photo
-from textseg import formats, images, rle
+from textseg import formats, images, pages, rle
 from textseg.labelmap import index_png, read_index_png
 from textseg.model import heads
 from textseg.vocabulary import Vocabulary
@@ -44,8 +48,11 @@ class Photos(Door):
         super().__init__(folder)
         self.seeds = []
         rgb, grey = noise_photo(40, 30), np.arange(1200).reshape(30, 40)
-        for kind in ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF"):
+        with images.stored(_encoded(rgb, "PNG")):  # the plugins are there
+            kinds = [kind for kind in images.FORMATS if kind in Image.SAVE and kind != "MPO"]
+        for kind in kinds:
             self.seeds.append(_encoded(rgb, kind))
+        self.seeds += list(_tiffs(rgb, grey))
         for image in (*map(rgb.convert, ("P", "RGBA", "CMYK")), Image.fromarray(grey.astype(np.uint16))):
             self.seeds.append(_encoded(image, "TIFF"))
         turned = Image.Exif()
@@ -57,6 +64,9 @@ class Photos(Door):
         return damaged(rng.choice(self.seeds), rng)
 
     def try_(self, data: bytes) -> None:
+        many, are_pages = pages.count(data)
+        if are_pages and many > 1:
+            images.open(pages.page(data, many - 1))
         images.open(data)
 
 
@@ -146,55 +156,127 @@ class Heads(Door):
 
 
 class Imports(Door):
-    """One file of a valid data set is damaged; the bytes to try are its format, its name and its content."""
+    """One file of a valid data set is damaged; the bytes to try are the number of the set, the file and its content."""
 
     format = ""
+    told: str | None = ""
+    """What the import is told; None: nothing, and it finds out."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        sizes = {"a.png": (24, 16), "b.jpg": (16, 24)}
-        project = make_project(folder / "source", ["cat", "sofa"], sizes)
-        for k, (name, size) in enumerate(sizes.items()):
-            put(project, name, np.maximum(awkward_map(*size, 2, 4 + k), 1))
-        formats.export(project, self.format, folder / "whole")
-        project.close()
+        self.wholes = self.sets(folder / "whole")
         self.files = [
-            path for path in sorted((folder / "whole").rglob("*"))
-            if path.is_file() and path.suffix not in (".jpg", ".md") and "images" not in path.parts
-        ]  # fmt: skip
+            [path for path in sorted(whole.rglob("*")) if path.is_file() and path.suffix not in (".jpg", ".md")]
+            for whole in self.wholes
+        ]
         self.project = make_project(folder / "target", ["cat"], {})
+        self.told = self.format
+
+    def sets(self, folder: Path) -> list[Path]:
+        """Our own export, where the format is one that is written, and what other tools write."""
+        found = []
+        if self.format in formats.names():
+            sizes = {"a.png": (24, 16), "b.jpg": (16, 24)}
+            project = make_project(folder / "source", ["cat", "sofa"], sizes)
+            for k, (name, size) in enumerate(sizes.items()):
+                put(project, name, np.maximum(awkward_map(*size, 2, 4 + k), 1))
+            formats.export(project, self.format, folder / "export")
+            project.close()
+            found.append(folder / "export")
+        for build in layouts.SETS:
+            place = folder / build.__name__
+            if build(place)[0] == self.format:
+                found.append(place)
+        return found
 
     def make(self, rng: random.Random) -> bytes:
-        path = rng.choice(self.files)
+        number = rng.randrange(len(self.wholes))
+        path = rng.choice(self.files[number])
         content = path.read_bytes()
         if path.suffix == ".json" and rng.random() < 0.8:
             content = written(json.loads(content), rng)
         else:
             content = damaged(content, rng)
-        return path.relative_to(self.folder / "whole").as_posix().encode() + b"\n" + content
+        name = path.relative_to(self.wholes[number]).as_posix()
+        return f"{number}\n{name}\n".encode() + content
 
     def try_(self, data: bytes) -> None:
-        name, _, content = data.partition(b"\n")
+        number, name, content = data.split(b"\n", 2)
         place = self.folder / "try"
         shutil.rmtree(place, ignore_errors=True)
-        shutil.copytree(self.folder / "whole", place)
+        shutil.copytree(self.wholes[int(number)], place)
         (place / name.decode()).write_bytes(content)
+        self.take(place)
+
+    def take(self, place: Path) -> None:
         before = sorted(path.name for path in self.folder.iterdir())
         try:
-            formats.import_(place, self.format, self.project, dry_run=True)
+            report = formats.import_(place, self.told, self.project, dry_run=True)
+            json.dumps(report.to_dict()), report.describe()
         finally:
             assert sorted(path.name for path in self.folder.iterdir()) == before, "a file outside the data set"
             assert not self.project.photos(), "a dry run left a photo"
+
+
+class Unnamed(Imports):
+    """A set of any tool, whose format the import has to find out."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.told = None
+
+    def sets(self, folder: Path) -> list[Path]:
+        for build in layouts.SETS:
+            build(folder / build.__name__)
+        return [folder / build.__name__ for build in layouts.SETS]
+
+
+class Zips(Unnamed):
+    """A zip of such a set, damaged."""
+
+    def make(self, rng: random.Random) -> bytes:
+        whole = rng.choice(self.wholes)
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))) as archive:
+            for path in sorted(whole.rglob("*")):
+                archive.write(path, Path("set") / path.relative_to(whole))
+        return damaged(buffer.getvalue(), rng)
+
+    def try_(self, data: bytes) -> None:
+        place = self.folder / "try.zip"
+        place.write_bytes(data)
+        self.take(place)
 
 
 def doors() -> dict[str, type[Door]]:
     """Every door by name."""
     found: dict[str, type[Door]] = {
         "photo": Photos, "label map": LabelMaps, "code": Codes, "words": Words, "gesture": Gestures, "head": Heads,
+        "import": Unnamed, "import zip": Zips,
     }  # fmt: skip
-    for name in formats.names():
+    for name in formats.readable():
         found[f"import {name}"] = type(f"Import{name}", (Imports,), {"format": name})
     return found
+
+
+def _tiffs(rgb: Image.Image, grey: np.ndarray) -> Iterator[bytes]:
+    """Numbers of every kind, packed and not, pages, and a profile."""
+    for kind in ("u2", "i2", "i1", "u4", "f4", "f8", "f2"):
+        for compression in (None, "zlib"):
+            buffer = io.BytesIO()
+            tifffile.imwrite(buffer, grey.astype(kind), compression=compression)
+            yield buffer.getvalue()
+    deep = np.stack([grey.astype("u2") * 50] * 3, axis=2)
+    for options in ({}, {"compression": "zlib"}, {"planarconfig": "separate"}):
+        buffer = io.BytesIO()
+        tifffile.imwrite(
+            buffer, np.moveaxis(deep, 2, 0) if "planarconfig" in options else deep, photometric="rgb", **options
+        )
+        yield buffer.getvalue()
+    yield _encoded(rgb, "TIFF", save_all=True, append_images=[rgb.convert("L"), rgb])
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    yield _encoded(rgb, "TIFF", icc_profile=profile.replace(b"sRGB", b"else"))
+    yield _encoded(rgb, "JPEG", icc_profile=profile.replace(b"sRGB", b"else"))
 
 
 def _encoded(image: Image.Image, kind: str, **options: Any) -> bytes:

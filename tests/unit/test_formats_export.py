@@ -331,3 +331,27 @@ def test_options_are_read_as_people_write_them():
         read(offered, ["polygons=maybe"])
     with pytest.raises(FormatError, match="'depth' is one of 8, 16, not '12'"):
         settled("some", offered, read(offered, ["depth=12"]))
+
+
+def test_photos_that_few_programs_read_leave_as_jpeg_and_come_back_under_their_names(tmp_path):
+    pillow_heif = pytest.importorskip("pillow_heif")
+    tifffile = pytest.importorskip("tifffile")
+    pillow_heif.from_pillow(noise_photo(32, 24, seed=1)).save(tmp_path / "phone.heic", quality=90)
+    tifffile.imwrite(tmp_path / "depth.tif", np.linspace(0, 9, 600).reshape(20, 30))
+    project = make_project(tmp_path / "p", ["cat"], {})
+    project.add([tmp_path / "phone.heic", tmp_path / "depth.tif"])
+    for name in formats.names():
+        report = formats.export(project, name, tmp_path / name)
+        assert not report.skipped and report.photos == 2
+    assert sorted(path.name for path in (tmp_path / "png" / "images").iterdir()) == ["depth.tif", "phone.jpg"]
+    assert formats.import_(tmp_path / "coco", "coco", project).recognised == ["phone.heic", "depth.tif"]
+
+
+def test_the_numbers_of_the_classes_are_told(tmp_path):
+    project = make_project(tmp_path / "p", ["cat", "background", "sofa"], {"a.png": (9, 9)})
+    told = {name: formats.export(project, name, tmp_path / name) for name in formats.names()}
+    assert told["yolo"].numbers == {"cat": 0, "background": 1, "sofa": 2}
+    assert told["voc"].numbers == {"background": 0, "cat": 1, "sofa": 2}
+    assert told["coco"].numbers == told["png"].numbers == told["hf"].numbers == {"cat": 1, "background": 2, "sofa": 3}
+    assert "class numbers: 0 background, 1 cat, 2 sofa" in told["voc"].describe()
+    assert "Wrote 1 photo and 3 classes" in told["voc"].describe()

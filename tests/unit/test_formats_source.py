@@ -75,6 +75,14 @@ def test_a_torn_zip_is_one_sentence(tmp_path):
         unzip(path, tmp_path)
 
 
+def test_whatever_a_torn_zip_makes_the_unpackers_raise_is_one_sentence(tmp_path):
+    whole = zipped(tmp_path / "a.zip", ("a.txt", "hello" * 1000)).read_bytes()
+    for torn in (whole.replace(b"a.txt", b"\0" + b"a" * 4), whole[:45] + b"\xff" * 4 + whole[49:]):
+        (tmp_path / "a.zip").write_bytes(torn)
+        with pytest.raises(DatasetError, match="a.zip"):
+            unzip(tmp_path / "a.zip", tmp_path)
+
+
 def test_a_json_bomb_is_refused_before_it_is_parsed(folder, monkeypatch):
     path = folder.root / "a.json"
     path.write_text("[" * 100_000 + "]" * 100_000)

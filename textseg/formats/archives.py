@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
-from textseg.errors import DatasetError, brief
+from textseg.errors import DatasetError, TextsegError, brief
 from textseg.folders import hidden
 from textseg.formats.exporting import MANIFEST
 from textseg.formats.filenames import same
@@ -57,7 +57,7 @@ def unzip(path: Path, folder: Path) -> list[Path]:
     """Unpack a zip into `folder`; one with a path that leads elsewhere, a link or too many bytes is refused whole."""
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [member for member in archive.infolist() if not member.is_dir()]
+            members = [member for member in archive.infolist() if not member.filename.endswith("/")]
             _check_zip(path, members)
             written = []
             for member in members:
@@ -67,7 +67,9 @@ def unzip(path: Path, folder: Path) -> list[Path]:
                     shutil.copyfileobj(packed, file)
                 written.append(target)
             return written
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+    except TextsegError:
+        raise
+    except Exception as error:  # a torn zip makes the unpackers raise anything at all
         reason = brief(str(error), 120)
         raise DatasetError(f"{path.name} is damaged, locked or no zip, and cannot be unpacked ({reason}).") from None
 
@@ -79,7 +81,7 @@ def _check_zip(path: Path, members: list[zipfile.ZipInfo]) -> None:
         raise DatasetError(f"{path.name} would unpack to {len(members):,} files and {total:,} bytes: too much.")
     for member in members:
         name = member.filename.replace("\\", "/")
-        if name.startswith("/") or re.match("[A-Za-z]:", name) or ".." in name.split("/") or "\0" in name:
+        if not name or name.startswith("/") or re.match("[A-Za-z]:", name) or ".." in name.split("/") or "\0" in name:
             raise DatasetError(f"{path.name}: the entry {brief(member.filename)} leads out of the zip; it is refused.")
         if stat.S_ISLNK(member.external_attr >> 16):
             raise DatasetError(f"{path.name}: the entry {brief(member.filename)} is a link; a zip holds plain files.")

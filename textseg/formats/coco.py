@@ -43,6 +43,7 @@ class Coco(Format):
     export_options = (POLYGONS,)
 
     def write(self, export: Export) -> None:
+        export.number({c.id: c.id for c in export.classes})
         parts: dict[str, dict[str, Any]] = {
             split: {**header(export.title), "images": [], "annotations": [], "categories": categories(export.classes)}
             for split in export.splits or [""]

@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -34,6 +34,8 @@ MANIFEST = ".textseg/export.json"
 """In every export: which photo and class each written one was. It marks a folder that an export may replace."""
 
 EXIF_ORIENTATION = 0x0112
+RARE = ("HEIF", "JXL")
+"""Formats that hardly any program of the field reads; such photos are saved again as JPEG."""
 JPEG_QUALITY = 95
 
 
@@ -52,6 +54,8 @@ class ExportReport:
     """(photo, reason)."""
     renamed: list[tuple[str, str]] = field(default_factory=list)
     """(photo's name in the project, its file name in the export)."""
+    numbers: dict[str, int] = field(default_factory=dict)
+    """The number that each class has in the files, where the format has numbers."""
     notes: list[str] = field(default_factory=list)
     loses: list[str] = field(default_factory=list)
     """What the format cannot hold."""
@@ -64,11 +68,21 @@ class ExportReport:
         """The report in a few lines of text."""
         did = "Would write" if self.dry_run else "Wrote"
         dealt = f" ({', '.join(f'{count} {name}' for name, count in self.splits.items())})" if self.splits else ""
-        lines = [f"{did} {self.photos} photos{dealt} and {len(self.classes)} classes as {self.format} to {self.out}."]
+        what = f"{counted(self.photos, 'photo')}{dealt} and {counted(len(self.classes), 'class')}"
+        lines = [f"{did} {what} as {self.format} to {self.out}."]
+        if self.numbers:
+            listed = [f"{number} {name}" for name, number in sorted(self.numbers.items(), key=lambda item: item[1])]
+            lines.append(f"  class numbers: {', '.join(listed[:20])}{', …' if len(listed) > 20 else ''}")
         lines += some([f"{name} is written as {written}" for name, written in self.renamed])
         lines += [f"  {note}" for note in self.notes]
         lines += some([f"left out: {name}: {reason}" for name, reason in self.skipped])
         return "\n".join(map(spelt_out, [*lines, f"  {self.format} cannot hold {', '.join(self.loses)}."]))
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 photo`, `2 photos`, `3 classes`."""
+    ending = "" if number == 1 else "es" if noun.endswith("s") else "s"
+    return f"{number:,} {noun}{ending}"
 
 
 def some(lines: list[str], most: int = 20) -> list[str]:
@@ -164,7 +178,7 @@ class Export:
             )
             yield item, ids, content
         if again:
-            what = "as JPEG, which the format wants" if jpeg else "upright, as EXIF says that they lie on their side"
+            what = "as JPEG, which the format wants" if jpeg else "upright where EXIF turns them, HEIC as JPEG"
             self.note(f"{again} photos were saved again ({what}); all others keep their bytes.")
 
     @property
@@ -174,6 +188,10 @@ class Export:
     def rename(self, class_id: int, written: str) -> None:
         """Say that the format spells a class otherwise."""
         self._written[class_id] = written
+
+    def number(self, numbers: Mapping[int, int]) -> None:
+        """Say which number the class of each project id has in the files."""
+        self._report.numbers = {item.name: numbers[item.id] for item in self.classes if item.id in numbers}
 
     def note(self, sentence: str) -> None:
         self._report.notes.append(sentence)
@@ -212,9 +230,11 @@ class Export:
             raise PhotoError(f"its file cannot be read from the project's folder ({error.strerror}).") from None
         if hashlib.sha256(content).hexdigest() != photo.sha256:
             raise PhotoError("its file was damaged or changed since it was taken in.")
-        with images.stored(content) as header:
+        upright, is_jpeg = True, False
+        with suppress(images.OtherPixelsError), images.stored(content) as header:
             upright = header.getexif().get(EXIF_ORIENTATION, 1) in (0, 1)
             is_jpeg = header.format == "JPEG" and header.mode in ("RGB", "L")
+            jpeg = jpeg or header.format in RARE
         suffix = Path(photo.name).suffix
         suffix = suffix if suffix.lower() in images.SUFFIXES else photo.suffix
         if upright and not jpeg:

@@ -39,6 +39,7 @@ class HuggingFace(Format):
         datasets = _library()
         numbers = np.zeros(2**16, np.uint16)
         numbers[[c.id for c in export.classes]] = np.arange(1, len(export.classes) + 1)
+        export.number({c.id: int(numbers[c.id]) for c in export.classes})
         names = [UNLABELLED, *(_told_apart(c.name) for c in export.classes)]
         features = datasets.Features(
             {

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from textseg.errors import spelt_out
-from textseg.formats.exporting import some
+from textseg.formats.exporting import counted, some
 from textseg.formats.tally import sentences
 
 
@@ -44,8 +44,10 @@ class ImportReport:
         """The report in a few lines of text."""
         did = "Would take in" if self.dry_run else "Took in"
         lines = [
-            f"{did} {len(self.added)} photos from {self.source}; {len(self.recognised)} are in the project already.",
-            f"  label maps: {len(self.labelled)} changed ({self.changed_pixels:,} pixels), {len(self.kept)} kept",
+            f"{did} {counted(len(self.added), 'photo')} from {self.source}; "
+            f"{len(self.recognised):,} {'is' if len(self.recognised) == 1 else 'are'} in the project already.",
+            f"  label maps: {len(self.labelled):,} changed ({counted(self.changed_pixels, 'pixel')}), "
+            f"{len(self.kept):,} kept",
         ]
         lines += some([f"{name}: equal to {there}, and not taken in again" for name, there in self.duplicates])
         lines += some([f"class {theirs} is {mine}" for theirs, mine in self.classes_matched.items() if theirs != mine])

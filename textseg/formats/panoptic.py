@@ -40,6 +40,7 @@ class Panoptic(Format):
     loses = ("objects (each class of a photo is one segment)", "confidence", "provenance")
 
     def write(self, export: Export) -> None:
+        export.number({c.id: c.id for c in export.classes})
         listed = [{**c, "isthing": 0} for c in categories(export.classes)]
         parts: dict[str, dict[str, Any]] = {
             split: {**header(export.title), "images": [], "annotations": [], "categories": listed}

@@ -32,6 +32,7 @@ class Png(Format):
     loses = ("confidence", "provenance")
 
     def write(self, export: Export) -> None:
+        export.number({c.id: c.id for c in export.classes})
         names = {c.id: c for c in export.classes}
         colours = [names[k].colour if k in names else "#808080" for k in range(1, max(names, default=0) + 1)]
         facts: list[dict[str, Any]] = []

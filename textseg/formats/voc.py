@@ -39,6 +39,7 @@ class Voc(Format):
 
     def write(self, export: Export) -> None:
         numbers = _numbers(export.classes)
+        export.number(numbers)
         table = np.full(2**16, VOID, np.uint8)
         table[list(numbers)] = list(numbers.values())
         colours = palette()

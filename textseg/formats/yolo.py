@@ -45,6 +45,7 @@ class Yolo(Format):
 
     def write(self, export: Export) -> None:
         numbers = {c.id: k for k, c in enumerate(export.classes)}
+        export.number(numbers)
         cut = bare = 0
         for item, ids, _ in export.each(lambda item: f"images/{item.split or 'train'}/{item.name}"):
             lines = []
@@ -59,6 +60,8 @@ class Yolo(Format):
             export.note(f"{cut} regions with holes were cut into pieces; no pixel is lost.")
         if bare:
             export.note(f"{bare} photos have no labels; YOLO takes them as photos with none of the classes in them.")
+        if not export.splits:
+            export.note("There is no split: data.yaml names the photos to train with for validation too.")
         sets = {name: f"images/{name}" for name in export.splits or ["train"]}
         sets = {"train": next(iter(sets.values())), "val": sets.get("test") or next(iter(sets.values()))} | sets
         names = {k: c.name for k, c in enumerate(export.classes)}
