@@ -1,6 +1,6 @@
-"""Every backbone, readout and proposer, and whether it would load on this machine. Loads and downloads nothing."""
+"""Every backbone, tower, readout and proposer, and whether it would load here. Loads and downloads nothing."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -12,7 +12,7 @@ class Entry:
     """One of them, by its facts; a text is empty where there is nothing to say."""
 
     kind: str
-    """`backbone`, `readout` or `proposer`."""
+    """`backbone`, `tower`, `readout`, `proposer` or `refinement`."""
     name: str
     """What it is registered by."""
     title: str
@@ -25,6 +25,8 @@ class Entry:
     default: bool
     missing: str | None
     """Why the example would not load here now, in one sentence; None: everything that it needs is here."""
+    readouts: list[str] = field(default_factory=list)
+    """Of a family of towers: the names of its readouts, the default first."""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self) | {"loads": self.missing is None}
@@ -33,18 +35,23 @@ class Entry:
 def entries() -> list[Entry]:
     """All of them, kind by kind, sorted by name."""
     from textseg import proposals, refine
-    from textseg.model import backbones, readouts
+    from textseg.model import backbones, readouts, towers
 
-    kinds = [
+    kinds: list[tuple[str, Any, str]] = [
         ("backbone", backbones, "lite"),
+        ("tower", towers, "vit"),
         ("readout", readouts, readouts.DEFAULT),
         ("proposer", proposals, "regions"),
         ("refinement", refine, refine.DEFAULT),
     ]
-    return [
+    found = [
         _entry(kind, name, package.facts(name), name == default)
         for kind, package, default in kinds
         for name in package.names()
+    ]
+    return [
+        replace(entry, readouts=readouts.of(towers.get(entry.name).has)) if entry.kind == "tower" else entry
+        for entry in found
     ]
 
 

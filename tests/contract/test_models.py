@@ -6,7 +6,7 @@ import pytest
 
 from textseg import catalogue, proposals, refine
 from textseg.cli import main
-from textseg.model import backbones, readouts
+from textseg.model import backbones, readouts, towers
 from textseg.registry import Facts
 
 
@@ -17,7 +17,7 @@ def models():
 
 def test_every_name_of_every_kind_is_listed(models):
     listed = [(entry["kind"], entry["name"]) for entry in models]
-    kinds = {"backbone": backbones, "readout": readouts, "proposer": proposals, "refinement": refine}
+    kinds = {"backbone": backbones, "tower": towers, "readout": readouts, "proposer": proposals, "refinement": refine}
     assert listed == [(kind, name) for kind, package in kinds.items() for name in package.names()]
 
 
@@ -25,14 +25,22 @@ def test_every_entry_of_the_house_says_what_it_is(models):
     for entry in models:
         assert entry["title"] and entry["about"].endswith("."), entry["name"]
     for entry in models:
-        if entry["kind"] == "backbone":
+        if entry["kind"] in ("backbone", "tower"):
             assert entry["licence"] and entry["size"], entry["name"]
+
+
+def test_every_family_of_towers_says_which_readouts_it_has(models):
+    by_name = {entry["name"]: entry["readouts"] for entry in models if entry["kind"] == "tower"}
+    assert by_name["vit"][0] == readouts.DEFAULT and set(by_name["vit"]) == set(readouts.names())
+    assert by_name["siglip"][0] == "maskclip" and "sc_clip" not in by_name["siglip"]
+    assert by_name["convnext"] == ["clip"]
+    assert all(entry["readouts"] == [] for entry in models if entry["kind"] != "tower")
 
 
 def test_there_is_one_default_of_each_kind_and_it_loads(models):
     defaults = [entry for entry in models if entry["default"]]
-    assert [entry["kind"] for entry in defaults] == ["backbone", "readout", "proposer", "refinement"]
-    assert all(entry["loads"] for entry in defaults)
+    assert [entry["kind"] for entry in defaults] == ["backbone", "tower", "readout", "proposer", "refinement"]
+    assert all(entry["loads"] for entry in defaults if entry["kind"] != "tower")  # no tower is installed with it
 
 
 def test_weights_that_are_not_here_are_named(tmp_path, monkeypatch):

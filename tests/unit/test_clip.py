@@ -127,7 +127,7 @@ def test_a_repository_cannot_have_its_own_code_run(
     config = json.loads(tiny_clip("tiny")[1].with_suffix(".json").read_text())
     config["text_cfg"]["hf_model_name"] = "someone/with-code"
     with pytest.raises(WeightsError, match="none of open_clip's own models"):
-        open_clips.check_text(config, "clip:hf-hub:someone/tiny")
+        open_clips.check(config, "clip:hf-hub:someone/tiny")
 
 
 def test_positions_of_the_native_grid_are_untouched() -> None:
@@ -327,6 +327,9 @@ def test_weights_of_another_model_are_refused_in_one_sentence(tiny_clip: Callabl
         ("clip:ViT-B-17/openai", "ViT-B-16"),
         ("clip:ViT-B-16/opnai", "openai, laion400m_e31"),
         ("clip:ViT-B-16//nowhere/weights.pt", "nowhere/weights.pt"),
+        ("clip:swin_base_patch4_window7_224//w.pt", "no dense readout"),
+        ("clip:vit_relpos_medium_patch16_cls_224//w.pt", "no dense readout"),
+        ("clip:ViTamin-S/datacomp1b", "(jienengchen/ViTamin-S) are not on this machine"),
         ("clip:ViT-B-16/openai", "HF_HUB_OFFLINE"),
         ("clip:ViT-B-16/openai", "'lite', which works offline"),
         ("clip:hf-hub:someone/something", "someone/something"),

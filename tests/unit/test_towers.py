@@ -12,8 +12,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 from textseg.errors import UnknownNameError, WeightsError
-from textseg.model import backbones, load_model, readouts
-from textseg.model.backbones import clip as open_clips
+from textseg.model import backbones, load_model, readouts, towers
 from textseg.vocabulary import Vocabulary
 
 from .conftest import shake
@@ -388,19 +387,30 @@ def test_a_folder_without_one_weight_file_is_refused(files: list[str], tmp_path:
         backbones.load(f"clip:ViT-B-32//{tmp_path}", "cpu")
 
 
-@pytest.mark.parametrize("name", ["swin_base_patch4_window7_224", "vit_relpos_medium_patch16_cls_224"])
-def test_the_two_towers_without_a_dense_readout_are_refused_in_one_sentence(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_family_has_is_known_before_one_of_its_towers_is_loaded(made: Callable) -> None:
+    import open_clip
+
+    for name in TOWERS:
+        family = towers.family(open_clip.get_model_config(name)["vision_cfg"])
+        tower = backbones.load(f"clip:{name}//{made(name)[1]}", "cpu").tower
+        assert family is not None and towers.get(family).has == tower.has, name
+
+
+def test_every_image_tower_but_two_is_of_a_family() -> None:
+    import open_clip
+
+    families = {name: towers.family(open_clip.get_model_config(name)["vision_cfg"]) for name in open_clip.list_models()}
+    without = {name for name, family in families.items() if family is None}
+    assert without == {"swin_base_patch4_window7_224", "vit_relpos_medium_patch16_cls_224"}
+
+
+def test_a_tower_that_changed_its_parts_is_refused_when_it_is_built() -> None:
     import open_clip
 
     with torch.device("meta"):
-        model = open_clip.create_model(name, device="meta")
-    monkeypatch.setattr(open_clips, "create", lambda source, wanted: model)
-    monkeypatch.setattr(open_clips.weights, "local", lambda *arguments: Path("here.pt"))
-    with pytest.raises(WeightsError, match="no dense readout") as error:
-        backbones.load(f"clip:{name}//here.pt", "meta")
-    assert ". " not in str(error.value)
+        model = open_clip.create_model("swin_base_patch4_window7_224", device="meta")
+    with pytest.raises(WeightsError, match="SwinTransformer, which has no dense readout"):
+        towers.of(model.visual, "clip:swin")
 
 
 def test_every_text_tower_that_needs_the_hub_says_so(tmp_path: Path) -> None:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from textseg.catalogue import Entry
 
-HELP = "list backbones, readouts, proposers and refinements, and say which load here"
+HELP = "list backbones, image towers, readouts, proposers and refinements, and say which load here"
 
 HEADINGS = {
     "backbone": "Backbones (--backbone): what photos and words are encoded with",
-    "readout": "Readouts (--readout): how a CLIP backbone is read out patch by patch",
+    "tower": "Image towers of clip: and hf:, and their readouts, the default first",
+    "readout": "Readouts (--readout): how an image-text backbone is read out patch by patch",
     "proposer": "Proposers (--proposals): where masks come from",
     "refinement": "Refinements (--refine): how an answer is brought to the edges in the photo",
 }
@@ -44,5 +45,6 @@ def _described(entry: "Entry", width: int) -> str:
     head = f"  {entry.example:<22} {entry.title}{' (default)' if entry.default else ''}"
     facts = ", ".join(filter(None, (entry.licence, entry.size, entry.needs and f"needs {entry.needs}")))
     loads = "Loads here." if entry.missing is None else f"Does not load now. {entry.missing}"
-    lines = [entry.about, facts and f"{facts[0].upper()}{facts[1:]}.", loads]
+    readouts = entry.readouts and f"Readouts: {', '.join(entry.readouts)}."
+    lines = [entry.about, readouts, facts and f"{facts[0].upper()}{facts[1:]}.", loads]
     return "\n".join([head, *(textwrap.indent(textwrap.fill(line, width - 6), " " * 6) for line in lines if line)])

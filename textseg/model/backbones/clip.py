@@ -18,6 +18,7 @@ from textseg.errors import WeightsError
 from textseg.model import tokenizers, towers, weights
 from textseg.model.backbones import register
 from textseg.model.backbones.image_text import ImageText, split_stride
+from textseg.model.towers.plain import HUB_WEIGHTS
 from textseg.registry import Facts
 
 # Of the weights, by the beginning of the tag; what is not listed is unknown here.
@@ -32,7 +33,6 @@ LICENCES = {
     "webli": "Apache-2.0",
     "meta": "Apache-2.0",
 }
-HUB_WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 
 
 @register(
@@ -121,7 +121,8 @@ def tagged(model: str, tag: str, wanted: str) -> Source:
             f"open_clip knows no weights '{tag}' of {model} (it knows: {tags}); a local file is written "
             f"clip:{model}//FILE."
         )
-    path = weights.fetch(facts["hf_hub"].rstrip("/"), HUB_WEIGHTS, wanted)
+    repo, _, file = facts["hf_hub"].rpartition("/")  # some name the file, most end with the slash
+    path = weights.fetch(repo, (file,) if file else HUB_WEIGHTS, wanted)
     settings = {
         # These weights were trained with it, whatever the name of the model says.
         "force_quick_gelu": bool(facts.get("quick_gelu")),
@@ -134,7 +135,7 @@ def on_hub(repo: str, wanted: str) -> Source:
     file = weights.fetch(repo, ("open_clip_config.json",), wanted)
     with weights.loading(file, wanted):
         config = json.loads(file.read_text("utf-8"))["model_cfg"]
-    check_text(config, wanted)
+    check(config, wanted)
     path = weights.fetch(repo, HUB_WEIGHTS, wanted)
     # The hub's cache keeps both files in one folder, which open_clip can read without asking the hub again.
     return Source(f"local-dir:{file.parent}", config, path)
@@ -181,12 +182,19 @@ def architecture(model: str, wanted: str) -> dict[str, Any]:
         near = difflib.get_close_matches(model, open_clip.list_models(), n=3)
         hint = f"did you mean {' or '.join(near)}?" if near else "ViT-B-16 is one it knows."
         raise WeightsError(f"open_clip has no model called '{model}', which '{wanted}' asks for; {hint}")
-    check_text(config, wanted)
+    check(config, wanted)
     return config
 
 
-def check_text(config: Mapping[str, Any], wanted: str) -> None:
-    """Raises WeightsError unless the text tower is open_clip's own or one that open_clip's own models name."""
+def check(config: Mapping[str, Any], wanted: str) -> None:
+    """Raises WeightsError unless the image tower has a dense readout, and the text tower is one of open_clip's models.
+
+    Before anything is fetched: `towers.of` says it again of what was built.
+    """
+    if towers.family(config["vision_cfg"]) is None:
+        raise towers.no_readout(
+            str(config["vision_cfg"].get("timm_model_name") or "open_clip's, of other blocks"), wanted
+        )
     text = config["text_cfg"].get("hf_model_name")
     if text and text not in tokenizers.open_clip_text_models():  # transformers would ask that repository for code
         raise WeightsError(f"The text tower of '{wanted}' is '{text}', which none of open_clip's own models uses.")

@@ -1,4 +1,10 @@
-"""Image towers of the image-text models that the field uses, one file a way of making and pooling features."""
+"""Image towers of the image-text models that the field uses, one file a way of making and pooling features.
+
+Each file registers the families that it reads, with their facts: `textseg models` and docs/models.md are made of them.
+"""
+
+from collections.abc import Mapping
+from typing import Any
 
 from torch import nn
 
@@ -8,16 +14,31 @@ from textseg.model.towers.tower import (
     BLOCKS,
     CLASS_TOKEN,
     Block,
+    Family,
     Grid,
     Projection,
     Tower,
     attend,
     through,
 )
+from textseg.registry import Registry
 
 __all__ = [
-    "ATTENTION_POOL", "BLOCKS", "CLASS_TOKEN", "Block", "Grid", "Projection", "Tower", "attend", "of", "through"
+    "ATTENTION_POOL", "BLOCKS", "CLASS_TOKEN", "Block", "Family", "Grid", "Projection", "Tower", "attend", "facts",
+    "family", "get", "names", "of", "register", "through",
 ]  # fmt: skip
+
+_registry: Registry[Family] = Registry("tower family", __name__)
+register, names, get, facts = _registry.register, _registry.names, _registry.get, _registry.facts
+
+
+def family(vision: Mapping[str, Any]) -> str | None:
+    """The family that a `vision_cfg` of open_clip's is one of; None for what has no dense readout here."""
+    for name in names():
+        belongs = get(name).of_open_clip
+        if belongs is not None and belongs(vision):
+            return name
+    return None
 
 
 def of(visual: nn.Module, wanted: str) -> Tower:
@@ -47,8 +68,11 @@ def of(visual: nn.Module, wanted: str) -> Tower:
             return TimmTower(visual)
         if isinstance(visual.trunk, (ConvNeXt, FastVit)):
             return MapTower(visual)
-    kind = type(getattr(visual, "trunk", visual)).__name__
-    raise WeightsError(
-        f"The image tower of '{wanted}' is timm's or open_clip's {kind} with parts that have no dense readout here; "
-        "`textseg models` lists the families that have one."
+    raise no_readout(type(getattr(visual, "trunk", visual)).__name__, wanted)
+
+
+def no_readout(kind: str, wanted: str) -> WeightsError:
+    return WeightsError(
+        f"The image tower of '{wanted}' is {kind}, which has no dense readout here; `textseg models` lists the "
+        "families that have one."
     )

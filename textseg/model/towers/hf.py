@@ -10,11 +10,13 @@ import torch
 from torch import nn
 
 from textseg.model.heads import Head
+from textseg.model.towers import register
 from textseg.model.towers.tower import (
     ATTENTION_POOL,
     BLOCKS,
     CLASS_TOKEN,
     Block,
+    Family,
     Grid,
     Projection,
     Tower,
@@ -24,6 +26,30 @@ from textseg.model.towers.tower import (
     split_heads,
 )
 from textseg.model.towers.values import Values
+from textseg.registry import Facts
+
+register(
+    "hf-clip",
+    Facts(
+        title="CLIP of transformers",
+        about="CLIP, MetaCLIP 2, AltCLIP and Chinese-CLIP as transformers saves them; a class token is pooled.",
+        example="hf:openai/clip-vit-base-patch16",
+        licence="MIT (OpenAI), CC-BY-NC-4.0 (MetaCLIP), CreativeML Open RAIL-M (AltCLIP)",
+        size="599 MB",
+        weights=("openai/clip-vit-base-patch16", ("model.safetensors", "pytorch_model.bin")),
+    ),
+)(Family(frozenset({BLOCKS, CLASS_TOKEN}), None, ("clip", "metaclip_2", "altclip", "chinese_clip")))
+register(
+    "tipsv2",
+    Facts(
+        title="TIPSv2",
+        about="A transformer with a class token and a register, trained so that patches and words lie close.",
+        example="hf:google/tipsv2-b14",
+        licence="Apache-2.0",
+        size="780 MB",
+        weights=("google/tipsv2-b14", ("model.safetensors",)),
+    ),
+)(Family(frozenset({BLOCKS, CLASS_TOKEN}), None, ("tipsv2",)))
 
 
 class HfBlock(Block):

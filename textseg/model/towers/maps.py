@@ -8,9 +8,13 @@ import torch
 from torch import nn
 
 from textseg.model.heads import Head
+from textseg.model.towers import register
+from textseg.model.towers.plain import HUB_WEIGHTS
+from textseg.model.towers.timm_vit import called
 from textseg.model.towers.tower import (
     ATTENTION_POOL,
     Block,
+    Family,
     Grid,
     Projection,
     Tower,
@@ -19,6 +23,41 @@ from textseg.model.towers.tower import (
     positions,
     split_heads,
 )
+from textseg.registry import Facts
+
+register(
+    "mobileclip-s",
+    Facts(
+        title="MobileCLIP-S",
+        about="FastViT, the convolutional towers of MobileCLIP and MobileCLIP 2, made for phones.",
+        example="clip:MobileCLIP2-S0/dfndr2b",
+        licence="Apple's own",
+        size="300 MB",
+        weights=("timm/MobileCLIP2-S0-OpenCLIP", HUB_WEIGHTS),
+    ),
+)(Family(frozenset(), called("fastvit")))
+register(
+    "convnext",
+    Facts(
+        title="ConvNeXt",
+        about="OpenCLIP's convolutional towers.",
+        example="clip:convnext_base/laion400m_s13b_b51k",
+        licence="MIT",
+        size="607 MB",
+        weights=("laion/CLIP-convnext_base-laion400M-s13B-b51K", HUB_WEIGHTS),
+    ),
+)(Family(frozenset(), called("convnext")))
+register(
+    "resnet",
+    Facts(
+        title="CLIP's ResNets",
+        about="CLIP's convolutional towers, pooled by attention, as MaskCLIP read them first.",
+        example="clip:RN50/openai",
+        licence="MIT",
+        size="408 MB",
+        weights=("timm/resnet50_clip.openai", HUB_WEIGHTS),
+    ),
+)(Family(frozenset({ATTENTION_POOL}), lambda vision: isinstance(vision.get("layers"), (list, tuple))))
 
 
 class MapTower(Tower):

@@ -1,16 +1,20 @@
 """open_clip's own vision transformer: pooled by its class token, by the mean of its patches, or by attention (CoCa)."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from textseg.model.heads import Head
-from textseg.model.towers import values
+from textseg.model.towers import register, values
 from textseg.model.towers.tower import (
     ATTENTION_POOL,
     BLOCKS,
     CLASS_TOKEN,
     Block,
+    Family,
     Grid,
     Projection,
     Tower,
@@ -18,6 +22,61 @@ from textseg.model.towers.tower import (
     patches,
     positions,
     split_heads,
+)
+from textseg.registry import Facts
+
+HUB_WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+
+
+def is_plain(vision: Mapping[str, Any]) -> bool:
+    """Whether open_clip builds its own transformer of this `vision_cfg`, of the usual blocks."""
+    own = ("block_type", "qk_norm", "scaled_cosine_attn", "scale_heads", "scale_attn_inner", "scale_attn", "scale_fc")
+    usual = not vision.get("timm_model_name") and isinstance(vision.get("layers", 12), int)
+    return usual and not any(vision.get(key) for key in own)
+
+
+register(
+    "vit",
+    Facts(
+        title="CLIP's ViT",
+        about="The vision transformer of CLIP, OpenCLIP, DataComp, MetaCLIP and DFN; a class token is pooled.",
+        example="clip:ViT-B-16/openai",
+        licence="MIT (OpenAI, LAION, DataComp), CC-BY-NC-4.0 (MetaCLIP), Apple's own (DFN)",
+        size="599 MB",
+        weights=("timm/vit_base_patch16_clip_224.openai", HUB_WEIGHTS),
+    ),
+)(
+    Family(
+        frozenset({BLOCKS, CLASS_TOKEN}),
+        lambda vision: is_plain(vision) and not vision.get("attentional_pool") and vision.get("pool_type") != "avg",
+    )
+)
+register(
+    "clipa",
+    Facts(
+        title="CLIPA",
+        about="The same transformer, the mean of whose patches is pooled.",
+        example="clip:ViT-L-14-CLIPA/datacomp1b",
+        licence="Apache-2.0",
+        size="1.7 GB",
+        weights=("UCSC-VLAA/ViT-L-14-CLIPA-datacomp1B", HUB_WEIGHTS),
+    ),
+)(Family(frozenset({BLOCKS, CLASS_TOKEN}), lambda vision: is_plain(vision) and vision.get("pool_type") == "avg"))
+register(
+    "coca",
+    Facts(
+        title="CoCa",
+        about="The same transformer, pooled by attention.",
+        example="clip:coca_ViT-B-32/laion2b_s13b_b90k",
+        licence="MIT",
+        size="1.0 GB",
+        weights=("laion/CoCa-ViT-B-32-laion2B-s13B-b90k", HUB_WEIGHTS),
+    ),
+)(
+    Family(
+        frozenset({BLOCKS, CLASS_TOKEN, ATTENTION_POOL}),
+        lambda vision: is_plain(vision) and bool(vision.get("attentional_pool")),
+    )
 )
 
 

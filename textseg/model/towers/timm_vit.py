@@ -5,6 +5,7 @@ convolutional stem) and in how tokens are pooled (a class token, their mean, att
 """
 
 import copy
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -12,11 +13,14 @@ import torch.nn.functional as F
 from torch import nn
 
 from textseg.model.heads import Head
+from textseg.model.towers import register
+from textseg.model.towers.plain import HUB_WEIGHTS
 from textseg.model.towers.tower import (
     ATTENTION_POOL,
     BLOCKS,
     CLASS_TOKEN,
     Block,
+    Family,
     Grid,
     Projection,
     Tower,
@@ -26,6 +30,75 @@ from textseg.model.towers.tower import (
     split_heads,
 )
 from textseg.model.towers.values import Values
+from textseg.registry import Facts
+
+
+def called(*beginnings: str) -> Callable[[Mapping[str, Any]], bool]:
+    """Whether timm's name of a tower begins so."""
+    return lambda vision: str(vision.get("timm_model_name") or "").startswith(beginnings)
+
+
+register(
+    "eva",
+    Facts(
+        title="EVA-CLIP",
+        about="EVA-01 and EVA-02, the latter with rotated queries and keys; a class token is pooled.",
+        example="clip:EVA02-B-16/merged2b_s8b_b131k",
+        licence="MIT",
+        size="599 MB",
+        weights=("timm/eva02_base_patch16_clip_224.merged2b_s8b_b131k", HUB_WEIGHTS),
+    ),
+)(Family(frozenset({BLOCKS, CLASS_TOKEN}), called("eva")))
+register(
+    "siglip",
+    Facts(
+        title="SigLIP and SigLIP 2",
+        about="Trained by a sigmoid on pairs, with a scale and a bias; pooled by attention, without a class token.",
+        example="clip:ViT-B-16-SigLIP2/webli",
+        licence="Apache-2.0",
+        size="1.5 GB",
+        weights=("timm/ViT-B-16-SigLIP2", HUB_WEIGHTS),
+    ),
+)(
+    Family(
+        frozenset({BLOCKS, ATTENTION_POOL}),
+        lambda vision: "_siglip" in str(vision.get("timm_model_name")),
+        ("siglip", "siglip2"),
+    )
+)
+register(
+    "pe-core",
+    Facts(
+        title="Perception Encoder",
+        about="PE-Core, with rotated queries and keys; class token and patches are pooled by attention.",
+        example="clip:PE-Core-B-16/meta",
+        licence="Apache-2.0",
+        size="1.8 GB",
+        weights=("timm/PE-Core-B-16", HUB_WEIGHTS),
+    ),
+)(Family(frozenset({BLOCKS, CLASS_TOKEN, ATTENTION_POOL}), called("vit_pe_core")))
+register(
+    "mobileclip-b",
+    Facts(
+        title="MobileCLIP-B and L",
+        about="The transformers of MobileCLIP and MobileCLIP 2; a class token is pooled.",
+        example="clip:MobileCLIP2-B/dfndr2b",
+        licence="Apple's own",
+        size="599 MB",
+        weights=("timm/MobileCLIP2-B-OpenCLIP", HUB_WEIGHTS),
+    ),
+)(Family(frozenset({BLOCKS, CLASS_TOKEN}), called("vit_base_mci", "vit_large_patch14_clip")))
+register(
+    "vitamin",
+    Facts(
+        title="ViTamin",
+        about="Convolutions, then a transformer without a class token, the mean of whose patches is pooled.",
+        example="clip:ViTamin-B/datacomp1b",
+        licence="MIT",
+        size="604 MB",
+        weights=("jienengchen/ViTamin-B", ("pytorch_model.bin",)),
+    ),
+)(Family(frozenset({BLOCKS}), called("vitamin", "vit_medium_patch16_gap")))
 
 
 class TimmBlock(Block):

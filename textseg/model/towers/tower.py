@@ -5,7 +5,9 @@ here; with nothing changed it gives the embedding that the tower's own library g
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +20,18 @@ Grid = tuple[int, int]
 
 BLOCKS, CLASS_TOKEN, ATTENTION_POOL = "transformer blocks", "a class token", "an attention pool"
 """What a tower may have and a readout may need (`Tower.has`)."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """Towers that are made and pooled alike, before any of them is loaded."""
+
+    has: frozenset[str]
+    """What its towers have (`Tower.has`)."""
+    of_open_clip: Callable[[Mapping[str, Any]], bool] | None = None
+    """Whether a `vision_cfg` of open_clip's is one of it; None: it has none."""
+    model_types: tuple[str, ...] = ()
+    """transformers' names of it."""
 
 
 class Block(ABC):
