@@ -1,8 +1,11 @@
 """Words that the text side of a model does not know."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from tests.tiny import tiny_model
+from textseg.commands.arguments import note_words
 from textseg.model import Model
 from textseg.model.known import sentence, unknown
 from textseg.model.others import shipped_nouns
@@ -41,6 +44,14 @@ def test_an_alias_is_looked_at_too_and_nothing_is_named_twice(lite: Model) -> No
 
 def test_of_a_backbone_that_does_not_say_what_it_was_taught_nothing_is_said() -> None:
     assert strange(tiny_model(), "blorft, perro") == []
+
+
+def test_of_the_words_of_a_proposer_that_knows_words_nothing_is_said(lite: Model, capsys) -> None:
+    words = Vocabulary.parse("blorft")
+    note_words(lite, words, "default", SimpleNamespace(knows_words=True))
+    assert capsys.readouterr().err == ""
+    note_words(lite, words, "default", SimpleNamespace())
+    assert "does not know 'blorft'" in capsys.readouterr().err
 
 
 def test_many_unknown_words_are_counted_not_listed() -> None:

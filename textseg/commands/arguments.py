@@ -13,6 +13,7 @@ from textseg.vocabulary import Vocabulary, template_names
 if TYPE_CHECKING:
     from textseg.model import Model
     from textseg.model.others import Choice
+    from textseg.proposals import Proposer
 
 
 class Parser(argparse.ArgumentParser):
@@ -145,11 +146,17 @@ def read_others(others: str) -> str | list[str] | None:
     return words
 
 
-def note_words(model: "Model", vocabulary: Vocabulary, others: "Choice") -> None:
-    """Say on standard error which words the model does not know, and where nothing competes; all are asked."""
+def note_words(model: "Model", vocabulary: Vocabulary, others: "Choice", proposer: "Proposer | None" = None) -> None:
+    """Say on standard error which words the model does not know, and where nothing competes; all are asked.
+
+    Of a `proposer` that knows words, and is asked in the model's place, nothing is said.
+    """
     from textseg.model import known
     from textseg.model import others as other_words
+    from textseg.proposals import knows_words
 
+    if proposer is not None and knows_words(proposer):
+        return
     strange = known.unknown(model, vocabulary)
     if strange:
         print(f"textseg: note: {known.sentence(strange)}", file=sys.stderr)

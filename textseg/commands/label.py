@@ -86,12 +86,12 @@ def run(args: argparse.Namespace) -> int:
     target: bulk.Target
     if args.project is None:
         assert vocabulary is not None  # asked for above
-        note_words(model, vocabulary, others)
+        note_words(model, vocabulary, others, proposer)
         out = bulk.LabelFolder(args.out, photos)
         target = bulk.IntoFolder(model, vocabulary, out, confidence, margin, args.resume, others, proposer)
     else:
         project = _project_with(args.project, vocabulary)
-        note_words(model, project.vocabulary()[0], others)
+        note_words(model, project.vocabulary()[0], others, proposer)
         target = bulk.IntoProject(model, project, confidence, margin, args.resume, args.overwrite, others, proposer)
     with tqdm(photos, unit="photo", disable=None) as bar:
         report = bulk.label(

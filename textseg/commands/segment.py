@@ -64,8 +64,8 @@ def run(args: argparse.Namespace) -> int:
 
     out = LabelFolder(args.out, photos)
     model = load_model(args.backbone, args.head, readout=args.readout)
-    note_words(model, vocabulary, args.others)
     proposer = load_proposer(args.proposals or "regions") if masked else None
+    note_words(model, vocabulary, args.others, proposer if args.by == "proposal" else None)
     failed = 0
     for photo in tqdm(photos, unit="photo", disable=None):
         try:

@@ -15,10 +15,12 @@ export function decide({ words, labels }, levels) {
 /**
  * Share of the photo (0..1) and mean probability of each class id; both are 0 for a class without pixels.
  *
- * Where other words competed the scores are probabilities; otherwise `probabilities` has them, laid out like the grid.
+ * @param {import("./payload.js").Answer} answer
+ * @param {Uint8Array|Uint16Array} ids
+ * @param {Float32Array|null} probabilities laid out like the grid; null where the answer's scores are probabilities
  * @returns {{area: number[], confidence: number[]}} by class id, 0 (none) included
  */
-export function measure({ words, labels, grid, rest }, ids, probabilities) {
+export function measure({ words, labels, grid }, ids, probabilities) {
   const classes = words.length + 1,
     { rows, columns } = grid,
     cells = rows * columns;
@@ -30,7 +32,7 @@ export function measure({ words, labels, grid, rest }, ids, probabilities) {
     for (let x = 0; x < labels.width; x++, i++) {
       const id = ids[i];
       pixels[id]++;
-      if (id) sure[id] += rest ? labels.score[i] / 255 : probabilities[(id - 1) * cells + row + column[x]];
+      if (id) sure[id] += probabilities === null ? labels.score[i] / 255 : probabilities[(id - 1) * cells + row + column[x]];
     }
   }
   return {

@@ -24,7 +24,8 @@ import { readPng } from "./png.js";
  * @property {LabelRaster} labels
  * @property {number} scale logit scale of the softmax over words
  * @property {{encode: number, answer: number}} seconds
- * @property {Rest|null} rest what else competed; null when only the words did
+ * @property {boolean} open whether other words were let in, so that scores are probabilities; else similarities
+ * @property {Rest|null} rest what else competed; null where nothing did
  *
  * @typedef {Object} Rest other words, which nobody typed
  * @property {[string, number][]} shares what the pixels without a label are instead, with their shares of the photo
@@ -48,6 +49,7 @@ export async function readAnswer(message) {
     labels: { ...readIds(labels, message.labels.planes), score: plane(labels, labels.channels - 1) },
     scale: message.scale,
     seconds: message.seconds,
+    open: message.words.some(({ presence }) => presence != null),
     rest: message.rest ? await readRest(message.rest) : null,
   };
 }

@@ -223,11 +223,10 @@ export class Explore {
     this.answer = answer;
     this.masks.clear();
     this.keepColours(answer.words);
-    this.probabilities = answer.rest ? null : answer.grid.probabilities(answer.scale);
+    this.probabilities = answer.open ? null : answer.grid.probabilities(answer.scale);
     this.selected = kept ? answer.words.findIndex((word) => word.name === kept) : -1;
-    // Scores are probabilities where other words competed, similarities where they did not.
-    const most = answer.rest ? 255 : Math.min(255, Math.ceil(Math.max(answer.grid.high, 0.05) * 255));
-    this.classes.show(answer.words, this.levels, this.hidden, most, Boolean(answer.rest));
+    const most = answer.open ? 255 : Math.min(255, Math.ceil(Math.max(answer.grid.high, 0.05) * 255));
+    this.classes.show(answer.words, this.levels, this.hidden, most, answer.open);
     this.drawLabels();
     this.order = this.classes.sort(this.measured.area);
     this.sheet.show(answer, this.photo.size, this.order);
@@ -267,7 +266,7 @@ export class Explore {
   /** Why no pixel has a label. */
   nothing() {
     const hidden = this.answer.words.some(({ name }) => this.levels.get(name));
-    return hidden || !this.answer.rest ? "No word reaches its threshold here." : "None of these words is found in the photo.";
+    return hidden || !this.answer.open ? "No word reaches its threshold here." : "None of these words is found in the photo.";
   }
 
   setLevel(name, level) {

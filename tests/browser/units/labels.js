@@ -26,6 +26,11 @@ test("areas count none too and add up to the photo", () => {
   close(confidence, [0, 0.5, 0.5]);
 });
 
+test("where scores are probabilities their mean is the confidence", () => {
+  const one = answer();
+  close(measure(one, decide(one, [0, 0]), null).confidence, [0, 300 / 510, 90 / 255]);
+});
+
 test("a class without pixels has no confidence", () => {
   const one = answer();
   close(measure(one, decide(one, [0, 255]), one.grid.probabilities(1)).confidence, [0, 0.5, 0]);

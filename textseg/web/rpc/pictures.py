@@ -108,7 +108,8 @@ def answer(
     """
     similarity, best = _compared(scene, vocabulary, labels, templates, rest)
     grid = _grid(similarity, () if best is None else best[0])
-    unknown = set(known.unknown(scene.model, vocabulary))
+    asked_elsewhere = labels.heat is not None  # of the words of a proposer that knows some the model says nothing
+    unknown = set() if asked_elsewhere else set(known.unknown(scene.model, vocabulary))
     return {
         "words": [
             {

@@ -9,6 +9,7 @@ from textseg.model import known
 from textseg.project.schema import Class
 from textseg.vocabulary import Vocabulary, Word, colour_cycle, fold
 from textseg.web.api.project import ProjectApi
+from textseg.web.engine import Engine
 from textseg.web.rpc.messages import Message
 
 
@@ -16,6 +17,7 @@ class ClassFunctions:
     """Server functions about the classes of the project in hand; each answers all of them."""
 
     api: ProjectApi
+    _engine: Engine
 
     def add_class(self, message: Any) -> dict[str, Any]:
         """`{"name": "cat; kitten"}` -> the classes and the new id."""
@@ -52,7 +54,12 @@ class ClassFunctions:
         return self.classes()
 
     def unknown(self, message: Any) -> dict[str, Any]:
-        """`{}` -> `words`: the names and aliases of classes that the model does not know. Waits until it is loaded."""
+        """`{}` -> `words`: the names and aliases of classes that the model does not know. Waits until it is loaded.
+
+        A proposer that knows words is asked in its place, and of its words nothing is known.
+        """
+        if self._engine.names_words:
+            return {"words": []}
         vocabulary = Vocabulary(tuple(Word(row.name, tuple(row.aliases)) for row in self.api.project.classes()))
         return {"words": known.unknown(self.api.model(), vocabulary)}
 
