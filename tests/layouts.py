@@ -235,8 +235,24 @@ def via(folder):
     return "via", ["a.jpg"]
 
 
+def cvat_xml(folder):
+    photo(folder / "images" / "sub" / "a.jpg")
+    half = "0, 50, 50, 50, 50"
+    image = f"""<image id="0" name="sub/a.jpg" width="40" height="20">
+      <polygon label="dog" points="10,5;30,5;30,15;10,15" z_order="0"/>
+      <polygon label="cat" source="manual" points="10.00,5.00;30.00,5.00;30.00,15.00;10.00,15.00" z_order="1">
+        <attribute name="breed">x</attribute></polygon>
+      <mask label="cat" rle="{half}" left="10" top="5" width="20" height="10" z_order="2"/>
+      <box label="dog" xtl="1" ytl="1" xbr="4" ybr="4" z_order="3"/></image>"""
+    labels = "".join(f"<label><name>{name}</name><color>#1a2b3c</color></label>" for name in ("dog", "cat"))
+    meta = f"<version>1.1</version><meta><job><labels>{labels}</labels></job></meta>"
+    text = f'<?xml version="1.0" encoding="utf-8"?>\n<annotations>{meta}{image}</annotations>'
+    save(folder / "annotations.xml", text)
+    return "cvat-xml", ["a.jpg"]
+
+
 SETS = [
     roboflow_yolo, roboflow_coco, roboflow_masks, ultralytics_lists, label_studio_yolo, label_studio_coco,
     label_studio_tasks, fiftyone_coco, detectron_coco, cvat_without_sets, voc_in_colours, labelme_to_voc, cityscapes,
-    ade20k, ade20k_whole, mapillary, supervisely, via,
+    ade20k, ade20k_whole, mapillary, supervisely, via, cvat_xml,
 ]  # fmt: skip

@@ -220,6 +220,28 @@ def test_ids_and_sizes_of_coco_as_programs_write_them(project, folder):
     assert pixels(project, "a.png", "thing") == 100
 
 
+def test_an_outline_that_stands_for_hours_or_gigabytes_is_refused_at_once(project, folder, monkeypatch):
+    zigzag = [value for k in range(60_000) for value in (0 if k % 2 else 100, k % 40)]
+    coco(folder, [[zigzag]])
+    with pytest.raises(DatasetError, match="pixels long: too much"):
+        formats.import_(folder, "coco", project)
+    monkeypatch.setattr("textseg.formats.values.MAX_POINTS", 1000)
+    with pytest.raises(DatasetError, match="has more than 1,000 points"):
+        formats.import_(folder, "coco", project)
+
+
+@pytest.mark.parametrize("text", ["0: none\n1: cat\n", "0 none\r\n1 cat  \r\n", "\ufeff# ids\n0\tnone\n1.0\tcat\n"])
+def test_class_lists_with_numbers_as_people_write_them(project, folder, text):
+    photo(folder / "images" / "a.png")
+    labels = np.zeros(SIZE[::-1], np.uint8)
+    labels[:10] = 1
+    (folder / "labels").mkdir()
+    Image.fromarray(labels).save(folder / "labels" / "a.png")
+    save(folder / "classes.txt", text.encode())
+    formats.import_(folder, None, project, background="unlabelled")
+    assert pixels(project, "a.png", "cat") == 1000
+
+
 # Paths
 
 

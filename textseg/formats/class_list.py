@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from textseg.errors import DatasetError, brief
@@ -30,13 +31,15 @@ def class_list(source: Source, folder: Path) -> tuple[dict[int, Category], set[i
         raise DatasetError(f"{source.shown(folder / CLASS_FILES[0])} does not exist; it lists the classes.")
     lines = list(source.lines(path))
     plain = not any("\t" in line for _, line in lines)
+    if plain and (numbered := _numbered(lines)):
+        lines, plain = numbered, False
     first = 0 if lines and lines[0][1].strip().casefold() in NONE else 1
     classes: dict[int, Category] = {}
     for k, (number, line) in enumerate(lines):
         where = f"{source.shown(path)} line {number}"
         columns = [str(first + k), line] if plain else line.split("\t")
         columns = [column.strip() for column in columns]
-        class_id = natural(columns[0], 2**16)
+        class_id = natural(re.sub(r"\.0*$", "", columns[0]), 2**16)  # 1.0 is 1
         if class_id is None:
             raise DatasetError(f"{where} begins with {brief(columns[0])}, which is not an id from 0 to 65535.")
         if class_id in classes:
@@ -58,6 +61,15 @@ def class_list(source: Source, folder: Path) -> tuple[dict[int, Category], set[i
             ignored.add(unasked)
     ignored |= {0, VOID} - classes.keys()
     return {class_id: category for class_id, category in classes.items() if class_id not in ignored}, ignored
+
+
+def _numbered(lines: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    """Lines such as `0: cat` or `1 dog` with a tab behind the number; none unless all of them rise like that."""
+    found = [(number, re.match(r"\s*(\d+)(?:\s*[:;,]\s*|\s+)(\S.*)$", line)) for number, line in lines]
+    ids = [int(match[1][:9]) for _, match in found if match]
+    if len(ids) < len(lines) or any(a >= b for a, b in zip(ids, ids[1:], strict=False)):
+        return []
+    return [(number, f"{match[1]}\t{match[2]}") for number, match in found if match]
 
 
 def _pixel_values(source: Source, path: Path) -> tuple[dict[int, Category], set[int]]:

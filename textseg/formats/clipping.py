@@ -13,6 +13,11 @@ def beyond(corners: np.ndarray, size: tuple[int, int]) -> bool:
     return bool((corners < -SLACK).any() or (corners > np.add(size, SLACK)).any())
 
 
+def length(corners: np.ndarray) -> float:
+    """How many pixels a closed outline of (N, 2) corners passes, along the longer side of each stretch."""
+    return float(np.abs(corners - np.roll(corners, 1, axis=0)).max(1).sum()) if len(corners) else 0.0
+
+
 def clipped(corners: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """The (M, 2) corners of what of an outline lies in the photo of `size`, with a pixel around it; M = 0 for nothing.
 

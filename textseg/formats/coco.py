@@ -34,6 +34,9 @@ from textseg.formats.source import Source
 from textseg.formats.tally import CLIPPED, EMPTY, OUTSIDE, BadAnnotation
 from textseg.formats.values import a_list, an_id, an_object, points
 
+MAX_LENGTH = 5_000_000
+"""Pixels that an outline may be long: COCO's library holds five points for each of them."""
+
 
 @register("coco")
 class Coco(Format):
@@ -178,6 +181,8 @@ def _runs(source: Source, segmentation: Any, size: tuple[int, int], where: str) 
             bad.append(error)
             continue
         seen = clipping.clipped(ring, size)
+        if clipping.length(seen) > MAX_LENGTH:
+            raise DatasetError(f"{where}.segmentation[{k}] is {clipping.length(seen):,.0f} pixels long: too much.")
         if len(seen):
             rings.append(seen.ravel().tolist())
             if clipping.beyond(ring, size):

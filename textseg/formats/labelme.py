@@ -78,7 +78,7 @@ class Labelme(Format):
         files = [source.file] if source.file else source.files("*.json")
         read = {path: content for path in files if (content := _content(source, path, incoming)) is not None}
         named = [
-            (content.get("imagePath"), f"{source.shown(path)}: imagePath", [path.parent])
+            (content.get("imagePath") or path.stem, f"{source.shown(path)}: imagePath", [path.parent])
             for path, content in read.items()
         ]
         photos = source.photos_named(named)
@@ -149,7 +149,7 @@ def _entry(
                 raise DatasetError(f"{name}: {side} is {brief(content[side])} but the photo is {size[0]} x {size[1]}.")
         return painted(size)
 
-    called = photo.name if isinstance(photo, Path) else relative(str(content.get("imagePath"))).as_posix()
+    called = photo.name if isinstance(photo, Path) else relative(str(content.get("imagePath") or path.stem)).as_posix()
     return Entry(called, name, photo, labels)
 
 

@@ -171,7 +171,7 @@ class Source:
 
     def mentions(self, path: Path, *texts: str) -> bool:
         """Whether a file holds all of these texts; it is looked through and not read."""
-        if path.suffix.lower() not in (".json", ".txt", ".yaml", ".yml") or path.stat().st_size == 0:
+        if path.suffix.lower() not in (".json", ".txt", ".xml", ".yaml", ".yml") or path.stat().st_size == 0:
             return False
         self.check_link(path)
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:

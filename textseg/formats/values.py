@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -10,6 +11,11 @@ import numpy as np
 from textseg.errors import DatasetError, brief
 from textseg.formats.tally import EMPTY, NO_OUTLINE, BadAnnotation
 from textseg.vocabulary import MAX_WORD_LENGTH
+
+MAX_POINTS = 1_000_000
+"""Of one outline."""
+FAR = 1e7
+"""Pixels from the photo's corner; what lies further is no coordinate."""
 
 
 def natural(text: Any, below: int) -> int | None:
@@ -66,16 +72,34 @@ def points(values: Any, where: str, least: int) -> np.ndarray:
     Raises DatasetError, which is a BadAnnotation where only this outline is bad: too short, or not in pairs.
     """
     listed = a_list(values, where)
+    if len(listed) > 2 * MAX_POINTS:
+        raise DatasetError(f"{where} has more than {MAX_POINTS:,} points; no outline has so many.")
     if listed and not isinstance(listed[0], list):
         if len(listed) % 2:
             sentence = f"{where} has {len(listed)} coordinates; they come in pairs x, y."
             raise BadAnnotation(NO_OUTLINE, where, sentence)
         listed = [listed[k : k + 2] for k in range(0, len(listed), 2)]
-    line = np.empty((len(listed), 2))
-    for k, pair in enumerate(listed):
-        if not isinstance(pair, list) or len(pair) != 2:
-            raise DatasetError(f"{where}[{k}] is {brief(pair)} and must be two numbers x, y.")
-        line[k] = [a_number(value, f"{where}[{k}].{axis}", -1e7, 1e7) for value, axis in zip(pair, "xy", strict=True)]
+    line = _pairs(listed)
+    if line is None:
+        line = np.empty((len(listed), 2))
+        for k, pair in enumerate(listed):
+            if not isinstance(pair, list) or len(pair) != 2:
+                raise DatasetError(f"{where}[{k}] is {brief(pair)} and must be two numbers x, y.")
+            line[k] = [a_number(v, f"{where}[{k}].{axis}", -FAR, FAR) for v, axis in zip(pair, "xy", strict=True)]
     if len(line) < least:
         raise BadAnnotation(EMPTY, where, f"{where} has {len(line)} points; at least {least} are needed.")
     return line
+
+
+def _pairs(listed: list[Any]) -> np.ndarray | None:
+    """Pairs of plain numbers at once; None where there is anything else, which is then named one by one."""
+    if set(map(type, listed)) != {list} or set(map(len, listed)) != {2}:
+        return None
+    flat = list(itertools.chain.from_iterable(listed))
+    if not set(map(type, flat)) <= {int, float}:
+        return None
+    try:
+        line = np.array(flat, np.float64).reshape(-1, 2)
+    except OverflowError:
+        return None
+    return line if np.isfinite(line).all() and np.abs(line).max() <= FAR else None
