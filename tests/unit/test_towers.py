@@ -1,8 +1,10 @@
 """The image towers of open_clip: real configurations, made shallow and narrow, with random weights and no network."""
 
+import copy
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -169,6 +171,20 @@ def test_every_readout_that_a_tower_has_reads_photos_of_any_shape(name: str, mad
             features = readouts.get(readout).on(tower.has)(*entered, **second)
             assert features.shape == (2, ours.feature_dim, 2, 3) and features.isfinite().all()
             assert alignment(features).shape == (2, ours.text_dim, 2, 3)
+
+
+@pytest.mark.parametrize("name", TOWERS)
+def test_nothing_of_a_tower_stays_behind_on_another_device(name: str, made: Callable) -> None:
+    """The meta device refuses to be mixed with the CPU, as a GPU does."""
+    tower = towers.of(copy.deepcopy(made(name)[0].visual).to("meta"), name)
+    pixels = torch.empty(1, 3, 2 * tower.patch, 3 * tower.patch, device="meta")
+    with torch.no_grad():
+        for readout in map(readouts.get, readouts.of(tower.has)):
+            second = {"proxy": torch.empty(1, 5, 2, 3, device="meta")} if readout.second else {}
+            features = readout.on(tower.has)(*tower.enter(pixels, tower.patch), **second)
+            assert tower.alignment()(features).device.type == "meta"
+        blocks, tokens, grid = tower.enter(pixels, tower.patch)
+        assert tower.pool(towers.through(blocks, tokens), grid).device.type == "meta"
 
 
 @pytest.mark.parametrize("name", ["coca_ViT-B-32", "ViT-B-16-SigLIP", "MobileCLIP2-S0"])
@@ -366,6 +382,33 @@ def test_a_tokenizer_that_is_nowhere_is_told_as_such_and_photos_are_encoded_all_
     text = str(error.value)
     assert text.startswith("The tokenizer of 'clip:ViT-B-16-SigLIP//") and "tokenizer.json" in text
     assert str(tmp_path) in text and "damaged" not in text and ". " not in text
+
+
+def test_another_models_tokenizer_is_told_as_such(made: Callable, tmp_path: Path) -> None:
+    (tmp_path / "weights.pt").write_bytes(made("ViT-B-16-SigLIP")[1].read_bytes())
+    make_tokenizer(tmp_path)
+    settings = json.loads((tmp_path / "tokenizer.json").read_text())
+    settings["model"]["vocab"] |= {"zebra": 500}
+    (tmp_path / "tokenizer.json").write_text(json.dumps(settings))
+    ours = backbones.load(f"clip:ViT-B-16-SigLIP//{tmp_path}", "cpu")
+    assert ours.embed(["cat"]).isfinite().all()
+    with pytest.raises(WeightsError, match=r"numbers up to 500, but its text tower knows 11: .* another model"):
+        ours.embed(["zebra"])
+
+
+def test_weights_that_do_not_fit_the_memory_are_refused(made: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=1000))
+    with pytest.raises(WeightsError, match=r"GB of memory are free; close other programs"):
+        backbones.load(f"clip:ViT-B-32//{made('ViT-B-32')[1]}", "cpu")
+
+
+def test_the_pages_fall_back_to_lite_where_the_tokenizer_is_missing(made: Callable, tmp_path: Path) -> None:
+    from textseg.web.engine import Engine
+
+    (tmp_path / "weights.pt").write_bytes(made("ViT-B-16-SigLIP")[1].read_bytes())
+    engine = Engine(f"clip:ViT-B-16-SigLIP//{tmp_path}")
+    engine.start(then=lambda model: None)
+    assert engine.model().name == "lite" and "The tokenizer of" in engine.status()["notice"]
 
 
 def test_a_tokenizer_without_padding_is_refused_in_one_sentence(made: Callable, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ def read(model: str, path: Path, wanted: str) -> Any:
     """The model in a folder as the class `model` of transformers, whole and in float32; raises WeightsError."""
     import transformers
 
-    repository.check_memory(path, wanted)
+    weights.check_memory(repository.weight_files(path), wanted)
     kind = getattr(transformers, model)
     file = repository.weight_files(path)[0]
     with quiet(), weights.loading(file if file.name == repository.PICKLE else path, wanted):

@@ -79,18 +79,6 @@ def whole(path: Path, pickles: bool = False) -> bool:
     return bool(files) and all(file.is_file() and (pickles or file.name != PICKLE) for file in files)
 
 
-def check_memory(path: Path, wanted: str) -> None:
-    """Raises WeightsError where the weights of a folder are larger than the memory that is free."""
-    import psutil
-
-    takes, free = sum(file.stat().st_size for file in weight_files(path)), psutil.virtual_memory().available
-    if takes > free:
-        raise WeightsError(
-            f"The weights of '{wanted}' take {takes / 1e9:.1f} GB and {free / 1e9:.1f} GB of memory are free; close "
-            "other programs, or use a smaller model."
-        )
-
-
 def _without_weights(path: Path) -> WeightsError:
     pickles = sorted(p.name for kind in ("*.bin", "*.pt", "*.pth", "*.ckpt") for p in path.glob(kind))
     if pickles:

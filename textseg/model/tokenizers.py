@@ -64,6 +64,15 @@ def of_folder(folder: Path, wanted: str) -> Any:
     return tokenizer
 
 
+def check(numbers: torch.Tensor, known: int | None, wanted: str) -> None:
+    """Raises WeightsError where token numbers are beyond what the text tower knows: another model's tokenizer."""
+    if known is not None and int(numbers.max()) >= known:
+        raise WeightsError(
+            f"The tokenizer of '{wanted}' gives numbers up to {int(numbers.max())}, but its text tower knows {known}: "
+            "it belongs to another model, so put the right tokenizer.json beside the weights."
+        )
+
+
 def is_here(folder: Path) -> bool:
     """Whether a folder has a tokenizer."""
     return any((folder / file).is_file() for file in FILES)

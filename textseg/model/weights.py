@@ -92,6 +92,18 @@ def fetch(repo: str, files: Sequence[str], wanted: str, what: str = "weights", r
     raise WeightsError(f"{missing} and the repository has no {' or '.join(files)}; {remedy}.")
 
 
+def check_memory(files: Sequence[Path], wanted: str, copies: int = 1) -> None:
+    """Raises WeightsError where so many copies of weight files take more memory than is free."""
+    import psutil
+
+    takes, free = copies * sum(file.stat().st_size for file in files), psutil.virtual_memory().available
+    if takes > free:
+        raise WeightsError(
+            f"The weights of '{wanted}' take {takes / 1e9:.1f} GB and {free / 1e9:.1f} GB of memory are free; close "
+            "other programs, or use a smaller model."
+        )
+
+
 @contextmanager
 def loading(path: Path, wanted: str) -> Iterator[None]:
     """Turns whatever goes wrong while `path` is read into `wanted` into a WeightsError of one sentence."""

@@ -77,7 +77,9 @@ class Clip(ImageText):
         return tokenizers.of_open_clip(self._source.config["text_cfg"], self._source.path.parent, self.name)
 
     def tokenize(self, texts: Sequence[str]) -> torch.Tensor:
-        return self._tokenizer(list(texts))
+        numbers = self._tokenizer(list(texts))
+        tokenizers.check(numbers, self._source.config["text_cfg"].get("vocab_size"), self.name)
+        return numbers
 
     def embed_tokens(self, tokens: torch.Tensor) -> torch.Tensor:
         return encode_text(self._model, tokens)
@@ -148,6 +150,7 @@ def create(source: Source, wanted: str) -> nn.Module:
     text = source.config["text_cfg"].get("hf_model_name")
     if text:  # transformers builds it from there, whatever the weights are
         weights.fetch(text, ("config.json",), wanted, what="configuration of the text tower")
+    weights.check_memory([source.path], wanted, copies=2)  # the model is made before its weights are read
     with weights.loading(source.path, wanted):
         if source.model.startswith("local-dir:"):
             return open_clip.create_model(source.model, require_pretrained=True)

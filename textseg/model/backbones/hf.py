@@ -109,7 +109,9 @@ class Hf(ImageText):
             places -= text.pad_token_id + 1  # RoBERTa counts positions from there
         length = min(places, tokenizer.model_max_length)
         padding = "max_length" if self._kind.padded else "longest"
-        return tokenizer(list(texts), padding=padding, truncation=True, max_length=length, return_tensors="pt")
+        read = tokenizer(list(texts), padding=padding, truncation=True, max_length=length, return_tensors="pt")
+        tokenizers.check(read["input_ids"], text.vocab_size, self.name)
+        return read
 
     def embed_tokens(self, tokens: Any) -> torch.Tensor:
         return self._model.get_text_features(**tokens).pooler_output
