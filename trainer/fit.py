@@ -22,6 +22,7 @@ import torch
 from textseg.errors import TrainingError
 from textseg.model import backbones, heads
 from textseg.model.backbones import Backbone
+from textseg.proposals import load_proposer
 from trainer import checkpoints, features, objectives, prepare, recipes
 from trainer import data as training_data
 from trainer.batches import Batches
@@ -102,12 +103,14 @@ def train(
     torch.manual_seed(recipe.seed)
     module = _built(objective_type, backbone, recipe, head).to(accelerator.device).train()
 
+    words, labels, proposer = None, None, None
+    if objective_type.needs == "labels":  # what cannot be had is told before hours of encoding
+        proposer = load_proposer(recipe.proposer, str(accelerator.device))
     photos, caches = prepare.encoded(photos, backbone, recipe, accelerator, root, cache_limit, say)
-    words, labels = None, None
-    if objective_type.needs == "captions":
+    if proposer is None:
         words = prepare.words(photos.photos, backbone, recipe, accelerator, root, say)
     else:
-        labels = prepare.labels(photos.photos, caches, backbone, recipe, accelerator, root, say)
+        labels = prepare.labels(photos.photos, caches, backbone, recipe, proposer, accelerator, root, say)
     batches = Batches(photos.photos, caches, backbone, recipe, accelerator, words, labels)
     run = Loop(module, batches, recipe, accelerator, out, identity)
     try:

@@ -13,7 +13,7 @@ from typing import Any
 from textseg.errors import TrainingError
 from textseg.model import Model, heads, load_model
 from textseg.model.backbones import Backbone
-from textseg.proposals import load_proposer
+from textseg.proposals import Proposer
 from textseg.vocabulary import Vocabulary
 from trainer import data, features
 from trainer.batches import Labels, Words
@@ -87,11 +87,12 @@ def labels(
     caches: Sequence[FeatureCache],
     backbone: Backbone,
     recipe: Recipe,
+    proposer: Proposer,
     accelerator: Any,
     root: Path,
     say: Say,
 ) -> Labels:
-    """Pseudo-labels of all photos with the embeddings of their classes."""
+    """Pseudo-labels of all photos from the masks of `proposer`, with the embeddings of their classes."""
     names = recipe.words
     if not names:
         counted = Counter(n for found in data.nouns_of(photos, default_nouns(), root) for n in found)
@@ -101,14 +102,13 @@ def labels(
     head_bytes = Path(recipe.teacher).read_bytes() if Path(recipe.teacher).is_file() else recipe.teacher.encode()
     made_by = (
         teacher.name, teacher.backbone.weights_hash, hashlib.sha256(head_bytes).hexdigest(), str(vocabulary),
-        recipe.proposer, recipe.words_a_photo, recipe.confidence, recipe.margin,
+        getattr(proposer, "encoder", recipe.proposer), recipe.words_a_photo, recipe.confidence, recipe.margin,
     )  # fmt: skip
     store = ArrayStore(root / "labels" / hashlib.sha256(repr(made_by).encode()).hexdigest()[:16])
     grids = list(dict.fromkeys(cache.shape[1:] for cache in caches))
     say(f"Pseudo-labels of {len(photos):,} photos from {len(vocabulary)} words and '{recipe.proposer}' proposals.")
     share = (accelerator.process_index, accelerator.num_processes)
     accelerator.wait_for_everyone()
-    proposer = load_proposer(recipe.proposer, str(accelerator.device))
     with _bar(len(photos) // share[1], "labelling", accelerator) as bar:
         data.pseudo_labels(
             photos, teacher, vocabulary, proposer, grids, store,

@@ -8,7 +8,7 @@ from PIL import Image
 from tests.tiny import TinyBackbone
 from tests.tiny_training import write_data
 from textseg.commands.train import byte_count
-from textseg.errors import Cancelled, DatasetError, PhotoError, TrainingError
+from textseg.errors import Cancelled, DatasetError, PhotoError, TrainingError, UnknownNameError
 from textseg.model import Model, heads
 from trainer import fit, loop
 
@@ -194,6 +194,8 @@ def test_what_cannot_work_is_refused_before_anything_is_encoded(tmp_path, folder
         fit.train("tiny", folder, tmp_path / "head.pt", backbone)
     with pytest.raises(TrainingError, match="section does not fit.*colour"):
         train(backbone=backbone, recipe={"objective": {"colour": 3}})
+    with pytest.raises(UnknownNameError, match="no proposer called 'magic'"):
+        train("tiny-labels", backbone=backbone, recipe={"proposer": "magic"})
     (folder / "captions.tsv").write_text("")
     with pytest.raises(DatasetError, match="no photo to train on"):
         train(backbone=backbone)

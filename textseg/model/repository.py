@@ -29,7 +29,10 @@ def folder(name: str, wanted: str, instead: str, pickles: bool = False) -> Path:
     what works without it; `pickles`: a pytorch_model.bin will do, which `weights.read` takes tensors from and nothing
     else. Raises WeightsError in one sentence.
     """
-    here = Path(name).expanduser()
+    try:
+        here = Path(name).expanduser()
+    except RuntimeError:  # the home of nobody here
+        here = Path(name)
     if name and here.is_dir():
         if not (here / "config.json").is_file():
             raise WeightsError(

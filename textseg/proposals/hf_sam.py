@@ -50,7 +50,9 @@ def load(model_type: str, path: Path, name: str, device: str | None) -> HfSam:
     """The model in a folder that answers clicks; raises WeightsError."""
     kind = KINDS[model_type]
     processor = pretrained.image_processor(kind.processor, path, name)
-    return HfSam(pretrained.read(kind.model, path, name), processor, kind, name, path, device)
+    model = pretrained.read(kind.model, path, name)
+    with weights.loading(path, name):
+        return HfSam(model, processor, kind, name, path, device)
 
 
 class HfSam(Promptable):

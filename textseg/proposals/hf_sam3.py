@@ -57,8 +57,9 @@ def load(model_type: str, path: Path, name: str, device: str | None) -> Proposer
     from transformers import AutoTokenizer
 
     processor = pretrained.image_processor("Sam3ImageProcessor", path, name)
-    model = pretrained.read(DETECTORS[model_type], path, name).to(device or best_device())
+    model = pretrained.read(DETECTORS[model_type], path, name)
     with pretrained.quiet(), weights.loading(path, name):
+        model.to(device or best_device())
         tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
     detector = Detector(model, tokenizer)
     if model_type != "sam3_video":
