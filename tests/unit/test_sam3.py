@@ -197,5 +197,11 @@ def test_a_folder_without_the_tracker_s_weights_is_told(folder: Path, tmp_path: 
         load_proposer(f"hf:{tmp_path / 'half'}")
 
 
+def test_a_folder_without_a_tokenizer_is_told(tmp_path: Path) -> None:
+    tiny_sam.make("sam3").save_pretrained(tmp_path)
+    with pytest.raises(WeightsError, match="has no tokenizer, which words need; save the model's processor"):
+        load_proposer(f"hf:{tmp_path}")
+
+
 def test_a_word_longer_than_the_text_encoder_reads_is_cut(proposer: Any) -> None:
     assert proposer.open(picture()).named(Vocabulary.parse("very " * 20 + "long"))[0].heat.shape == (32, 32)

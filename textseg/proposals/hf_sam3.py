@@ -56,6 +56,8 @@ def load(model_type: str, path: Path, name: str, device: str | None) -> Proposer
     """The SAM 3 in a folder; raises WeightsError."""
     from transformers import AutoTokenizer
 
+    if not any((path / file).is_file() for file in ("tokenizer.json", "vocab.json")):
+        raise WeightsError(f"{path} has no tokenizer, which words need; save the model's processor there too.")
     processor = pretrained.image_processor("Sam3ImageProcessor", path, name)
     model = pretrained.read(DETECTORS[model_type], path, name)
     with pretrained.quiet(), weights.loading(path, name):
