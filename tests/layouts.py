@@ -186,6 +186,22 @@ def ade20k(folder):
     return "ade20k", ["ADE_train_00000001.jpg"]
 
 
+def ade20k_without_list(folder):
+    photo(folder / "ADEChallengeData2016" / "images" / "training" / "ADE_train_00000001.jpg")
+    label = folder / "ADEChallengeData2016" / "annotations" / "training" / "ADE_train_00000001.png"
+    save(label, BOX * 21)  # 21: car
+    return "ade20k", ["ADE_train_00000001.jpg"]
+
+
+def label_studio_short(folder):
+    """JSON-MIN: results in fields that are called like the labels."""
+    photo(folder / "a.jpg")
+    code = {"format": "rle", "rle": brush(BOX), "brushlabels": ["cat"], "original_width": 40, "original_height": 20}
+    task = {"image": "/data/upload/1/a.jpg", "id": 1, "tag": [code], "annotator": 1, "choice": ["x"]}
+    save(folder / "project-min.json", [task])
+    return "labelstudio", ["a.jpg"]
+
+
 def ade20k_whole(folder):
     place = folder / "images" / "ADE" / "training" / "home"
     photo(place / "ADE_train_00000001.jpg")
@@ -254,5 +270,5 @@ def cvat_xml(folder):
 SETS = [
     roboflow_yolo, roboflow_coco, roboflow_masks, ultralytics_lists, label_studio_yolo, label_studio_coco,
     label_studio_tasks, fiftyone_coco, detectron_coco, cvat_without_sets, voc_in_colours, labelme_to_voc, cityscapes,
-    ade20k, ade20k_whole, mapillary, supervisely, via, cvat_xml,
+    label_studio_short, ade20k_without_list, ade20k, ade20k_whole, mapillary, supervisely, via, cvat_xml,
 ]  # fmt: skip

@@ -198,7 +198,9 @@ def _other_pixels(source: Stored, name: str) -> np.ndarray:
             with _large:
                 _check_deflated(page)
                 values = page.asarray()
-            return np.moveaxis(values, 0, 2) if planes else values.reshape(shape)
+            values = np.moveaxis(values, 0, 2) if planes else values.reshape(shape)
+            opacity = {int(kind) for kind in page.extrasamples} & {1, 2}
+            return values if opacity or shape[2] in (1, 3) else values[..., :-1]  # a fourth band is no opacity
     except PhotoError:
         raise
     except Exception:

@@ -18,8 +18,11 @@ BAND = 256
 
 MAX_PROFILE_BYTES = 16 * 2**20
 
-WIDE = {"RGB;16B": "RGB;16L", "RGB;16L": "RGB;16B", "RGB;16N": "RGB;16B", "RGBA;16B": "RGBA;16L",
-        "RGBA;16L": "RGBA;16B", "RGBA;16N": "RGBA;16B"}  # fmt: skip
+WIDE = {
+    f"{channels};16{order}": f"{channels};16{'L' if order == 'B' else 'B'}"
+    for channels in ("RGB", "RGBA", "RGBX")
+    for order in "BLN"
+}
 """How 16 bits a channel are unpacked, which leaves the upper byte, and how the lower byte is had from the same file."""
 SIGNED = 2
 """TIFF's SampleFormat of whole numbers with a sign."""

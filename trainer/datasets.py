@@ -18,6 +18,7 @@ import numpy as np
 
 from textseg import images
 from textseg.errors import DatasetError
+from textseg.formats.published import ADE20K_150
 from textseg.labelmap import read_index_png
 from textseg.registry import Registry
 
@@ -220,21 +221,6 @@ COCO_STUFF = named("""
     wall-panel, wall-stone, wall-tile, wall-wood, water-other, waterdrops, window-blind, window-other, wood
 """)
 
-ADE = named("""
-    wall, building, sky, floor, tree, ceiling, road, bed, windowpane, grass, cabinet, sidewalk, person, earth, door,
-    table, mountain, plant, curtain, chair, car, water, painting, sofa, shelf, house, sea, mirror, rug, field,
-    armchair, seat, fence, desk, rock, wardrobe, lamp, bathtub, railing, cushion, base, box, column, signboard, chest
-    of drawers, counter, sand, sink, skyscraper, fireplace, refrigerator, grandstand, path, stairs, runway, case, pool
-    table, pillow, screen door, stairway, river, bridge, bookcase, blind, coffee table, toilet, flower, book, hill,
-    bench, countertop, stove, palm, kitchen island, computer, swivel chair, boat, bar, arcade machine, hovel, bus,
-    towel, light, truck, tower, chandelier, awning, streetlight, booth, television receiver, airplane, dirt track,
-    apparel, pole, land, bannister, escalator, ottoman, bottle, buffet, poster, stage, van, ship, fountain, conveyer
-    belt, canopy, washer, plaything, swimming pool, stool, barrel, basket, waterfall, tent, bag, minibike, cradle,
-    oven, ball, food, step, tank, trade name, microwave, pot, animal, bicycle, lake, dishwasher, screen, blanket,
-    sculpture, hood, sconce, vase, traffic light, tray, ashcan, fan, pier, crt screen, plate, monitor, bulletin board,
-    shower, radiator, glass, clock, flag
-""")
-
 _PLAIN = {
     "diningtable": "dining table",
     "pottedplant": "potted plant",
@@ -319,7 +305,7 @@ def ade150(path: Path) -> Dataset:
     root = _root(path, "ADEChallengeData2016")
     photos, labels = _folder(root / "images/validation"), _folder(root / "annotations/validation")
     pairs = tuple((photo, labels / f"{photo.stem}.png") for photo in images.find([photos]))
-    return Dataset("ade150", _classes(ADE, range(1, 151)), pairs, frozenset({0, 255}))
+    return Dataset("ade150", _classes(ADE20K_150, range(1, 151)), pairs, frozenset({0, 255}))
 
 
 @register("cityscapes19")

@@ -64,7 +64,7 @@ def test_photos_come_in_as_files_folders_and_zips(served, open_data, tmp_path):
     page.wait_for_function("document.querySelector('[data-part=total]').textContent === '7 photos'")
     said = outcome(page, "add")
     assert "2 photos added" in said and "2 photos in the project already" in said and "2 files not taken in" in said
-    assert {photo.name for photo in project.photos()} >= {"a.png", "b ü.png", "c.png", "d.png"}
+    assert {photo.name for photo in project.photos()} >= {"a.png", "day 1/b ü.png", "day 1/c.png", "d.png"}
     assert not list((project.folder / "cache" / "uploads").glob("*")), "an upload that was taken in is cleared away"
 
 
@@ -109,7 +109,7 @@ def test_a_bad_import_is_one_sentence_and_changes_nothing(served, open_data, tmp
     assert page.get_attribute("[data-part=import-outcome] .problem", "role") == "alert"
     page.set_input_files("[data-part=import-directory]", project.folder / "photos")
     page.click("[data-part=import-check]")
-    assert "holds no JSON" in outcome(page, "import") and project.status() == before
+    assert "is of no format that is known" in outcome(page, "import") and project.status() == before
 
 
 def test_what_came_in_shows_on_the_label_page(served, open_data, tmp_path):

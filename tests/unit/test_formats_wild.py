@@ -67,6 +67,7 @@ def yolo(folder, lines, yaml="train: images/train\nnames: [object, other]\n"):
     "lines",
     [
         "1" + POLYGON,
+        "other" + POLYGON,
         "1.0" + POLYGON + "\n",
         "1" + POLYGON + " 0.87\n",
         "\ufeff1" + POLYGON + "  \t\r\n\r\n",
@@ -88,11 +89,12 @@ def test_decimal_commas_are_read_and_told(project, folder):
 
 
 def test_a_line_of_yolo_that_cannot_be_used_is_left_out_and_the_others_stay(project, folder):
-    bad = ["7" + POLYGON, "1 0.1 0.1 0.2 0.2 ", "1 0.1 0.1", "1 10 10 90 10 90 20", "1 0.5 0.5 0.2 0.2 0.9"]
+    bad = [first + POLYGON for first in ("7", "-1", "1.5")]
+    bad += ["1 0.1 0.1 0.2 0.2 ", "1 0.1 0.1", "1 10 10 90 10 90 20", "1 0.5 0.5 0.2 0.2 0.9"]
     yolo(folder, "\n".join([*bad, "1" + POLYGON]))
     report = formats.import_(folder, "yolo", project)
     assert pixels(project, "a.png", "other") == 1280
-    assert sorted(left_out(report).values()) == [1, 1, 1] and any("Boxes" in note for note in report.notes)
+    assert sorted(left_out(report).values()) == [1, 1, 3] and any("Boxes" in note for note in report.notes)
     with pytest.raises(DatasetError, match="line 1 begins with '7'"):
         formats.import_(folder, "yolo", project, strict=True)
 
@@ -315,6 +317,16 @@ def test_a_name_that_another_entry_names_exactly_is_not_taken_for_it(project, fo
 def test_what_is_no_path_is_one_sentence(path):
     with pytest.raises(DatasetError, match="field: .* is no file name|longer than a file name"):
         written(path, "field")
+
+
+@pytest.mark.parametrize("line", ["a", "a  1", "a -1", "a.jpg", "/JPEGImages/a.jpg /SegmentationClass/a.png"])
+def test_lists_of_voc_name_photos_in_many_ways(project, folder, line):
+    photo(folder / "JPEGImages" / "a.jpg")
+    (folder / "SegmentationClass").mkdir()
+    grey(8).save(folder / "SegmentationClass" / "a.png")
+    save(folder / "ImageSets" / "Segmentation" / "train.txt", f"{line}\r\n".encode())
+    formats.import_(folder, "voc", project, background="unlabelled")
+    assert pixels(project, "a.jpg", "cat") == 200
 
 
 # CVAT, labelme

@@ -204,9 +204,12 @@ def test_what_is_no_number_is_black_and_infinities_lie_at_the_ends():
 def test_grey_with_opacity_and_several_bands_of_other_numbers():
     values = ramp(0, 100, "u1", 2)
     values[..., 1] = 0
-    assert (shown(tiff(values, photometric="minisblack", planarconfig="contig")) == 255).all(), (
-        "nothing of it can be seen"
-    )
+    clear = {"planarconfig": "contig", "extrasamples": ["unassalpha"]}
+    assert (shown(tiff(values, **clear)) == 255).all(), "nothing of it can be seen"
+    for bands in (ramp(842, 1529, "u2", 4), ramp(1, 2, "f4", 4)):
+        bands[..., 3] = 0
+        seen = shown(tiff(bands, planarconfig="contig", photometric="rgb", extrasamples=["unspecified"]))
+        assert seen[0, 99].tolist() == [255] * 3 and seen[0, 0].tolist() == [0] * 3, "a fourth band is no opacity"
     planes = np.stack([ramp(1, 2, "f4")] * 3)
     assert (shown(tiff(planes, photometric="rgb", planarconfig="separate"))[:, -1] == 255).all()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from textseg.errors import DatasetError
 from textseg.formats.class_numbers import numbers_of
 from textseg.formats.devkit import reader
 from textseg.formats.incoming import Category, Entry, Incoming
+from textseg.formats.published import ADE20K_150
 from textseg.formats.registry import Format, register
 from textseg.formats.source import Source
 from textseg.formats.values import a_list, a_name, an_id, an_object, natural
@@ -30,22 +32,23 @@ class Ade20k(Format):
             return None
         if (source.root / LIST).is_file():
             return LIST
+        place = source.root / "annotations" / SPLITS[0]
+        if any(place.glob("ADE_*.png")):
+            return source.shown(place)
         return next((source.shown(path) for path in source.files("ADE_*_seg.png", most=1)), None)
 
     def read(self, source: Source) -> Incoming:
-        return _challenge(source) if (source.root / LIST).is_file() else _whole(source)
+        listed = (source.root / LIST).is_file() or (source.root / "annotations").is_dir()
+        return _challenge(source) if listed else _whole(source)
 
 
 def _challenge(source: Source) -> Incoming:
     classes: list[Category] = []
     numbers = {0: 0, 255: 0}
-    for number, line in list(source.lines(source.root / LIST))[1:]:
-        where = f"{LIST} line {number}"
-        columns = [column.strip() for column in line.split("\t")]
-        class_id = natural(columns[0], 255)
+    for where, class_id, name in _listed(source):
         if class_id is None or class_id in numbers:
             raise DatasetError(f"{where} begins with no number from 1 to 254 of its own.")
-        classes.append(_category(columns[-1], where))
+        classes.append(_category(name, where))
         numbers[class_id] = len(classes)
     labels_of = reader(source, numbers, {})
     entries = []
@@ -54,6 +57,16 @@ def _challenge(source: Source) -> Incoming:
             photo = source.photo(label.stem, source.root / "images" / split)
             entries.append(Entry(photo.name if photo else label.stem, source.shown(label), photo, labels_of(label)))
     return Incoming(classes, entries)
+
+
+def _listed(source: Source) -> Iterator[tuple[str, int | None, str]]:
+    """(where, id, names) of each class: as the set lists them, else as it is published."""
+    if not (source.root / LIST).is_file():
+        yield from (("ADE20K's classes", k, name) for k, name in enumerate(ADE20K_150, start=1))
+        return
+    for number, line in list(source.lines(source.root / LIST))[1:]:
+        columns = [column.strip() for column in line.split("\t")]
+        yield f"{LIST} line {number}", natural(columns[0], 255), columns[-1]
 
 
 def _category(text: str, where: str) -> Category:

@@ -139,9 +139,11 @@ def read_images(source: Source, path: Path, content: dict[str, Any], beside: lis
 
 def a_category(annotation: dict[str, Any], table: dict[int, int], where: str) -> int:
     """The class number of an annotation; raises BadAnnotation for a category that is not listed."""
-    category = an_id(annotation.get("category_id"), f"{where}.category_id", below=MAX_CATEGORY)
+    given = annotation.get("category_id")
+    none = given is None or type(given) is int and given < 0
+    category = -1 if none else an_id(given, f"{where}.category_id", below=MAX_CATEGORY)
     if category not in table:
-        sentence = f"{where}.category_id is {category}, which no category has."
+        sentence = f"{where}.category_id is {brief(given)}, which no category has."
         raise BadAnnotation(UNKNOWN_CLASS, where, sentence)
     return table[category]
 

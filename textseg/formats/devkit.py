@@ -122,6 +122,16 @@ def reader(
     return of
 
 
+def _stem(line: str, folder: Path) -> str:
+    """Which label map a line of a list means: a stem, with an ending, a flag behind it, or the paths of both files."""
+    first, last = line.split()[0], line.split()[-1]
+    tried = (line, first, str(Path(first).with_suffix("")), str(Path(line).with_suffix("")), Path(last).stem)
+    if ".." in line:
+        return line  # which is refused
+    inside = (stem for stem in tried if not stem.startswith("/"))
+    return next((stem for stem in inside if (folder / f"{stem}.png").is_file()), line)
+
+
 def entries(source: Source, root: Path, labels_of: Callable[[Path], Labels]) -> list[Entry]:
     """The photos of the lists in `ImageSets/Segmentation` (all of `SegmentationClass` where there is none)."""
     folder = _maps(root)
@@ -130,9 +140,10 @@ def entries(source: Source, root: Path, labels_of: Callable[[Path], Labels]) -> 
     stems: dict[str, str] = {}
     for path in sorted((root / SETS).glob("*.txt")):
         for number, line in source.lines(path):
-            stem = line.strip()
-            source.inside(f"{stem}.png", f"{source.shown(path)} line {number}", folder)
-            stems.setdefault(stem, f"{source.shown(path)} line {number}")
+            where = f"{source.shown(path)} line {number}"
+            stem = _stem(line.strip(), folder)
+            source.inside(f"{stem}.png", where, folder)
+            stems.setdefault(stem, where)
     if not stems:
         maps = [path.relative_to(folder) for path in source.files("*.png") if path.is_relative_to(folder)]
         stems = {path.with_suffix("").as_posix(): source.shown(folder / path) for path in maps}

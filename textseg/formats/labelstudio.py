@@ -60,16 +60,35 @@ class LabelStudio(Format):
 def _is_one(source: Source, path: Path) -> bool:
     with path.open("rb") as file:
         begins = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")
-    return (
-        begins.startswith(b"[")
-        and source.mentions(path, '"data"')
-        and any(source.mentions(path, f'"{name}"') for name in ("annotations", "completions", "result", "brushlabels"))
+    return begins.startswith(b"[") and (
+        any(source.mentions(path, '"data"', f'"{name}"') for name in ("annotations", "completions"))
+        or any(source.mentions(path, f'"{kind}"') for kind in KINDS)
     )
+
+
+def _results(task: dict[str, Any], where: str) -> list[tuple[str, Any]]:
+    """(field, result) of a task; in the short JSON ("JSON-MIN") results lie in fields called like the labels."""
+    if "data" not in task:
+        fields = [(key, value) for key, value in task.items() if isinstance(value, list)]
+        items = [(f"{where}.{key}[{k}]", item) for key, value in fields for k, item in enumerate(value)]
+        return [
+            (at, {"type": kind, "value": item, **item})
+            for at, item in items
+            for kind in KINDS
+            if isinstance(item, dict) and kind in item
+        ]
+    found = []
+    for j, one in enumerate(a_list(task.get("annotations", task.get("completions", [])), f"{where}.annotations")):
+        made = an_object(one, f"{where}.annotations[{j}]")
+        if not made.get("was_cancelled"):
+            results = a_list(made.get("result", []), f"{where}.annotations[{j}].result")
+            found += [(f"{where}.annotations[{j}].result[{k}]", value) for k, value in enumerate(results)]
+    return found
 
 
 def _photo(task: dict[str, Any], where: str) -> str:
     """The path of a task's photo: the one field of its data that is a text with a photo's ending, else the first."""
-    data = task.get("data")
+    data = task.get("data", task)
     texts = [data] if isinstance(data, str) else [v for v in an_object(data, f"{where}.data").values()]
     paths = [text for text in texts if isinstance(text, str) and text.strip()]
     endings = [text for text in paths if Path(text.split("?")[0]).suffix.lower() in images.SUFFIXES]
@@ -82,14 +101,9 @@ def _entry(
     source: Source, incoming: Incoming, where: str, given: str, photo: Path | None, task: dict[str, Any]
 ) -> Entry:
     shapes: list[Shape] = []
-    for j, one in enumerate(a_list(task.get("annotations", task.get("completions", [])), f"{where}.annotations")):
-        made = an_object(one, f"{where}.annotations[{j}]")
-        if made.get("was_cancelled"):
-            continue
-        for k, value in enumerate(a_list(made.get("result", []), f"{where}.annotations[{j}].result")):
-            at = f"{where}.annotations[{j}].result[{k}]"
-            with source.sparing():
-                shapes += _shape(incoming, an_object(value, at), at)
+    for at, value in _results(task, where):
+        with source.sparing():
+            shapes += _shape(incoming, an_object(value, at), at)
     called = photo.name if photo else relative(written(given, where)).as_posix()
     return Entry(called, where, photo, painter(source, incoming, shapes))
 

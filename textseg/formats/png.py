@@ -50,7 +50,7 @@ class Png(Format):
     def recognise(self, source: Source) -> str | None:
         for part in _parts(source):
             listed = next((part / name for name in (*CLASS_FILES, PIXEL_VALUES) if (part / name).is_file()), None)
-            if listed is not None and any(_label_folder(part).glob("*.png")):
+            if listed is not None and any(_maps(part)):
                 return source.shown(listed)
         return None
 
@@ -90,8 +90,8 @@ def index_labels(source: Source, path: Path, table: np.ndarray) -> Any:
 def _entries(source: Source, folder: Path, table: np.ndarray) -> list[Entry]:
     photos = next((folder / name for name in PHOTO_FOLDERS if (folder / name).is_dir()), folder)
     labels = _label_folder(folder)
-    found = [one.path for one in gather([photos]).photos]
-    maps = {_stem(p, labels): p for p in sorted(labels.rglob("*.png")) if not hidden(p.name)}
+    found = [one.path for one in gather([photos], flat=photos == folder).photos]
+    maps = {_stem(path, labels): path for path in _maps(folder)}
     if photos == labels:  # a PNG with the stem of another photo, or with `_mask` behind it, is its label map
         stems = {_stem(path, photos) for path in found if path.suffix.lower() != ".png" or not _is_mask(path)}
         pairs = {_stem(path, photos) for path in found if path.suffix.lower() != ".png"}
@@ -120,6 +120,16 @@ def _parts(source: Source) -> list[Path]:
 
 def _label_folder(folder: Path) -> Path:
     return next((folder / name for name in LABEL_FOLDERS if (folder / name).is_dir()), folder)
+
+
+def _maps(folder: Path) -> list[Path]:
+    """The label maps: all below the folder of their own, or those beside the photos."""
+    labels = _label_folder(folder)
+    return sorted(path for path in (labels.rglob("*") if labels != folder else labels.iterdir()) if _is_map(path))
+
+
+def _is_map(path: Path) -> bool:
+    return path.suffix.lower() == ".png" and not hidden(path.name) and path.is_file()
 
 
 def _is_mask(path: Path) -> bool:

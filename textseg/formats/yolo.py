@@ -199,6 +199,8 @@ def _label_file(source: Source, photo: Path) -> Path:
 
 
 def _labels(source: Source, path: Path, numbers: dict[int, int], counts: dict[str, int], incoming: Incoming) -> Any:
+    names = {category.name: k for k, category in enumerate(incoming.classes, start=1)}
+
     def labels(size: tuple[int, int]) -> np.ndarray:
         ids = np.zeros(size[::-1], np.int32)
         outlines = []
@@ -208,7 +210,7 @@ def _labels(source: Source, path: Path, numbers: dict[int, int], counts: dict[st
                 words = _words(line, incoming)
                 if not words:
                     continue
-                number = _class(words[0], numbers, where)
+                number = _class(words[0], numbers, names, where)
                 values = np.array([_number(text, where) for text in words[1:]])
                 if len(values) in (4, 5):  # 5: with a confidence
                     if not counts["boxes"]:
@@ -243,14 +245,24 @@ def _words(line: str, incoming: Incoming) -> list[str]:
     return [word for word in re.split(r"[\s,;]+", " ".join(words)) if word]
 
 
-def _class(text: str, numbers: dict[int, int], where: str) -> int:
-    """The class number of a line; raises BadAnnotation for one that `data.yaml` does not name."""
+def _class(text: str, numbers: dict[int, int], names: dict[str, int], where: str) -> int:
+    """The class number of a line, which may also be the class's name.
+
+    Raises BadAnnotation for one that `data.yaml` does not name, DatasetError for what is no class at all.
+    """
+    refusal = f"{where} begins with {brief(text)}, which is no class of data.yaml."
     k = natural(re.sub(r"\.0*$", "", text), 2**31)  # 1.0 is 1
-    if k is None:
-        raise DatasetError(f"{where} begins with {brief(text)}, which is no class of data.yaml.")
-    if k not in numbers:
-        raise BadAnnotation(UNKNOWN_CLASS, where, f"{where} begins with {brief(text)}, which is no class of data.yaml.")
-    return numbers[k]
+    if k in numbers:
+        return numbers[k]
+    if text in names:
+        return names[text]
+    try:
+        written = abs(float(text)) < 2**31
+    except ValueError:
+        written = False
+    if not written:
+        raise DatasetError(refusal)
+    raise BadAnnotation(UNKNOWN_CLASS, where, refusal)
 
 
 def _number(text: str, where: str) -> float:
