@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from textseg.model.others import Choice
     from textseg.project import Project
     from textseg.proposals import Proposer
+    from textseg.tones import Span
 
 
 @dataclass
@@ -185,6 +186,8 @@ class IntoFolder:
     others: Choice = "default"
     proposer: Proposer | None = None
     """Where masks come from; None: `regions`."""
+    span: Span | None = None
+    """The values over which deep photos are shown; None: each over its own."""
 
     def label(self, photo: Found) -> bool:
         from textseg.proposals import load_proposer, opened
@@ -195,7 +198,7 @@ class IntoFolder:
         if self.resume and self.out.has(photo, self.model, self.vocabulary, self.others, proposer.name):
             return False
         try:
-            scene = self.model.encode(photo.open())
+            scene = self.model.encode(photo.open(self.span))
             found = label_regions(scene, self.vocabulary, opened(scene, proposer), others=self.others)
         except PhotoError:
             self.out.release(photo)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image
 
 from textseg import images, pages
+from textseg.errors import PhotoError
+from textseg.tones import Span
 
 _LEFT_BY_SYSTEMS = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir"})
 
@@ -33,9 +36,9 @@ class Found:
             return self.path.read_bytes()
         return pages.page(self.path, self.page)
 
-    def open(self) -> Image.Image:
+    def open(self, span: Span | None = None) -> Image.Image:
         """The photo as `images.open` gives it; raises PhotoError."""
-        return images.open(self.path if self.page is None else self.content())
+        return images.open(self.path if self.page is None else self.content(), span)
 
 
 @dataclass
@@ -71,6 +74,16 @@ def _paged(found: Found) -> list[Found]:
         return [found]
     stem, suffix, digits = str(Path(found.name).with_suffix("")), Path(found.name).suffix, len(str(many))
     return [Found(found.path, f"{stem}-page-{k + 1:0{digits}}{suffix}", k) for k in range(many)]
+
+
+def common_span(photos: Iterable[Found]) -> Span | None:
+    """The range of the values of all 16-bit, float and signed photos; None where there are none that can be read."""
+    spans = []
+    for photo in photos:
+        with suppress(PhotoError, OSError):
+            spans.append(images.value_span(photo.path if photo.page is None else photo.content()))
+    found = [span for span in spans if span is not None]
+    return (min(low for low, _ in found), max(high for _, high in found)) if found else None
 
 
 def hidden(name: str) -> bool:

@@ -58,33 +58,57 @@ class OtherPixelsError(PhotoError):
     """A TIFF that `open` reads and `stored` does not: Pillow lacks its numbers (64 bits, half floats, float colour)."""
 
 
-def open(source: PhotoSource) -> Image.Image:  # noqa: A001 (read as images.open)
+def open(source: PhotoSource, span: tones.Span | None = None) -> Image.Image:  # noqa: A001 (read as images.open)
     """Open a photo as an upright RGB image.
 
-    Grey, palette and CMYK photos are converted, profiles to sRGB; 16-bit, float and signed values are shown over the
-    range of the finite ones; transparency is laid over white; EXIF orientation is applied; of an animation or several
-    pages the first is taken. Raises PhotoError with one sentence when that is impossible.
+    Grey, palette and CMYK photos are converted, profiles to sRGB; 16-bit, float and signed values are shown over
+    `span`, by default over the range of the finite ones; transparency is laid over white; EXIF orientation is applied;
+    of an animation or several pages the first is taken. Raises PhotoError with one sentence when that is impossible.
     """
     if isinstance(source, Image.Image):
         _check_size(source, "The photo")
-        return tones.rgb(ImageOps.exif_transpose(source))
-    name = _name(source)
-    if not isinstance(source, (str, PathLike, bytes)):
-        source = source.read()  # what is deep is read twice
+        return tones.rgb(ImageOps.exif_transpose(source), span)
+    name, source = _name(source), _whole(source)
     try:
-        with stored(source, name) as photo, _one_at_a_time(photo):
-            lower = tones.wide(photo)
-            photo.load()
-            ImageOps.exif_transpose(photo, in_place=True)
-            if lower is None:
-                return tones.rgb(photo)
-            with stored(source, name) as again:
-                tones.lower_bytes(again, lower)
-                again.load()
-                ImageOps.exif_transpose(again, in_place=True)
-                return tones.from_halves(photo, again)
+        with _decoded(source, name) as (photo, lower):
+            return tones.rgb(photo, span) if lower is None else tones.from_halves(photo, lower, span)
     except OtherPixelsError:
-        return tones.from_values(_other_pixels(source, name))
+        return tones.from_values(_other_pixels(source, name), span)
+
+
+def value_span(source: Stored) -> tones.Span | None:
+    """The range of the finite values of a 16-bit, float or signed photo; None for one of 8 bits. Raises PhotoError."""
+    name, source = _name(source), _whole(source)
+    try:
+        with _decoded(source, name) as (photo, lower):
+            if lower is not None:
+                return tones.span_of_halves(photo, lower)
+            values = tones.deep_values(photo)
+    except OtherPixelsError:
+        values = _other_pixels(source, name)
+    return None if values is None else tones.span_of(values)
+
+
+@contextmanager
+def _decoded(source: Stored, name: str) -> Iterator[tuple[Image.Image, Image.Image | None]]:
+    """A photo decoded and upright; with 16 bits a channel its upper bytes, and the lower ones beside."""
+    with stored(source, name) as photo, _one_at_a_time(photo):
+        lower = tones.wide(photo)
+        photo.load()
+        ImageOps.exif_transpose(photo, in_place=True)
+        if lower is None:
+            yield photo, None
+            return
+        with stored(source, name) as again:
+            tones.lower_bytes(again, lower)
+            again.load()
+            ImageOps.exif_transpose(again, in_place=True)
+            yield photo, again
+
+
+def _whole(source: Stored) -> str | PathLike[str] | bytes:
+    """An open file as its bytes, for what is deep is read twice."""
+    return source if isinstance(source, (str, PathLike, bytes)) else source.read()
 
 
 def _one_at_a_time(photo: Image.Image) -> AbstractContextManager[Any]:

@@ -28,11 +28,18 @@ SIGNED = 2
 """TIFF's SampleFormat of whole numbers with a sign."""
 
 
-def rgb(photo: Image.Image) -> Image.Image:
-    """A decoded photo as 8-bit sRGB: transparency is laid over white, values of other kinds are stretched."""
-    values = _values(photo)
+Span = tuple[float, float]
+"""The values that are shown as black and as white."""
+
+
+def rgb(photo: Image.Image, span: Span | None = None) -> Image.Image:
+    """A decoded photo as 8-bit sRGB: transparency is laid over white, values of other kinds are stretched.
+
+    They are stretched over `span`, by default over their own range.
+    """
+    values = deep_values(photo)
     if values is not None:
-        return from_values(values)
+        return from_values(values, span)
     profile = photo.info.get("icc_profile")
     if photo.mode == "RGB" and "transparency" not in photo.info:
         flat = photo
@@ -62,13 +69,12 @@ def lower_bytes(photo: Image.Image, rawmode: str) -> None:
     ]
 
 
-def from_halves(upper: Image.Image, lower: Image.Image) -> Image.Image:
+def from_halves(upper: Image.Image, lower: Image.Image, span: Span | None = None) -> Image.Image:
     """A photo of 16 bits a channel, RGB or RGBA, from the upper and the lower byte of each: (value >> 8, value & 255).
 
     All channels are stretched alike, so that colours stay.
     """
-    ends = [(values.min(), values.max()) for _, values in _both(upper, lower)]
-    low, high = float(min(a for a, _ in ends)), float(max(b for _, b in ends))
+    low, high = span or span_of_halves(upper, lower)
     flat = Image.new("RGB", upper.size)
     for top, values in _both(upper, lower):
         band = Image.fromarray(_stretched(values, low, high))
@@ -79,6 +85,12 @@ def from_halves(upper: Image.Image, lower: Image.Image) -> Image.Image:
     return flat
 
 
+def span_of_halves(upper: Image.Image, lower: Image.Image) -> Span:
+    """The range of all channels of a photo in two halves."""
+    ends = [(values.min(), values.max()) for _, values in _both(upper, lower)]
+    return float(min(low for low, _ in ends)), float(max(high for _, high in ends))
+
+
 def _both(upper: Image.Image, lower: Image.Image) -> Iterator[tuple[int, np.ndarray]]:
     for top in range(0, upper.height, BAND):
         box = (0, top, upper.width, min(top + BAND, upper.height))
@@ -86,14 +98,14 @@ def _both(upper: Image.Image, lower: Image.Image) -> Iterator[tuple[int, np.ndar
         yield top, halves[0] << 8 | halves[1]
 
 
-def from_values(values: np.ndarray) -> Image.Image:
+def from_values(values: np.ndarray, span: Span | None = None) -> Image.Image:
     """(H, W) or (H, W, 1 to 4) numbers as 8-bit RGB: the second or fourth channel is an opacity."""
     if values.ndim == 2:
-        return Image.fromarray(to_8bit(values)).convert("RGB")
+        return Image.fromarray(to_8bit(values, span)).convert("RGB")
     colours, alpha = values, None
     if values.shape[2] in (2, 4):
         colours, alpha = values[..., :-1], values[..., -1]
-    shown = to_8bit(colours)
+    shown = to_8bit(colours, span)
     flat = Image.fromarray(shown[..., 0] if shown.shape[2] == 1 else shown).convert("RGB")
     if alpha is None:
         return flat
@@ -102,7 +114,7 @@ def from_values(values: np.ndarray) -> Image.Image:
     return over_white(flat)
 
 
-def to_8bit(values: np.ndarray) -> np.ndarray:
+def to_8bit(values: np.ndarray, span: Span | None = None) -> np.ndarray:
     """Numbers as uint8 of the same shape: unsigned bytes as they are, all others over the range of the finite ones.
 
     What is no number is black, infinities lie at the ends. Where all values are equal, whole numbers keep their scale
@@ -110,10 +122,16 @@ def to_8bit(values: np.ndarray) -> np.ndarray:
     """
     if values.dtype in (np.uint8, np.bool_):
         return values.astype(np.uint8)
+    span = span or span_of(values)
+    return np.zeros(values.shape, np.uint8) if span is None else _stretched(values, *span)
+
+
+def span_of(values: np.ndarray) -> Span | None:
+    """The range of the finite values; None where there is none, or where bytes need no other one."""
     ends = [ends for band in _bands(values) if (ends := _ends(band)) is not None]
-    if not ends:
-        return np.zeros(values.shape, np.uint8)
-    return _stretched(values, min(low for low, _ in ends), max(high for _, high in ends))
+    if not ends or values.dtype in (np.uint8, np.bool_):
+        return None
+    return min(low for low, _ in ends), max(high for _, high in ends)
 
 
 def _bands(values: np.ndarray) -> list[np.ndarray]:
@@ -136,7 +154,7 @@ def _stretched(values: np.ndarray, low: float, high: float) -> np.ndarray:
     return out
 
 
-def _values(photo: Image.Image) -> np.ndarray | None:
+def deep_values(photo: Image.Image) -> np.ndarray | None:
     """The numbers of a photo that has more than 8 bits, or a sign; None: it has neither."""
     tags = getattr(photo, "tag_v2", None) or {}
     sign = tags.get(339)

@@ -94,6 +94,15 @@ def test_the_pages_of_a_tiff_are_labelled_each(folder):
     assert [row.name for row in Project("p").photos()] == ["scan-page-1.tif", "scan-page-2.tif"]
 
 
+def test_deep_photos_are_labelled_over_one_range_on_request(folder, capsys):
+    for name, top in (("dark", 200), ("light", 4000)):
+        Image.fromarray(np.tile(np.linspace(100, top, 60).astype(np.uint16), (40, 1))).save(f"photos/{name}.png")
+    assert main(["label", "photos", *WORDS, "--out", "one", "--same-range"]) == 0
+    assert main(["segment", "photos", "--words", "cat", "--out", "two", "--same-range"]) == 0
+    assert main(["label", "photos", *WORDS, "--project", "p", "--same-range"]) == 2
+    assert "--same-range goes with --out" in capsys.readouterr().err
+
+
 def test_one_bad_photo_is_named_and_does_not_stop_the_others(folder, capsys):
     (folder / "photos" / "a-torn.jpg").write_bytes(b"\xff\xd8torn")
     assert main(["label", "photos", *WORDS, "--out", "out"]) == 1

@@ -8,6 +8,7 @@ from PIL import Image
 
 from textseg import images, pages, tones
 from textseg.errors import PhotoError
+from textseg.folders import common_span, gather
 
 
 def encoded(photo: Image.Image, kind: str = "PNG", **options: object) -> bytes:
@@ -329,3 +330,21 @@ def test_the_pages_of_a_tiff_are_photos_of_their_own_with_their_values(tmp_path,
     if kind == "f4":
         with Image.open(io.BytesIO(content)) as stored:
             assert np.array_equal(np.asarray(stored), values[1])
+
+
+def test_deep_photos_of_a_folder_are_shown_over_one_range_on_request(tmp_path):
+    (tmp_path / "dark.tif").write_bytes(tiff(ramp(100, 200, "u2")))
+    (tmp_path / "light.tif").write_bytes(tiff(ramp(100, 1100, "f8")))
+    (tmp_path / "colour.png").write_bytes(png16(ramp(50, 60, "u2", 3)))
+    noise = Image.effect_noise((20, 20), 90).convert("RGB")
+    noise.save(tmp_path / "plain.png")
+    (tmp_path / "torn.tif").write_bytes(b"II*\0")
+    found = gather([tmp_path]).photos
+    assert [images.value_span(one.path) for one in found[:4]] == [(50, 60), (100, 200), (100, 1100), None]
+    span = common_span(found)
+    assert span == (50, 1100)
+    dark = found[1].open(span).getpixel((99, 0))[0]
+    assert dark == round(150 / 1050 * 255) and found[1].open().getpixel((99, 0))[0] == 255
+    assert np.array_equal(np.asarray(found[3].open(span)), np.asarray(noise)), "bytes are shown as they are"
+    assert found[0].open(span).getpixel((99, 0)) == (2, 2, 2)
+    assert common_span(found[3:]) is None

@@ -88,6 +88,15 @@ def add_proposals(command: argparse.ArgumentParser, what: str) -> None:
     )
 
 
+def add_same_range(command: argparse.ArgumentParser) -> None:
+    """How deep photos are shown; by default each over the range of its own values."""
+    command.add_argument(
+        "--same-range",
+        action="store_true",
+        help="show 16-bit, float and signed photos over the range of all of them together, not each over its own",
+    )
+
+
 def share(text: str) -> float:
     """A number from 0 to 1; raises ArgumentTypeError."""
     try:

@@ -9,6 +9,7 @@ from textseg.commands.arguments import (
     add_model,
     add_others,
     add_proposals,
+    add_same_range,
     add_words,
     count,
     note_words,
@@ -50,6 +51,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         metavar="PIXELS",
         help="with --project: replace up to this many pixels that a person labelled (--dry-run counts them)",
     )
+    add_same_range(command)
     add_others(command)
     add_proposals(command, "each takes the word that describes it best")
     add_model(command)
@@ -58,6 +60,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.project is None and (args.dry_run or args.overwrite is not None):
         raise UsageError("--dry-run and --overwrite need a project; add --project DIR.")
+    if args.project is not None and args.same_range:
+        raise UsageError("A project shows each photo over its own range; --same-range goes with --out.")
     there = args.project is not None and (args.project / "project.sqlite").exists()
     if args.words is None and not there:
         raise UsageError('Say what to look for: --words "cat; kitten, sofa, wall".')
@@ -68,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from textseg import bulk
-    from textseg.folders import not_taken
+    from textseg.folders import common_span, not_taken
 
     gathered = bulk.read_list(args.photos, args.flat, args.out)
     photos = gathered.photos
@@ -88,7 +92,8 @@ def run(args: argparse.Namespace) -> int:
         assert vocabulary is not None  # asked for above
         note_words(model, vocabulary, others, proposer)
         out = bulk.LabelFolder(args.out, photos)
-        target = bulk.IntoFolder(model, vocabulary, out, confidence, margin, args.resume, others, proposer)
+        span = common_span(photos) if args.same_range else None
+        target = bulk.IntoFolder(model, vocabulary, out, confidence, margin, args.resume, others, proposer, span)
     else:
         project = _project_with(args.project, vocabulary)
         note_words(model, project.vocabulary()[0], others, proposer)

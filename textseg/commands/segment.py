@@ -11,6 +11,7 @@ from textseg.commands.arguments import (
     add_model,
     add_others,
     add_proposals,
+    add_same_range,
     add_words,
     note_words,
     read_others,
@@ -41,6 +42,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--similarity", action="store_true", help="also write <stem>.<id>.similarity.png for each word"
     )
+    add_same_range(command)
     add_others(command)
     add_answer(command)
     add_proposals(command, "they show one word each")
@@ -48,7 +50,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from textseg.folders import gather
+    from textseg.folders import common_span, gather
 
     vocabulary = read_words(args.words, args.background)
     args.others = read_others(args.others)
@@ -62,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
     from textseg.model import load_model
     from textseg.proposals import load_proposer
 
+    args.span = common_span(photos) if args.same_range else None
     out = LabelFolder(args.out, photos)
     model = load_model(args.backbone, args.head, readout=args.readout)
     proposer = load_proposer(args.proposals or "regions") if masked else None
@@ -106,7 +109,7 @@ def _segment(
     from textseg.proposals import opened
     from textseg.segmentation import segment
 
-    scene = model.encode(photo.open())
+    scene = model.encode(photo.open(args.span))
     proposals = None if proposer is None else opened(scene, proposer)
     labels = segment(
         scene, vocabulary, args.by, args.refine, args.threshold, args.templates,
