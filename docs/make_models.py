@@ -52,6 +52,13 @@ trained on.
 """
 
 END = """
+## How it is checked
+
+Pooled photo and text embeddings equal those of open_clip and transformers to 1e-5, and dense ones a naive computation,
+on real configurations made shallow with random weights (`tests/unit/test_towers.py`,
+`tests/unit/test_hf_backbone.py`). At real size, eight of open_clip's, one a way of pooling: at most 1.8e-7 apart
+(`python benchmarks/towers.py`, 2026-11-26).
+
 ## What does not load
 
 - `swin_base_patch4_window7_224` and `vit_relpos_medium_patch16_cls_224`: their positions are tied to one size, and

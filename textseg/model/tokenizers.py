@@ -79,7 +79,7 @@ def is_here(folder: Path) -> bool:
 
 
 def remedy(folder: Path) -> str:
-    return f"put its tokenizer.json (and tokenizer_config.json) into {folder}, or connect once"
+    return f"or put its tokenizer.json (and tokenizer_config.json) into {folder.resolve()}"
 
 
 def give_padding(tokenizer: Any) -> None:

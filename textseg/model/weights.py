@@ -72,6 +72,7 @@ def fetch(repo: str, files: Sequence[str], wanted: str, what: str = "weights", r
         raise WeightsError(f"{missing} and HF_HUB_OFFLINE forbids the download; unset it, {remedy}.")
     if not reachable(constants.ENDPOINT):
         raise WeightsError(f"{missing} and {constants.ENDPOINT} cannot be reached; connect once, {remedy}.")
+    instead = remedy.removeprefix("or ")
     for file in files:
         try:
             return Path(hf_hub_download(repo, file))
@@ -88,8 +89,8 @@ def fetch(repo: str, files: Sequence[str], wanted: str, what: str = "weights", r
                 "you; check the name, or log in with 'hf auth login'."
             ) from None
         except (OSError, ValueError) as error:
-            raise WeightsError(f"{missing} and the download of {file} failed ({reason(error)}); {remedy}.") from None
-    raise WeightsError(f"{missing} and the repository has no {' or '.join(files)}; {remedy}.")
+            raise WeightsError(f"{missing} and the download of {file} failed ({reason(error)}); {instead}.") from None
+    raise WeightsError(f"{missing} and the repository has no {' or '.join(files)}; {instead}.")
 
 
 def check_memory(files: Sequence[Path], wanted: str, copies: int = 1) -> None:
