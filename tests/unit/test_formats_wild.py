@@ -232,7 +232,15 @@ def test_an_outline_that_stands_for_hours_or_gigabytes_is_refused_at_once(projec
         formats.import_(folder, "coco", project)
 
 
-@pytest.mark.parametrize("text", ["0: none\n1: cat\n", "0 none\r\n1 cat  \r\n", "\ufeff# ids\n0\tnone\n1.0\tcat\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "__ignore__\n_background_\ncat\n",
+        "0: none\n1: cat\n",
+        "0 none\r\n1 cat  \r\n",
+        "\ufeff# ids\n0\tnone\n1.0\tcat\n",
+    ],
+)
 def test_class_lists_with_numbers_as_people_write_them(project, folder, text):
     photo(folder / "images" / "a.png")
     labels = np.zeros(SIZE[::-1], np.uint8)
@@ -382,6 +390,8 @@ def test_a_shape_of_labelme_that_cannot_be_used_is_left_out_or_clipped(project, 
         {"label": "cat", "points": CAT},
         {"label": "cat", "points": CAT[:2]},
         {"label": "cat", "points": CAT, "shape_type": "blob"},
+        {"label": "", "points": CAT},
+        {"points": CAT},
         {"label": "cat", "points": [[90, 30], [109, 39]], "shape_type": "mask", "mask": mask},
         {"label": "cat", "points": [[-15, -5], [4, 4]], "shape_type": "mask", "mask": mask},
         {"label": "cat", "points": [[200, 0], [219, 9]], "shape_type": "mask", "mask": mask},
@@ -390,7 +400,7 @@ def test_a_shape_of_labelme_that_cannot_be_used_is_left_out_or_clipped(project, 
     save(folder / "a.json", {"shapes": shapes, "imagePath": "a.png"})
     report = formats.import_(folder, "labelme", project)
     assert pixels(project, "a.png", "cat") == 400 + 100 + 25 + 100
-    assert sorted(left_out(report).values()) == [1, 1, 1, 3]
+    assert sorted(left_out(report).values()) == [1, 1, 1, 2, 3]
 
 
 def test_photos_of_one_name_in_several_folders_keep_their_folders(project, folder):

@@ -33,6 +33,8 @@ def class_list(source: Source, folder: Path) -> tuple[dict[int, Category], set[i
     plain = not any("\t" in line for _, line in lines)
     if plain and (numbered := _numbered(lines)):
         lines, plain = numbered, False
+    if plain and [line.strip() for _, line in lines[:2]] == ["__ignore__", "_background_"]:
+        lines = lines[1:]  # labelme's lists begin with -1
     first = 0 if lines and lines[0][1].strip().casefold() in NONE else 1
     classes: dict[int, Category] = {}
     for k, (number, line) in enumerate(lines):

@@ -9,6 +9,7 @@ from textseg.errors import DatasetError
 EMPTY = "annotations without an area, left out"
 NO_OUTLINE = "outlines that are no list of pairs x, y, left out"
 UNKNOWN_CLASS = "annotations of a class that is not listed, left out"
+NAMELESS = "annotations without the name of a class, left out"
 UNKNOWN_SHAPE = "shapes of an unknown kind, left out"
 OUTSIDE = "annotations that lie outside of the photo, left out"
 CLIPPED = "annotations that reach beyond the photo, clipped at its edge"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from textseg.errors import DatasetError, brief
-from textseg.formats.tally import EMPTY, NO_OUTLINE, BadAnnotation
+from textseg.formats.tally import EMPTY, NAMELESS, NO_OUTLINE, BadAnnotation
 from textseg.vocabulary import MAX_WORD_LENGTH
 
 MAX_POINTS = 1_000_000
@@ -37,10 +37,11 @@ def a_list(value: Any, where: str) -> list[Any]:
 
 
 def a_name(value: Any, where: str) -> str:
-    """The name of a class."""
+    """The name of a class; raises BadAnnotation, as it may be missing from one annotation alone."""
     name = " ".join(value.split()) if isinstance(value, str) else ""
     if not name or len(name) > MAX_WORD_LENGTH or not name.isprintable():
-        raise DatasetError(f"{where} is {brief(value)} and must be a name of at most {MAX_WORD_LENGTH} characters.")
+        sentence = f"{where} is {brief(value)} and must be a name of at most {MAX_WORD_LENGTH} characters."
+        raise BadAnnotation(NAMELESS, where, sentence)
     return name
 
 

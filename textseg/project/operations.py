@@ -22,7 +22,7 @@ MAX_POINTS = 20_000
 def brush(points: Sequence[Sequence[float]], radius: float, size: tuple[int, int]) -> tuple[Box, np.ndarray]:
     """(box, mask) of the pixels whose centres lie within `radius` of the polyline; a single point paints a disc."""
     line = _points(points, 1)
-    if not isinstance(radius, (int, float)) or not math.isfinite(radius) or not 0 < radius <= 2000:
+    if not isinstance(radius, (int, float)) or not 0 < radius <= 2000:  # also for no number, and for 10 ** 400
         raise EditError(f"A brush radius is a number from 0 to 2000 pixels, not {brief(radius)}.")
     box = _clip((*(line.min(0) - radius), *(line.max(0) + radius)), size)
     x0, y0, x1, y1 = box
