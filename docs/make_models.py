@@ -29,10 +29,21 @@ Nothing to fetch: `lite` is installed. With a network, a strong start is
     textseg serve --backbone clip:ViT-B-16-SigLIP2/webli   # Apache-2.0, 1.5 GB
     textseg serve --backbone hf:google/tipsv2-b14          # Apache-2.0, 780 MB
 
-The first use fetches the weights from the Hugging Face Hub (`HF_ENDPOINT` names a mirror) into its cache; after that no
-network is needed. Masks of Segment Anything: [proposals.md](proposals.md).
+and for masks Segment Anything 2.1 ([proposals.md](proposals.md) has its kin):
 
-**Without a network** name a file or a folder:
+    textseg serve --backbone clip:ViT-B-16/openai --proposals hf:facebook/sam2.1-hiera-tiny   # Apache-2.0, 156 MB
+
+The first use fetches the weights from the Hugging Face Hub into its cache; after that no network is needed.
+Beforehand, with a bar, and going on where an earlier try was stopped:
+
+    textseg models fetch clip:ViT-B-16/openai hf:facebook/sam2.1-hiera-tiny
+    HF_ENDPOINT=https://mirror.example.org textseg models fetch clip:ViT-B-16/openai     # from a mirror
+
+For a machine without network, copy what is needed into a folder; the command says how to use it there:
+
+    textseg models pack /media/stick clip:ViT-B-16/openai hf:facebook/sam2.1-hiera-tiny
+
+**Files of your own** are named, a file or a folder:
 
     clip:ViT-B-16//weights/vit_b_16.safetensors     # a state dict as open_clip saves it (.safetensors, .pt, .bin)
     clip:ViT-B-16-SigLIP//weights/siglip            # a folder: weight file, tokenizer.json, open_clip_config.json
