@@ -18,7 +18,7 @@ from textseg.formats.incoming import Category, Entry, Incoming
 from textseg.formats.lookup import written
 from textseg.formats.source import Source
 from textseg.formats.tally import UNKNOWN_CLASS, BadAnnotation
-from textseg.formats.values import a_list, a_name, a_number, an_id, an_object
+from textseg.formats.values import a_colour, a_list, a_name, a_number, an_id, an_object
 from textseg.labelmap import rgb
 
 MAX_CATEGORY = 2**31
@@ -100,17 +100,12 @@ def read_categories(
         if called not in positions:
             # Some tools put a class above all others, which no annotation has.
             implied = number == 0 and category.get("supercategory") == "none"
-            incoming.classes.append(Category(called, colour=_colour(category.get("color")), implied=implied))
+            incoming.classes.append(Category(called, colour=a_colour(category.get("color")), implied=implied))
             positions[called] = len(incoming.classes)
         elif positions[called] in table.values():
             incoming.notes.append(f"{where}: the name '{called}' is given twice; both are one class.")
         table[number] = positions[called]
     return table
-
-
-def _colour(value: Any) -> str | None:
-    whole = isinstance(value, list) and len(value) == 3 and all(type(c) is int and 0 <= c <= 255 for c in value)
-    return f"#{bytes(value).hex()}" if whole else None
 
 
 def read_images(source: Source, path: Path, content: dict[str, Any], beside: list[Path]) -> dict[int, Entry]:

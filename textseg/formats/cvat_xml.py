@@ -19,10 +19,10 @@ from textseg.formats.filenames import relative
 from textseg.formats.incoming import Entry, Incoming
 from textseg.formats.lookup import written
 from textseg.formats.registry import Format, register
-from textseg.formats.shapes import Patch, Rings, Shape, painter
+from textseg.formats.shapes import Patch, Rings, Shape, ellipse, painter
 from textseg.formats.source import PHOTO_FOLDERS, Source
 from textseg.formats.tally import UNKNOWN_SHAPE, BadAnnotation
-from textseg.formats.values import a_name, a_number, an_id, natural, points
+from textseg.formats.values import a_colour, a_name, a_number, an_id, natural, points
 
 MAX_BYTES = 256 * 2**20
 MAX_DEPTH = 16
@@ -46,7 +46,7 @@ class CvatXml(Format):
             places = [path.parent, *(path.parent / name for name in PHOTO_FOLDERS)]
             for element in _elements(source, path):
                 if element.tag == "label" and (name := element.findtext("name")):
-                    incoming.number(a_name(name, f"{source.shown(path)}: label"), _colour(element.findtext("color")))
+                    incoming.number(a_name(name, f"{source.shown(path)}: label"), a_colour(element.findtext("color")))
                 elif element.tag == "image":
                     where = f"{source.shown(path)}: image {brief(element.get('id'))}"
                     width, height = (an_id(element.get(side), f"{where}.{side}") for side in ("width", "height"))
@@ -92,11 +92,6 @@ def _elements(source: Source, path: Path) -> Iterator[ElementTree.Element]:
         raise DatasetError(f"{name} is not XML ({brief(str(error), 120)}).") from None
 
 
-def _colour(text: str | None) -> str | None:
-    right = text is not None and len(text) == 7 and text[0] == "#"
-    return text.lower() if text and right and set(text[1:].lower()) <= set("0123456789abcdef") else None
-
-
 def _number(text: Any, where: str) -> float:
     try:
         value = float(text)
@@ -129,8 +124,7 @@ def _drawn(kind: str, given: dict[str, str], where: str, size: tuple[int, int]) 
         return Rings(points([[_number(v, f"{where}.points") for v in pair] for pair in pairs], f"{where}.points", 3))
     if kind == "ellipse":
         x, y, across, down = (_number(given.get(key), f"{where}.{key}") for key in ("cx", "cy", "rx", "ry"))
-        turn = np.linspace(0, 2 * np.pi, 360, endpoint=False)
-        return Rings(np.column_stack([x + across * np.cos(turn), y + down * np.sin(turn)]))
+        return Rings(ellipse(x, y, across, down))
     return _mask(given, where, size)
 
 

@@ -21,6 +21,7 @@ from textseg.formats import lookalikes, splits
 from textseg.formats.filenames import unique_stems
 from textseg.formats.options import settled
 from textseg.formats.registry import get, names
+from textseg.formats.wording import counted, some
 from textseg.project import Project
 from textseg.project.schema import STATES, StoredPhoto
 from textseg.vocabulary import fold
@@ -77,18 +78,6 @@ class ExportReport:
         lines += [f"  {note}" for note in self.notes]
         lines += some([f"left out: {name}: {reason}" for name, reason in self.skipped])
         return "\n".join(map(spelt_out, [*lines, f"  {self.format} cannot hold {', '.join(self.loses)}."]))
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 photo`, `2 photos`, `3 classes`."""
-    ending = "" if number == 1 else "es" if noun.endswith("s") else "s"
-    return f"{number:,} {noun}{ending}"
-
-
-def some(lines: list[str], most: int = 20) -> list[str]:
-    """The first of many lines of a report, indented."""
-    more = [f"  … and {len(lines) - most} more like it"] if len(lines) > most else []
-    return [f"  {line}" for line in lines[:most]] + more
 
 
 @dataclass(frozen=True)

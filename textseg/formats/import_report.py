@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from textseg.errors import spelt_out
-from textseg.formats.exporting import counted, some
 from textseg.formats.tally import sentences
+from textseg.formats.wording import counted, some
 
 
 @dataclass

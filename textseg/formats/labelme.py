@@ -20,7 +20,7 @@ from textseg.formats.filenames import relative
 from textseg.formats.incoming import Entry, Incoming
 from textseg.formats.options import POLYGONS
 from textseg.formats.registry import Format, register
-from textseg.formats.shapes import Patch, Rings, Shape, painter
+from textseg.formats.shapes import Patch, Rings, Shape, ellipse, painter, rectangle
 from textseg.formats.source import Source, picture
 from textseg.formats.tally import UNKNOWN_SHAPE, BadAnnotation
 from textseg.formats.values import a_list, a_name, an_object, points
@@ -161,11 +161,10 @@ def _drawn(shape: dict[str, Any], kind: str, where: str, size: tuple[int, int]) 
         return _mask(shape, corners, where)
     if kind == "rectangle":
         (x0, y0), (x1, y1) = corners[[0, -1] if len(corners) == 2 else [0, 2]]
-        return Rings(np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]))
+        return Rings(rectangle(x0, y0, x1, y1))
     if kind == "circle":
-        turn = np.linspace(0, 2 * math.pi, 360, endpoint=False)
-        around = np.column_stack([np.cos(turn), np.sin(turn)])
-        return Rings(corners[0] + around * math.hypot(*(corners[1] - corners[0])))
+        (x, y), radius = corners[0], math.hypot(*(corners[1] - corners[0]))
+        return Rings(ellipse(x, y, radius, radius))
     return Rings(corners)
 
 

@@ -18,7 +18,7 @@ from textseg.formats.filenames import relative
 from textseg.formats.incoming import Entry, Incoming
 from textseg.formats.lookup import written
 from textseg.formats.registry import Format, register
-from textseg.formats.shapes import Patch, Rings, Shape, painter
+from textseg.formats.shapes import Patch, Rings, Shape, ellipse, painter, rectangle
 from textseg.formats.source import Source
 from textseg.formats.tally import EMPTY, UNKNOWN_SHAPE, BadAnnotation
 from textseg.formats.values import a_list, a_name, a_number, an_id, an_object, points
@@ -147,16 +147,14 @@ def _turned(corners: np.ndarray, about: np.ndarray, value: dict[str, Any], where
 
 def _rectangle(value: dict[str, Any], where: str, size: tuple[int, int]) -> Rings:
     x, y, width, height = _box(value, where, ("x", "y", "width", "height"))
-    corners = np.array([[x, y], [x + width, y], [x + width, y + height], [x, y + height]]) * size / 100
+    corners = rectangle(x, y, x + width, y + height) * size / 100
     return Rings(_turned(corners, corners[0], value, where))
 
 
 def _ellipse(value: dict[str, Any], where: str, size: tuple[int, int]) -> Rings:
     x, y, across, down = _box(value, where, ("x", "y", "radiusX", "radiusY"))
-    turn = np.linspace(0, 2 * np.pi, 360, endpoint=False)
     centre = np.array([x, y]) * size / 100
-    around = np.column_stack([np.cos(turn) * across, np.sin(turn) * down]) * size / 100
-    return Rings(_turned(centre + around, centre, value, where))
+    return Rings(_turned(ellipse(x, y, across, down) * size / 100, centre, value, where))
 
 
 def _brush(value: dict[str, Any], where: str, size: tuple[int, int]) -> Patch:

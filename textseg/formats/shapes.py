@@ -24,6 +24,17 @@ class Rings:
     holes: tuple[np.ndarray, ...] = ()
 
 
+def rectangle(x0: float, y0: float, x1: float, y1: float) -> np.ndarray:
+    """(4, 2) corners of a box."""
+    return np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])
+
+
+def ellipse(x: float, y: float, across: float, down: float) -> np.ndarray:
+    """(360, 2) corners of an ellipse about (x, y) with these half axes."""
+    turn = np.linspace(0, 2 * np.pi, 360, endpoint=False)
+    return np.column_stack([x + across * np.cos(turn), y + down * np.sin(turn)])
+
+
 @dataclass(frozen=True)
 class Patch:
     """A mask, (h, w) bool, whose upper left pixel lies at column `x` and row `y` of the photo."""

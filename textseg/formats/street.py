@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from textseg.errors import DatasetError
 from textseg.formats.class_list import NONE
@@ -11,7 +10,7 @@ from textseg.formats.devkit import reader
 from textseg.formats.incoming import Category, Entry, Incoming
 from textseg.formats.registry import Format, register
 from textseg.formats.source import Source
-from textseg.formats.values import a_list, a_name, an_object
+from textseg.formats.values import a_colour, a_list, a_name, an_object
 
 CITYSCAPES = (
     "static", "dynamic", "ground", "road", "sidewalk", "parking", "rail track", "building", "wall", "fence",
@@ -88,7 +87,7 @@ class Mapillary(Format):
             name = a_name(described.get("readable") or described.get("name"), f"{where}.readable")
             numbers[k] = 0
             if name.casefold() not in NONE:
-                classes.append(Category(name, colour=_colour(described.get("color")), implied=True))
+                classes.append(Category(name, colour=a_colour(described.get("color")), implied=True))
                 numbers[k] = len(classes)
         labels_of = reader(source, numbers | {255: numbers.get(255, 0)}, {})
         version = path.stem.partition("_")[2]
@@ -110,8 +109,3 @@ def _config(source: Source) -> Path | None:
         if any((part / version / "labels").is_dir() or (part / "labels").is_dir() for part in parts):
             return path if source.mentions(path, '"labels"') else None
     return None
-
-
-def _colour(value: Any) -> str | None:
-    whole = isinstance(value, list) and len(value) == 3 and all(type(c) is int and 0 <= c <= 255 for c in value)
-    return f"#{bytes(value).hex()}" if whole else None

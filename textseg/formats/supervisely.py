@@ -14,10 +14,10 @@ import numpy as np
 from textseg.errors import DatasetError, brief
 from textseg.formats.incoming import Category, Entry, Incoming
 from textseg.formats.registry import Format, register
-from textseg.formats.shapes import Patch, Rings, Shape, painter
+from textseg.formats.shapes import Patch, Rings, Shape, painter, rectangle
 from textseg.formats.source import Source, picture
 from textseg.formats.tally import UNKNOWN_CLASS, UNKNOWN_SHAPE, BadAnnotation
-from textseg.formats.values import a_list, a_name, an_id, an_object, points
+from textseg.formats.values import a_colour, a_list, a_name, an_id, an_object, points
 
 AREAS = ("polygon", "bitmap", "rectangle")
 NO_AREA = ("line", "point", "graph", "cuboid", "cuboid_2d")
@@ -42,16 +42,11 @@ class Supervisely(Format):
         for k, value in enumerate(a_list(meta.get("classes"), "meta.json: classes")):
             described = an_object(value, f"meta.json: classes[{k}]")
             name = a_name(described.get("title"), f"meta.json: classes[{k}].title")
-            incoming.classes.append(Category(name, colour=_colour(described.get("color"))))
+            incoming.classes.append(Category(name, colour=a_colour(described.get("color"))))
             numbers[name] = len(incoming.classes)
         files = [path for path in source.files("*.json") if path.parent.name == "ann"]
         incoming.entries = [_entry(source, incoming, path, numbers) for path in files]
         return incoming
-
-
-def _colour(value: Any) -> str | None:
-    right = isinstance(value, str) and len(value) == 7 and value[0] == "#"
-    return value.lower() if right and set(value[1:].lower()) <= set("0123456789abcdef") else None
 
 
 def _entry(source: Source, incoming: Incoming, path: Path, numbers: dict[str, int]) -> Entry:
@@ -89,7 +84,7 @@ def _drawn(item: dict[str, Any], kind: str, where: str, size: tuple[int, int]) -
     outline = points(given.get("exterior"), f"{where}.points.exterior", 2 if kind == "rectangle" else 3)
     if kind == "rectangle":
         (x0, y0), (x1, y1) = outline.min(0), outline.max(0)
-        return Rings(np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]))
+        return Rings(rectangle(x0, y0, x1, y1))
     inner = a_list(given.get("interior", []), f"{where}.points.interior")
     holes = [points(hole, f"{where}.points.interior[{k}]", 3) for k, hole in enumerate(inner)]
     return Rings(outline, tuple(holes))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,13 @@ def a_name(value: Any, where: str) -> str:
         sentence = f"{where} is {brief(value)} and must be a name of at most {MAX_WORD_LENGTH} characters."
         raise BadAnnotation(NAMELESS, where, sentence)
     return name
+
+
+def a_colour(value: Any) -> str | None:
+    """`#rrggbb` from that text or from three numbers 0 to 255; None where it is neither."""
+    if isinstance(value, list) and len(value) == 3 and all(type(c) is int and 0 <= c <= 255 for c in value):
+        return f"#{bytes(value).hex()}"
+    return value.lower() if isinstance(value, str) and re.fullmatch("#[0-9a-fA-F]{6}", value) else None
 
 
 def a_number(value: Any, where: str, low: float = -math.inf, high: float = math.inf) -> float:

@@ -6,14 +6,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from textseg.errors import DatasetError, brief
 from textseg.formats.filenames import relative
 from textseg.formats.incoming import Entry, Incoming
 from textseg.formats.lookup import written
 from textseg.formats.registry import Format, register
-from textseg.formats.shapes import Rings, Shape, painter
+from textseg.formats.shapes import Rings, Shape, ellipse, painter, rectangle
 from textseg.formats.source import Source
 from textseg.formats.tally import UNKNOWN_SHAPE, BadAnnotation
 from textseg.formats.values import a_list, a_name, a_number, an_object, points
@@ -107,8 +105,7 @@ def _drawn(drawn: dict[str, Any], kind: str, where: str, size: tuple[int, int]) 
 
     if kind == "rect":
         x, y, width, height = at("x", "y", "width", "height")
-        return Rings(np.array([[x, y], [x + width, y], [x + width, y + height], [x, y + height]]))
+        return Rings(rectangle(x, y, x + width, y + height))
     x, y = at("cx", "cy")
     across, down = at("r", "r") if kind == "circle" else at("rx", "ry")
-    turn = np.linspace(0, 2 * np.pi, 360, endpoint=False)
-    return Rings(np.column_stack([x + across * np.cos(turn), y + down * np.sin(turn)]))
+    return Rings(ellipse(x, y, across, down))

@@ -1,0 +1,15 @@
+"""How reports are worded."""
+
+from __future__ import annotations
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 photo`, `2 photos`, `3 classes`."""
+    ending = "" if number == 1 else "es" if noun.endswith("s") else "s"
+    return f"{number:,} {noun}{ending}"
+
+
+def some(lines: list[str], most: int = 20) -> list[str]:
+    """The first of many lines of a report, indented."""
+    more = [f"  … and {len(lines) - most} more like it"] if len(lines) > most else []
+    return [f"  {line}" for line in lines[:most]] + more
