@@ -203,7 +203,7 @@ def test_a_project_learns_over_http_while_it_is_labelled(project):
     from textseg.web.api.project import ProjectApi
 
     class Engine:
-        backbone, head = "tiny", "none"
+        backbone, head, readout = "tiny", "none", "naclip"
 
     began = []
 
@@ -215,7 +215,9 @@ def test_a_project_learns_over_http_while_it_is_labelled(project):
         patch.setattr(learning, "start", started)
         api = ProjectApi(project, Engine())  # type: ignore[arg-type]
         row = api.train("p", {"activate": "never"})
-        assert row["state"] == "running" and began == [{"backbone": "tiny", "head": "none", "activate": "never"}]
+        assert row["state"] == "running" and began == [
+            {"backbone": "tiny", "head": "none", "readout": "naclip", "activate": "never"}
+        ]
         revision = project.photo(1).revision
         assert api.edit("p", "1", revision, {"type": "undo"})["revision"] == revision + 1
         assert api.train("p", {"training": row["id"], "cancel": True})["cancel"]
