@@ -278,6 +278,7 @@ def test_photos_are_added_by_upload_and_found_by_name_and_state(served, open_pho
     page.wait_for_selector(".photos-list [title='late.png']")
     assert project.photos()[-1].name == "late.png"
     page.fill(".queue [data-part=search]", "late")
+    page.wait_for_function("document.querySelectorAll('.photos-list li').length === 2")
     assert re.findall(r"photo\d\d|late", " ".join(page.locator(".photos-list li:visible").all_text_contents())) == [
         "photo15",
         "late",
