@@ -38,7 +38,8 @@ class Found:
 
     def open(self, span: Span | None = None) -> Image.Image:
         """The photo as `images.open` gives it; raises PhotoError."""
-        return images.open(self.path if self.page is None else self.content(), span)
+        source = self.path if self.page is None else self.content()
+        return images.open(source) if span is None else images.open(source, span)
 
 
 @dataclass

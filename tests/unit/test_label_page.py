@@ -165,6 +165,18 @@ def test_a_folder_is_not_dropped_while_another_is_added(label, tmp_path):
     assert reply == {"ok": False, "error": "Labelling photos is still going on; wait for it, or stop it."}
 
 
+def test_a_folder_is_added_with_its_subfolders_and_what_was_left_is_said(label, tmp_path):
+    label.api.local = True
+    (tmp_path / "new" / "day 1").mkdir(parents=True)
+    noise_photo(60, 40, seed=31).save(tmp_path / "new" / "day 1" / "a.png")
+    (tmp_path / "new" / "notes.txt").write_text("no photo")
+    assert answered(label.add_folder)({"folder": str(tmp_path / "new")})["ok"]
+    while (job := answered(label.run)({"action": "look"}))["running"]:
+        pass
+    assert job["notes"] == ["Not taken: 1 .txt."]
+    assert label.api.project.photo("day 1/a.png").id
+
+
 def test_a_photo_keeps_the_quotes_in_its_name(label, tmp_path):
     noise_photo(60, 40, seed=9).save(tmp_path / "nine.png")
     content = (tmp_path / "nine.png").read_bytes()

@@ -34,13 +34,13 @@ export class Run {
   }
 
   /** @param {import("../shared/server.js").Reply} job */
-  show({ what, running, done, all, failed, duplicates, cancelled, problem }) {
+  show({ what, running, done, all, failed, duplicates, notes, cancelled, problem }) {
     const { run, "run-state": place } = this.part;
     run.disabled = running || !this.page.store.state.photo;
     place.hidden = !running && !failed.length && !problem && !(what && this.running);
     this.running = running;
     clearTimeout(this.leaving);
-    if (!running && !failed.length && !duplicates.length && !problem) this.leaving = setTimeout(() => (place.hidden = true), READ);
+    if (!running && !failed.length && !duplicates.length && !notes.length && !problem) this.leaving = setTimeout(() => (place.hidden = true), READ);
     const cancel = h("button", { type: "button", class: "link", onclick: () => this.act("cancel") }, "Cancel");
     const bar = h("span", { class: "progress" }, h("i", { "data-state": "done", style: { width: `${(100 * done) / (all || 1)}%` } }));
     if (place.hidden) return place.replaceChildren();
@@ -52,7 +52,7 @@ export class Run {
     place.replaceChildren(
       ...(running
         ? [bar, h("span", { class: "number muted" }, `${what}, ${done} of ${all}`), cancel]
-        : [h("span", { class: "hint" }, problem ?? over + known + lost), h("span", { class: "spacer" }), dismiss]),
+        : [h("span", { class: "hint" }, problem ?? [over + known + lost, ...notes].join(" ")), h("span", { class: "spacer" }), dismiss]),
     );
   }
 }

@@ -13,7 +13,7 @@ from gradio.utils import get_upload_folder
 
 from textseg import formats, images
 from textseg.errors import Cancelled, DatasetError, PhotoError, TextsegError
-from textseg.folders import gather, hidden, not_taken
+from textseg.folders import Gathered, gather, hidden
 from textseg.formats.archives import unzip
 from textseg.formats.exporting import PROVENANCE
 from textseg.project import Project
@@ -248,11 +248,9 @@ def _add(project: Project, folder: Path, progress: Progress) -> dict[str, Any]:
     failed += [(path.name, "is no photo.") for path in others]
     if not photos and len(failed) == len(others):
         raise PhotoError(f"There are no photos in it; they end in {', '.join(sorted(images.SUFFIXES))}.")
-    report = take_in(project, photos, progress)
     endings = Counter(path.suffix.lower() or "file without ending" for path in others)
-    left = not_taken(endings, [name for name, _ in report["failed"]])
-    notes = [*report["notes"], left] if left else report["notes"]
-    return {"add": report | {"failed": failed + report["failed"], "notes": notes}}
+    report = take_in(project, Gathered(photos, endings), progress)
+    return {"add": report | {"failed": failed + report["failed"]}}
 
 
 def _wrapping(folder: Path) -> Path:

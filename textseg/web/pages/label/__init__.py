@@ -9,7 +9,7 @@ import gradio as gr
 
 from textseg import images
 from textseg.errors import Cancelled, PhotoError
-from textseg.folders import Found, gather
+from textseg.folders import Gathered, gather
 from textseg.project.labeller import pseudo_label_all
 from textseg.project.schema import STATES
 from textseg.web.api.project import ProjectApi
@@ -68,9 +68,9 @@ class Label(PhotoFunctions, GestureFunctions, ClassFunctions):
         """`{"folder", "words", "photos": folder or ""}`: make a project, take it in hand, begin to add the photos."""
         asked = Message(message)
         photos = asked.text("photos", "")
-        found = self._photos_in(photos) if photos else []
+        found = self._photos_in(photos) if photos else None
         self.api.make(asked.text("folder", ""), asked.text("words", ""))
-        if found:
+        if found is not None:
             self._start("Adding photos", functools.partial(take_in, self.api.project, found))
         return {"folder": str(self.api.project.folder)}
 
@@ -113,13 +113,13 @@ class Label(PhotoFunctions, GestureFunctions, ClassFunctions):
 
         return work
 
-    def _photos_in(self, folder: str) -> list[Found]:
+    def _photos_in(self, folder: str) -> Gathered:
         place = self.api.place(folder)
         if not place.is_dir():
             raise PhotoError(f"There is no folder {place}.")
         own = self.api.project.folder if self.api.key is not None else None
-        found = gather([place], without=own).photos
-        if not found:
+        found = gather([place], without=own)
+        if not found.photos:
             suffixes = ", ".join(sorted(images.SUFFIXES))
             raise PhotoError(f"There are no photos in {place} or its subfolders; they end in {suffixes}.")
         return found
@@ -128,7 +128,7 @@ class Label(PhotoFunctions, GestureFunctions, ClassFunctions):
 def _shown(job: dict[str, Any]) -> dict[str, Any]:
     """A job with the lists of its report beside it, which are there before it has one."""
     report = job["report"] or {}
-    lists = {name: report.get(name, []) for name in ("failed", "duplicates")}
+    lists = {name: report.get(name, []) for name in ("failed", "duplicates", "notes")}
     return job | lists | {"cancelled": job["state"] == "cancelled" or report.get("stopped", False)}
 
 
