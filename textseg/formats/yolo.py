@@ -99,7 +99,7 @@ def _described(source: Source) -> Path | None:
         return source.file if source.file.suffix.lower() in (".yaml", ".yml", ".txt") else None
     found = next((place for name in FILES if (place := source.root / name).is_file()), None)
     if found is None:
-        others = sorted(path for path in source.root.glob("*.y*ml") if source.mentions(path, "names"))
+        others = sorted(path for path in source.root.glob("*.y*ml") if source.mentions(path, "names", "train"))
         found = others[0] if len(others) == 1 else None
     if found is None:
         texts = [path for path in source.files("*.txt", most=200) if path.parent.name in ("labels", "train")]
