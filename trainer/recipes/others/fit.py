@@ -1,42 +1,42 @@
-"""Fit what presence is told from to a head, from captions and object names; no mask is looked at.
+"""Fit presence and calibration to a head, from captions and object names; no mask is looked at.
 
     python -m trainer.recipes.others.fit --data captions.tsv names.tsv [--head HEAD] [--out FILE] [--photos 300]
 
-Prints the three numbers of `Calibration.presence`; with `--out` the head is written there with them in its file.
+Prints the numbers of `Calibration`; with `--out` the head is written there with them in its file. `questions.py` says
+what is asked and what is known of the answers. Two fits follow each other:
 
-A noun is there when two captions of a photo name it, or its only one (an object's name). It is not there when it
-competes with everything that the photo's captions name: nobody said it, nor a kind of it, nor what it is a kind of.
-Of these as many are drawn as `ABSENT` for each that is there; nobody names all that a photo shows, so some are. The
-numbers are those of a logistic regression, and every fourth photo is kept to see what they are worth.
+1. Presence: a logistic regression of whether the noun is there on the leads of the pair.
+2. Bias and temperature: the likeliest ones, for the places that are known. Every place is wrong where the noun is not
+   there, and all of the second photo; of the first photo that shows it, the `SHARE` with the widest lead counts as
+   right, and of the rest nothing is known.
+
+The gate is not fitted: with it free, both presence and bias say the same. Nobody names all that a photo shows, so some
+nouns that count as absent are there. Every fourth photo is kept to see what the numbers are worth.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 
-from textseg.errors import HeadError, PhotoError, TrainingError
-from textseg.model import Model, calibration, default_head, heads, load_model, others
-from textseg.model.contest import evidence
-from textseg.model.others import Others
-from textseg.vocabulary import Vocabulary
+from textseg.errors import HeadError, TrainingError
+from textseg.model import Model, default_head, heads, load_model
+from textseg.model.calibration import Calibration
 from trainer import data
 from trainer.data import TrainingPhoto
 from trainer.features import default_cache
-from trainer.nouns import Nouns, default_nouns
+from trainer.recipes.others.questions import Questions, gather
 from trainer.store import ArrayStore
 
-if TYPE_CHECKING:
-    from textseg.model import Scene
-
-ABSENT = 2
-"""So many nouns that are not there for each that is."""
+SHARE = 0.3
+"""What a caption names is taken to cover this share of its photo. The one number that is assumed: a smaller share makes
+fewer pixels say a word, and more of them right."""
 
 FEWEST = 20
 """With fewer nouns that are there, or that are not, nothing is fitted."""
@@ -45,54 +45,51 @@ PRIOR = 1e-3
 """Weight of the squared coefficients, against a mean over all nouns: keeps them finite where nothing overlaps."""
 
 
-def named(captions: Sequence[str], nouns: Nouns) -> tuple[list[str], list[str]]:
-    """(the nouns that are there, all that are named at all); an object's name counts though it is on no list."""
-    if len(captions) == 1:
-        found = list(nouns.find(captions[0])) if len(captions[0].split()) > 3 else [captions[0].strip().lower()]
-        return found, found
-    times = Counter(noun for caption in captions for noun in nouns.find(caption))
-    return [noun for noun, n in times.items() if n > 1], list(times)
+def fit(questions: Questions, start: Calibration) -> Calibration:
+    """`start` with presence, bias and temperature that make the known answers likeliest; raises TrainingError."""
+    found = replace(start, presence=logistic(questions.evidence, questions.there))
+    there, ahead = torch.from_numpy(questions.there), torch.from_numpy(questions.ahead)
+    gated = ahead + found.gate * F.logsigmoid(_logit(found, questions))[:, None, None]
+    numbers = torch.tensor([start.bias, float(np.log(start.temperature))], dtype=torch.float64, requires_grad=True)
+    search = torch.optim.LBFGS([numbers], max_iter=100, line_search_fn="strong_wolfe")
+
+    def surprise() -> torch.Tensor:
+        search.zero_grad()
+        loss = _surprise(gated, there, numbers[0], numbers[1].exp())
+        loss.backward()
+        return loss
+
+    search.step(surprise)
+    bias, temperature = numbers.detach()[0].item(), numbers.detach()[1].exp().item()
+    if not np.isfinite([bias, temperature]).all():
+        raise TrainingError("Bias and temperature cannot be fitted: the leads of these photos say nothing.")
+    return replace(found, bias=bias, temperature=temperature)
 
 
-def leads(scene: Scene, words: Sequence[str], rest: Others) -> np.ndarray:
-    """(W, 2) what the presence of each word is told from, asked alone."""
-    rows = []
-    for word in words:
-        vocabulary = Vocabulary.from_names([word])
-        rivals = rest.rivals(scene.model, vocabulary).to(scene.model.device)
-        grid = scene.scores(vocabulary)
-        rows.append(calibration.leads(*evidence(scene, vocabulary, grid, rest, rivals))[0].double().cpu().numpy())
-    return np.array(rows).reshape(-1, 2)
+def log_loss(found: Calibration, questions: Questions) -> tuple[float, float]:
+    """Mean surprise, in nats, at whether the nouns are there, and at the places that are known."""
+    logit = _logit(found, questions)
+    there = torch.from_numpy(questions.there)
+    gated = torch.from_numpy(questions.ahead) + found.gate * F.logsigmoid(logit)[:, None, None]
+    bias, temperature = torch.tensor([found.bias, found.temperature], dtype=torch.float64)
+    told = F.softplus(torch.where(there, -logit, logit)).mean()
+    return float(told), float(_surprise(gated, there, bias, temperature))
 
 
-def gather(
-    model: Model, photos: Sequence[TrainingPhoto], store: ArrayStore, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """((N, 2) leads, (N,) whether the noun is there, (N,) number of the photo); features are kept in `store`."""
-    from tqdm import tqdm
+def _logit(found: Calibration, questions: Questions) -> torch.Tensor:
+    """(N,) logit of presence."""
+    constant, *weights = found.presence
+    return torch.from_numpy(constant + questions.evidence @ np.array(weights))
 
-    rest, nouns, draw = others.of(model), default_nouns(), np.random.default_rng(seed)
-    assert rest is not None  # the shipped nouns
-    found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-    for number, photo in enumerate(tqdm(photos, unit="photo", disable=None)):
-        there, said = named(photo.captions, nouns)
-        if not there:
-            continue
-        competes = rest.rivals(model, Vocabulary.from_names(said)).numpy()
-        absent = [rest.names[i] for i in np.flatnonzero(competes)]
-        gone = draw.choice(absent, min(len(absent), ABSENT * len(there)), replace=False).tolist() if absent else []
-        try:
-            picture = photo.open()
-        except PhotoError:
-            continue
-        key = f"{photo.sha256}-{model.backbone.weights_hash}-{model.head.sizes}"
-        if key not in store:
-            store.add({key: model.features(picture)})
-        rows = leads(model.scene(picture, store[key]), [*there, *gone], rest)
-        found.append((rows, np.arange(len(rows)) < len(there), np.full(len(rows), number)))
-    if not found:
-        raise TrainingError("No caption names a noun that two of a photo's captions agree on.")
-    return tuple(np.concatenate(column) for column in zip(*found, strict=True))  # type: ignore[return-value]
+
+def _surprise(gated: torch.Tensor, there: torch.Tensor, bias: torch.Tensor, temperature: torch.Tensor) -> torch.Tensor:
+    """Mean over the known places; `gated` (N, 2, P) leads, with the gate. One word asked: a softmax over two."""
+    logit = temperature * (gated - bias)
+    wrong = F.softplus(logit)
+    right = F.softplus(-logit[:, 0].topk(max(1, round(SHARE * logit.shape[2])), dim=1).values)
+    known = torch.where(there, right.sum(1) + wrong[:, 1].sum(1), wrong.sum((1, 2)))
+    places = torch.where(there, right.shape[1] + logit.shape[2], 2 * logit.shape[2])
+    return known.sum() / places.sum()
 
 
 def logistic(rows: np.ndarray, there: np.ndarray, steps: int = 50) -> tuple[float, float, float]:
@@ -115,22 +112,21 @@ def logistic(rows: np.ndarray, there: np.ndarray, steps: int = 50) -> tuple[floa
     return constant, local, whole
 
 
-def log_loss(coefficients: tuple[float, float, float], rows: np.ndarray, there: np.ndarray) -> float:
-    """Mean surprise at what is there and what is not, in nats."""
-    constant, *weights = coefficients
-    logit = constant + rows @ np.array(weights)
-    return float(np.logaddexp(0, np.where(there, -logit, logit)).mean())
+def rounded(found: Calibration) -> Calibration:
+    """To four digits, as a head file holds them."""
+    a, b, c = (round(number, 4) for number in found.presence)
+    return replace(found, bias=round(found.bias, 4), temperature=round(found.temperature, 4), presence=(a, b, c))
 
 
-def write(model: Model, source: Path, presence: tuple[float, float, float], out: Path) -> None:
+def write(model: Model, source: Path, found: Calibration, out: Path) -> None:
     """The head file `source` again at `out`, with these numbers in its facts."""
     facts, head = heads.read_facts(source), heads.load(source, model.backbone)
-    head.calibration = replace(head.calibration, presence=presence)
+    head.calibration = found
     heads.save(head, out, model.backbone, **facts | {"calibration": head.calibration.facts()})
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Fit the presence of words to a head, from captions and names.")
+    parser = argparse.ArgumentParser(description="Fit presence and calibration to a head, from captions and names.")
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="photos with captions, as for training")
     parser.add_argument("--backbone", default="lite")
     parser.add_argument("--head", default="default", help="head file, or default")
@@ -144,15 +140,17 @@ def main() -> None:
     if options.out and (source is None or options.head == "none"):
         raise HeadError("There is no head file to write the numbers into; give one with --head FILE.")
     photos = [photo for place in options.data for photo in _some(data.read([place]).photos, options.photos)]
-    rows, there, photo = gather(model, photos, ArrayStore((options.cache or default_cache()) / "presence"))
-    kept = photo % 4 == 3
-    fitted = logistic(rows[~kept], there[~kept])
-    print(f"{there.sum()} nouns are there, {(~there).sum()} are not, in {len(np.unique(photo))} photos.")
-    for name, numbers in (("in use", model.head.calibration.presence), ("fitted", fitted)):
-        told = ", ".join(f"{number:.3f}" for number in numbers)
-        print(f"{name}: {told}; log loss on every fourth photo {log_loss(numbers, rows[kept], there[kept]):.3f}")
-    if options.out:
-        write(model, Path(source), tuple(round(number, 4) for number in fitted), options.out)  # type: ignore[arg-type]
+    questions = gather(model, photos, ArrayStore((options.cache or default_cache()) / "presence"))
+    kept = questions.photo % 4 == 3
+    fitted, there = fit(questions.take(~kept), model.head.calibration), questions.there
+    print(f"{there.sum()} nouns are there, {(~there).sum()} are not, in {len(np.unique(questions.photo))} photos.")
+    for name, found in (("in use", model.head.calibration), ("fitted", fitted)):
+        presence, places = log_loss(found, questions.take(kept))
+        told = f"presence {', '.join(f'{n:.2f}' for n in found.presence)}, bias {found.bias:.2f}"
+        print(f"{name}: {told}, temperature {found.temperature:.3f}, gate {found.gate:g}")
+        print(f"    log loss on every fourth photo: {presence:.3f} of presence, {places:.4f} of places")
+    if options.out and source is not None:
+        write(model, Path(source), rounded(fitted), options.out)
         print(f"{options.out} is written.")
 
 
