@@ -162,7 +162,7 @@ class Bench:
         project.add(photo for photo, _ in self.dataset.pairs)
         encodings = Encodings(project, model)
         label_of = {photo.name: label for photo, label in self.dataset.pairs}
-        frame = CorrectedHead(*_base(model), model.logit_scale, model.backbone.text_dim, [], 0)
+        frame = CorrectedHead(*_base(model), model.logit_scale, model.backbone.text_dim, [])
         self.photos = [self._known(row, encodings, label_of[row.name], frame) for row in project.photos()]
         project.close()
 
@@ -225,16 +225,12 @@ class Bench:
         found = {k for photo in photos for k in np.unique(photo.said)}
         classes = [one for one in self.classes if one.id in found]
         corpus = Corpus(classes, [one for one in self.classes if one.id not in found], photos, [])
-        head = corrections.fit.new_head(model, corpus, self.texts, settings["presence"])
-
-        data = corrections.fit.patches(head, corpus, recipe.seed, lambda _, photo: known[photo.stored.sha256].z)
+        head = corrections.fit.new_head(model, corpus)
+        rivals = corrections.fit.Rivals.of(head, model, corpus)
+        data = corrections.fit.patches(head, corpus, rivals, recipe.seed, lambda _, photo: known[photo.stored.sha256].z)
         objective = Corrections(head, model.backbone, len(done), **settings)
         corrections.fit.fit(objective, Patches.joined(data), recipe)
         return Model(model.backbone, head.eval(), "learnt")
-
-    @property
-    def texts(self) -> Path:
-        return Path(tempfile.gettempdir()) / "textseg-learning-texts"
 
     def background(self, one: Known) -> np.ndarray:
         """(H, W) bool: pixels that the truth calls background (id 0, not the ignored outlines)."""

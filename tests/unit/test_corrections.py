@@ -1,5 +1,7 @@
 """Learning from corrections: what is learnt from, what stays as it was, and what comes out."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,9 +10,10 @@ from torch.testing import assert_close
 from tests.tiny import TinyBackbone
 from tests.tiny_learning import BLUE, RED, SETTINGS, draw_halves, make_project, two_halves
 from textseg.errors import Cancelled, TrainingError
-from textseg.model import Model, heads, load_model
-from textseg.model.calibration import Calibration
+from textseg.model import Model, heads, load_model, others
+from textseg.model.calibration import Calibration, posterior
 from textseg.model.heads.corrected import CorrectedHead
+from textseg.model.others import Ranked
 from textseg.model.partition import Partition
 from textseg.segmentation import segment
 from textseg.vocabulary import Vocabulary, Word
@@ -18,7 +21,7 @@ from trainer import corrections, recipes
 from trainer.corrections import learn
 from trainer.corrections.corpus import is_held_back, read
 from trainer.corrections.encodings import Encodings
-from trainer.corrections.fit import base_of, new_head, shares
+from trainer.corrections.fit import Rivals, base_of, new_head, patches, shares
 from trainer.corrections.score import score
 from trainer.objectives.corrections import Corrections, Patches
 
@@ -64,7 +67,6 @@ def test_an_unfitted_head_answers_as_its_base(learnt, tmp_path):
     head = heads.load(out, before.backbone)
     with torch.no_grad():
         head.weight.zero_(), head.bias.zero_()
-    head.presence = 0.0
     features = torch.randn(1, 24, 8, 12)
     text = before.backbone.embed(["red thing", "tree"])
     then = torch.einsum("behw,ke->bkhw", before.head(features), before.head.text(text))
@@ -84,7 +86,8 @@ def test_the_calibration_of_the_base_goes_with_a_corrected_head_from_training_to
     for file in ("first.safetensors", "second.safetensors"):
         learn(project, tmp_path / file, model, recipe)
         model = Model(model.backbone, heads.load(tmp_path / file, model.backbone), file)
-        assert model.head.calibration == model.head.base.calibration == Calibration(presence=(1.0, 0.5, 0.25))
+        assert model.head.calibration.presence == (1.0, 0.5, 0.25)
+        assert model.head.base.calibration == Calibration(presence=(1.0, 0.5, 0.25))
 
 
 def test_a_corrected_head_tells_presence_and_leaves_pixels_to_other_words(learnt):
@@ -236,13 +239,73 @@ def test_a_perfect_answer_scores_100_and_unlabelled_pixels_do_not_count(tmp_path
 def test_the_objective_weights_rare_classes_up_and_ignores_other_kinds(tmp_path):
     project = make_project(tmp_path / "p", photos=1)
     model = load_model(TinyBackbone(), "none")
-    corpus = read(project, Encodings(project, model), 0.0)
-    head = new_head(model, corpus, tmp_path, 0.0)
+    head = new_head(model, read(project, Encodings(project, model), 0.0))
     objective = Corrections(head, model.backbone, balance=1.0)
     shares_ = torch.tensor([[1.0, 0], [1, 0], [1, 0], [0, 1], [0.5, 0.5]])
     weights = objective._weighted(shares_ * torch.tensor([1.0, 1, 1, 1, 0])[:, None])
     assert_close(weights.sum(0), torch.tensor([0.5, 0.5]))
     assert_close(weights[4], torch.zeros(2))
-    data = Patches(torch.zeros(3, 16), torch.zeros(3, 3), torch.eye(3, 2), torch.tensor([0, 1, 2]))
-    terms = objective(data)
-    assert terms["keep"] == 0 and terms["none"] > 0 and terms["words"] > 0
+    flat = torch.zeros(3, 2)
+    data = Patches(torch.zeros(3, 16), flat, flat, flat, flat.long(), torch.eye(3, 2), torch.tensor([0, 1, 2]))
+    with torch.no_grad():
+        terms = objective(data)
+    assert terms["keep"] == pytest.approx(0, abs=1e-6) and terms["none"] > 0 and terms["words"] > 0
+
+
+def test_the_loss_says_of_a_patch_what_the_head_answers_there(tmp_path):
+    project = make_project(tmp_path / "p", photos=1)
+    model = load_model(TinyBackbone(), "none")
+    corpus = read(project, Encodings(project, model), 0.0)
+    head = new_head(model, corpus)
+    with torch.no_grad():
+        head.weight.normal_(0, 0.1), head.bias.normal_(), head.offset.fill_(-1)
+    objective = Corrections(head, model.backbone)
+    (data,) = patches(head, corpus, Rivals.of(head, model, corpus))
+    free = replace(data, gate=torch.zeros_like(data.gate), kind=torch.full_like(data.kind, Patches.NONE))
+    loss = objective(free)["none"]
+
+    after, words = Model(model.backbone, head, "learnt"), Vocabulary.parse("red thing, blue thing")
+    scene, rest = after.encode(two_halves(0)), others.of(after)
+    regions = corpus.photos[0].regions
+    best = Ranked.of(regions.pool(rest.scores(scene.embedding))).strongest(rest.rivals(model, words))[0]
+    rows = torch.cat([regions.pool(scene.scores(words)), best[None]]) * after.logit_scale
+    told = posterior(head.calibration, rows, torch.ones(2))[-1].log()
+    cells = told[regions.spread(np.arange(regions.count), scene.grid).ravel()]
+    assert_close(loss, -cells.mean(), atol=2e-3, rtol=0)  # features and the other words are kept in half precision
+
+
+def test_a_noun_that_nobody_typed_learns_to_leave_a_class_alone(tmp_path, recipe):
+    project = make_project(tmp_path / "p", photos=4)
+    model = load_model(TinyBackbone(), "none")
+    before = segment(model.encode(two_halves(99)), Vocabulary.parse("red thing, blue thing"))
+    learn(project, tmp_path / "head", model, recipe)
+    after = load_model(TinyBackbone(), tmp_path / "head")
+    now = segment(after.encode(two_halves(99)), Vocabulary.parse("red thing, blue thing"))
+    assert after.head.config["nouns"] and min(after.head.offset) < -0.05
+    assert (now.ids > 0).mean() > (before.ids > 0).mean() + 0.3
+    embedded = model.backbone.embed(after.head.config["nouns"])
+    assert_close(after.head.text(embedded)[:, -1], torch.zeros(len(embedded)))  # typed, the noun is what it was
+    assert (after.head.rivals(after.head.config["nouns"], embedded)[:, -1] * after.logit_scale).allclose(
+        after.head.offset
+    )
+
+
+def test_what_a_done_photo_does_not_show_is_none_of_these_unless_people_leave_things_out(tmp_path):
+    project = make_project(tmp_path / "p", photos=2, corrected=0)
+    for photo in project.photos():
+        project.edit(photo.id, 0, {"type": "brush", "class": RED, "radius": 4, "points": [[20, 20]]})
+    project.set_state(project.photos()[0].id, "done")
+    encodings = Encodings(project, load_model(TinyBackbone(), "none"))
+    done, other = read(project, encodings, 0.0, complete=True).photos
+    assert set(np.unique(done.said)) == {-1, RED} and set(np.unique(other.said)) == {0, RED}
+    assert all(0 in photo.said for photo in read(project, encodings, 0.0, complete=False).photos)
+
+
+def test_a_head_from_before_nouns_learnt_still_answers(tmp_path):
+    backbone = TinyBackbone()
+    base = {"type": "none", "config": {}}
+    old = {"base": base, "owner": [0], "others": 3, "presence": 0.03, "best": 0.05, "near": 0.8}
+    head = CorrectedHead.build(backbone, **old)
+    heads.save(head, tmp_path / "old", backbone, config=old)
+    again = load_model(TinyBackbone(), tmp_path / "old")
+    assert again.encode(two_halves(0)).label(Vocabulary.parse("red thing")).ids.any()

@@ -126,7 +126,7 @@ def _embedded(model: Model, names: tuple[str, ...], key: str, shipped: bool) -> 
     with torch.inference_mode():
         raw = (_kept(model, names) if shipped else model.text(names)).float().to(model.device)
         centre = raw.mean(0) if len(names) >= COUNT else _centre(model, raw)
-        mapped = model.head.text(raw)
+        mapped = model.head.rivals(names, raw)
         return Others(names, centre, F.normalize(raw - centre, dim=1), mapped, key)
 
 

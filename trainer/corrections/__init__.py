@@ -51,14 +51,15 @@ def learn(
         say(f"{name} is left out: {reason}")
     held = f"; held back to see whether it helps: {len(corpus.held_back)}" if settings["hold_back"] else ""
     say(f"Corrected photos to learn from: {len(corpus.photos)}, with {len(corpus.classes)} of the classes{held}.")
-    head = fit.new_head(model, corpus, project.folder / "cache", settings["presence"])
-    unfitted, drawn = copy.deepcopy(head), fit.patches(head, corpus, recipe.seed)
+    head = fit.new_head(model, corpus)
+    unfitted, drawn = copy.deepcopy(head), fit.patches(head, corpus, fit.Rivals.of(head, model, corpus), recipe.seed)
     data = Patches.joined(drawn)
     objective = Corrections(head, model.backbone, len(corpus.photos), **settings)
     fitting = time.monotonic()
     loss = fit.fit(objective, data, recipe, watch, cancel)
     fit_seconds = time.monotonic() - fitting
     say(f"{len(data):,} patches, {recipe.steps} steps, loss {loss:.3f}, {fit_seconds:.1f} s.")
+    head.prune()
     classes = [*corpus.classes, *corpus.unlearnt]
     if settings["hold_back"]:
         scored, how = corpus.held_back, "held back"

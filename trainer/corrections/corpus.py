@@ -104,9 +104,12 @@ def read(
             fresh = "Reading" if row in encodings else "Encoding"
             watch(Progress(f"{fresh} {row.name} ({n + 1} of {len(rows)})", 0.8 * n / len(rows)))
         said = project.corrections(row.id)
-        said[~np.isin(said, ids) & (said > 0)] = 0
+        ignored = ~np.isin(said, ids) & (said > 0)
+        said[ignored] = 0
         if not said.any():
             continue
+        if complete and row.state == "done":
+            said[(said == 0) & ~ignored] = -1
         try:
             found.append(CorrectedPhoto(row, *encodings.of(row), said))
         except PhotoError as error:

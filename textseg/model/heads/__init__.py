@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -62,6 +63,10 @@ class Head(nn.Module):
     def text(self, embeddings: torch.Tensor) -> torch.Tensor:
         """(K, E) unit text embeddings -> (K, E'), in the space of `forward`."""
         return embeddings
+
+    def rivals(self, names: Sequence[str], embeddings: torch.Tensor) -> torch.Tensor:
+        """`text` of words that nobody typed and that compete all the same; a head may know them by their names."""
+        return self.text(embeddings)
 
 
 def readout_of(backbone: Backbone) -> str | None:
