@@ -4,7 +4,8 @@
 
 voc-eval is cut in two by a hash of the file name, so that neither order nor class decides; one half is the project,
 the other is held back, then the other way round. A simulated person corrects whole photos: every object pixel of the
-true mask gets its class; the background is left unlabelled, or with `--background none` marked "none of these". After
+true mask gets its class; the photo is marked done, so its background is none of these, or with `--background nothing`
+it is left unlabelled. After
 0, 1, 2, 5, 10, 20 and 50 photos the head is fitted and scored at the photos' full size, all 20 words competing,
 averaged inside regions, as `textseg evaluate` does by default. Words never corrected: coco-eval with its 133 words,
 without the 20 and their near names. All photos are encoded once into `--cache` (about 1 s each); the rest takes minutes
@@ -26,8 +27,11 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from textseg.model import Model, load_model
+from textseg.labelmap import read_index_png
+from textseg.model import Model, calibration, load_model, others
+from textseg.model.contest import evidence
 from textseg.model.heads.corrected import CorrectedHead
+from textseg.model.others import Ranked
 from textseg.project import Project
 from textseg.project.schema import Class
 from textseg.vocabulary import Vocabulary
@@ -57,6 +61,10 @@ class Known:
     """(D, 1, 1) mean feature."""
     by_region: np.ndarray
     """(R, K) pixels of each class in each region."""
+    behind: np.ndarray
+    """(R,) pixels of the background in each region."""
+    pooled: torch.Tensor
+    """(1, E, 1, 1) embedding of the mean feature by the base."""
 
 
 def main() -> None:
@@ -66,7 +74,7 @@ def main() -> None:
     parser.add_argument("--head", default="default", help="what the project starts from: a file, default or none")
     parser.add_argument("--rules", default=",".join(suggest.names()))
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--background", choices=["nothing", "none"], default="nothing")
+    parser.add_argument("--background", choices=["nothing", "none"], default="none")
     parser.add_argument("--half", type=int, nargs="+", choices=[0, 1], default=[0, 1], help="held back, in turn")
     parser.add_argument("--set", dest="changes", nargs="+", default=[], metavar="KEY=VALUE", help="of the recipe")
     parser.add_argument("--points", type=lambda text: tuple(map(int, text.split(","))), default=POINTS)
@@ -91,15 +99,15 @@ def measure(args: argparse.Namespace, cache: Path) -> dict[str, Any]:
     recipe = recipes.load("corrections", None, args.changes)
     report: dict[str, Any] = {"head": args.head, "background": args.background, "points": args.points, "curves": {}}
     start_coco = coco.confusion(model, coco.photos)
-    others = coco.uncorrected(voc.words)
-    report["start"] = {"other": mean_iou(start_coco, others), "same": mean_iou(start_coco, ~others)}
+    never = coco.uncorrected(voc.words)
+    report["start"] = {"other": mean_iou(start_coco, never), "same": mean_iou(start_coco, ~never)}
     print(f"start: {report['start']}", flush=True)
     for rule in args.rules.split(","):
         runs = report["curves"].setdefault(rule, [])
         for half, seed in itertools.product(args.half, range(args.seeds)):
             held, pool = halves(voc.photos, half)
-            runs.append(run(rule, seed, args, model, recipe, voc, coco, pool, held, others))
-            curve = "  ".join(f"{point['photos']}: {point['voc']:.1f}" for point in runs[-1])
+            runs.append(run(rule, seed, args, model, recipe, voc, coco, pool, held, never))
+            curve = "  ".join(f"{point['photos']}: {point['voc']:.1f} {point['open']:.1f}" for point in runs[-1])
             print(f"{rule}, half {half}, seed {seed}: {curve}", flush=True)
     report["seconds"] = {"encoding": round(encoded, 1), "all": round(time.monotonic() - began, 1)}
     print(table(report))
@@ -108,7 +116,7 @@ def measure(args: argparse.Namespace, cache: Path) -> dict[str, Any]:
 
 def run(
     rule: str, seed: int, args: argparse.Namespace, model: Model, recipe: Any,
-    voc: "Bench", coco: "Bench", pool: list[Known], held: list[Known], others: np.ndarray,
+    voc: "Bench", coco: "Bench", pool: list[Known], held: list[Known], never: np.ndarray,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """One project growing photo by photo: the first photo by lot, then by the rule, with the newest head."""
     points: list[dict[str, Any]] = []
@@ -128,15 +136,16 @@ def run(
             fit = time.monotonic() - began
         else:
             fit = 0.0
-        scored = voc.confusion(newest, held)
+        scored, opened = voc.confusion(newest, held), voc.open_confusion(newest, held)
         ahead = left[:20]
         points.append({
-            "photos": target, "gestures": gestures, "voc": scored.miou(args.min_photos), "fit_seconds": round(fit, 2),
+            "photos": target, "gestures": gestures, "voc": scored.miou(args.min_photos),
+            "open": opened.miou(args.min_photos), "fit_seconds": round(fit, 2),
             "clicks_ahead": float(np.mean([voc.clicks(newest, one) for one in ahead])) if ahead else None,
         })  # fmt: skip
         if target in (0, 20, 50) and rule in ("random", "rarity"):
             everywhere = coco.confusion(newest, coco.photos)
-            points[-1] |= {"other": mean_iou(everywhere, others), "same": mean_iou(everywhere, ~others)}
+            points[-1] |= {"other": mean_iou(everywhere, never), "same": mean_iou(everywhere, ~never)}
     return points
 
 
@@ -148,6 +157,22 @@ def halves(photos: Sequence[Known], held: int) -> tuple[list[Known], list[Known]
 
 def mean_iou(confusion: Confusion, which: np.ndarray) -> float:
     return float(confusion.iou()[which & confusion.counted()].mean())
+
+
+@dataclass
+class Answering:
+    """As much of a scene as presence is told from."""
+
+    model: Model
+    embedding: torch.Tensor
+    pooled: torch.Tensor
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        return self.embedding.shape[-2], self.embedding.shape[-1]
+
+    def once(self, key: Any, compute: Any) -> Any:
+        return compute()
 
 
 class Bench:
@@ -162,7 +187,7 @@ class Bench:
         project.add(photo for photo, _ in self.dataset.pairs)
         encodings = Encodings(project, model)
         label_of = {photo.name: label for photo, label in self.dataset.pairs}
-        frame = CorrectedHead(*_base(model), model.logit_scale, model.backbone.text_dim, [])
+        frame = CorrectedHead(*_base(model), model.logit_scale, model.backbone.text_dim, [], 0)
         self.photos = [self._known(row, encodings, label_of[row.name], frame) for row in project.photos()]
         project.close()
 
@@ -173,12 +198,15 @@ class Bench:
         with torch.no_grad():
             z = corrections.fit.embedded(frame, photo)
         likeness = features.float().mean((1, 2), keepdim=True)
+        with torch.no_grad():
+            pooled = frame.base(likeness[None])
         photo.features = features[:, :1, :1].expand_as(features)  # only its shape is needed from here on
         scored = truth != UNSCORED
         ids = regions.spread(np.arange(regions.count), truth.shape)
         count = len(self.words)
         by_region = np.bincount(ids[scored] * count + truth[scored], minlength=regions.count * count)
-        return Known(photo, truth, z, likeness, by_region.reshape(-1, count))
+        behind = np.bincount(ids[read_index_png(label) == 0], minlength=regions.count)
+        return Known(photo, truth, z, likeness, by_region.reshape(-1, count), behind, pooled)
 
     def uncorrected(self, learnt: Vocabulary) -> np.ndarray:
         """(K,) bool: the classes whose word is none of `learnt`, nor another name of one."""
@@ -200,6 +228,28 @@ class Bench:
         for one in photos:
             np.add.at(total.pixels.T, self.winners(model, one), one.by_region)
             total.photos += one.by_region.any(0)
+        return total
+
+    def open_confusion(self, model: Model, photos: Sequence[Known]) -> Confusion:
+        """Other words competing, background as the last class: what `textseg.segment` answers by default."""
+        rest, total = others.of(model), Confusion(len(self.words) + 1)
+        assert rest is not None
+        rivals = rest.rivals(model, self.words)
+        for one in photos:
+            with torch.no_grad():
+                z, pooled = (
+                    model.head.combine(x) if isinstance(model.head, CorrectedHead) else x for x in (one.z, one.pooled)
+                )
+            scene = Answering(model, z[0], pooled[0])
+            grid = torch.einsum("ehw,ke->khw", z[0], model.embed(self.words)[0])
+            rows = evidence(scene, self.words, grid, rest, rivals)  # type: ignore[arg-type]
+            present = calibration.presence(model.head.calibration, *rows)
+            regions = one.photo.regions
+            best = Ranked.of(regions.pool(rest.scores(z[0]))).strongest(rivals)[0]
+            logits = torch.cat([regions.pool(grid), best[None]]) * model.logit_scale
+            winner = calibration.posterior(model.head.calibration, logits, present).argmax(0).numpy()
+            np.add.at(total.pixels.T, winner, np.column_stack([one.by_region, one.behind]))
+            total.photos += np.append(one.by_region.any(0), True)
         return total
 
     def gestures(self, one: Known) -> int:
@@ -225,7 +275,7 @@ class Bench:
         found = {k for photo in photos for k in np.unique(photo.said)}
         classes = [one for one in self.classes if one.id in found]
         corpus = Corpus(classes, [one for one in self.classes if one.id not in found], photos, [])
-        head = corrections.fit.new_head(model, corpus)
+        head = corrections.fit.new_head(model, corpus, settings["presence"])
         rivals = corrections.fit.Rivals.of(head, model, corpus)
         data = corrections.fit.patches(head, corpus, rivals, recipe.seed, lambda _, photo: known[photo.stored.sha256].z)
         objective = Corrections(head, model.backbone, len(done), **settings)
@@ -234,8 +284,6 @@ class Bench:
 
     def background(self, one: Known) -> np.ndarray:
         """(H, W) bool: pixels that the truth calls background (id 0, not the ignored outlines)."""
-        from textseg.labelmap import read_index_png
-
         label = next(label for photo, label in self.dataset.pairs if photo.name == one.photo.stored.name)
         return read_index_png(label) == 0
 
@@ -272,6 +320,10 @@ def table(report: dict[str, Any]) -> str:
             values = [run[n]["voc"] for run in runs]
             cells.append(f"{np.mean(values):8.1f} ±{np.std(values):4.1f}")
         lines.append(f"{rule:14}" + "".join(f"{cell:>14}" for cell in cells))
+    lines.append("with background:")
+    for rule, runs in report["curves"].items():
+        values = [[run[n]["open"] for run in runs] for n in range(len(runs[0]))]
+        lines.append(f"{rule:14}" + "".join(f"{np.mean(one):8.1f} ±{np.std(one):4.1f}" for one in values))
     lines.append("at equal clicks:")
     for rule, runs in report["curves"].items():
         clicks, values = by_clicks(runs)

@@ -1,7 +1,7 @@
 """Pseudo-labels: proposals x scene x vocabulary -> label map (AFSS, arXiv 2403.09307, stage 1).
 
 The paper's detection procedure, thresholds and filters are not public; mask-average of dense similarities, that
-of the masks around it counted in, with a confidence and a margin filter, small masks over large ones, is our reading.
+of the mask around it counted in, with a confidence and a margin filter, small masks over large ones, is our reading.
 """
 
 from __future__ import annotations
@@ -194,16 +194,18 @@ def pool(masks: Sequence[Mask], grid: torch.Tensor) -> torch.Tensor:
 
 
 def pool_nested(masks: Sequence[Mask], grid: torch.Tensor) -> torch.Tensor:
-    """(M, K) `pool`, averaged over each mask and all masks that it lies in (our own).
+    """(M, K) `pool`, averaged over each mask and the smallest of the masks that it lies in (our own).
 
     What a part shows and what the whole around it shows have one voice each, so a small mask overrules a large one
-    only where it is sure.
+    only where it is sure. With a voice for every mask around it, the largest thing in a photo takes all of it.
     """
     cover = _coverages(masks, grid)
     area = cover.sum(1)
     inside = cover @ (cover > 0.5).float().T > INSIDE * area[:, None]
-    heard = (inside & (area >= area[:, None]) | torch.eye(len(masks), dtype=torch.bool, device=grid.device)).float()
-    return heard @ _means(cover, grid) / heard.sum(1, keepdim=True)
+    around = (inside & (area > area[:, None])).float()
+    nearest = torch.where(around > 0, area.expand_as(around), torch.inf).argmin(1) if len(masks) else area.long()
+    means = _means(cover, grid)
+    return torch.where(around.any(1, keepdim=True), (means + means[nearest]) / 2, means)
 
 
 def _means(cover: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:

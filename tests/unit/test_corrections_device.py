@@ -44,7 +44,9 @@ def projection() -> Projection:
 
 def test_the_patches_of_a_fit_lie_where_the_head_lies(corpus):
     with Gpu() as gpu:
-        head = gpu.move(CorrectedHead(Projection(torch.nn.Conv2d(24, 16, 1)), BASE, 10.0, 16, [0, 1], ["snow", "ski"]))
+        head = gpu.move(
+            CorrectedHead(Projection(torch.nn.Conv2d(24, 16, 1)), BASE, 10.0, 16, [0, 1], 5, ["snow", "ski"])
+        )
         assert embedded(head, corpus.photos[0]).device == GPU
         rivals = Rivals(torch.randn(3, 16).to(GPU), torch.arange(3).to(GPU))
         data = Patches.joined(patches(head, corpus, rivals))
@@ -53,7 +55,7 @@ def test_the_patches_of_a_fit_lie_where_the_head_lies(corpus):
 
 def test_the_loss_of_a_fit_lies_where_the_head_lies(gpu):
     with torch.device("cuda"):
-        head = CorrectedHead(projection(), BASE, 10.0, 16, [0, 1], ["snow", "ski"])
+        head = CorrectedHead(projection(), BASE, 10.0, 16, [0, 1], 5, ["snow", "ski"])
         flat = torch.zeros(4, 2)
         data = Patches(torch.zeros(4, 16), flat, flat, flat, flat.long(), flat, torch.zeros(4, dtype=torch.long))
     losses = Corrections(head, TinyBackbone())(data.take(torch.arange(3)))
@@ -68,5 +70,5 @@ def test_similarities_of_known_features_come_back_for_the_regions(corpus, gpu):
 
 def test_a_new_head_lies_where_the_model_lies(corpus):
     model = Model(TinyBackbone(), copy.deepcopy(TinyBackbone().alignment()).to("meta"), "none")
-    head = new_head(model, corpus)
+    head = new_head(model, corpus, 0.0)
     assert {tensor.device.type for tensor in head.state_dict().values()} == {"meta"}

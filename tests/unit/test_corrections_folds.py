@@ -40,7 +40,7 @@ def test_no_photo_is_scored_by_a_head_that_was_fitted_to_it(tmp_path, recipe, mo
     project = make_project(tmp_path / "p", photos=7)
     model = load_model(TinyBackbone(), "none")
     corpus = read(project, Encodings(project, model), 0.0)
-    head = fit.new_head(model, corpus)
+    head = fit.new_head(model, corpus, 0.0)
     data = fit.patches(head, corpus, fit.Rivals.of(head, model, corpus))
     seen = {}
     monkeypatch.setattr(fit, "fit", lambda objective, patches, *_: seen.update({objective.corrected: patches}))

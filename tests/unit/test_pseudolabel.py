@@ -7,6 +7,7 @@ import torch.nn.functional as F
 
 from tests.tiny import noise_photo, tiny_model
 from textseg.labelmap import LabelMap
+from textseg.model.calibration import Calibration
 from textseg.proposals import Mask
 from textseg.pseudolabel import LabelledRegion, PseudoLabels, label_regions, pool, pool_nested
 from textseg.vocabulary import Vocabulary
@@ -76,11 +77,11 @@ def test_a_mask_of_one_pixel_takes_the_cell_that_it_lies_in() -> None:
     assert torch.allclose(pool([box(11, 7, 12, 8)], grid)[0], grid[:, 0, 0])
 
 
-def test_a_region_hears_the_regions_that_it_lies_in() -> None:
+def test_a_region_hears_the_smallest_region_around_it_and_no_larger_one() -> None:
     grid = torch.randn(3, 4, 6)
     masks = [box(0, 0, 12, 8), box(0, 0, 6, 4), box(0, 0, 2, 2), box(8, 4, 12, 8)]
     own = pool(masks, grid)
-    expected = [own[0], own[[0, 1]].mean(0), own[[0, 1, 2]].mean(0), own[[0, 3]].mean(0)]
+    expected = [own[0], own[[0, 1]].mean(0), own[[1, 2]].mean(0), own[[0, 3]].mean(0)]
     assert torch.allclose(pool_nested(masks, grid), torch.stack(expected), atol=1e-5)
 
 
@@ -110,6 +111,7 @@ def test_without_proposals_given_those_of_regions_are_named() -> None:
 
 def test_a_region_says_which_other_word_fits_it_best_and_that_one_competes() -> None:
     scene = tiny_model().encode(noise_photo())
+    scene.model.head.calibration = Calibration(bias=-4.0, presence=(9.0, 0.0, 0.0))
     found = label_regions(scene, Vocabulary.parse("cat"), others=["snow", "cat", "ski"])
     similarity = torch.from_numpy(scene.similarity(Vocabulary.from_names(["snow", "ski"])))
     for region, row in zip(found.regions, pool_nested([r.mask for r in found.regions], similarity), strict=True):

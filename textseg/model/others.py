@@ -124,7 +124,7 @@ def of(model: Model, choice: Choice = "default") -> Others | None:
 
 def _embedded(model: Model, names: tuple[str, ...], key: str, shipped: bool) -> Others:
     with torch.inference_mode():
-        raw = (_kept(model, names) if shipped else model.text(names)).float().to(model.device)
+        raw = (embedded(model, names) if shipped else model.text(names)).float().to(model.device)
         centre = raw.mean(0) if len(names) >= COUNT else _centre(model, raw)
         mapped = model.head.rivals(names, raw)
         return Others(names, centre, F.normalize(raw - centre, dim=1), mapped, key)
@@ -136,7 +136,7 @@ def _centre(model: Model, raw: torch.Tensor) -> torch.Tensor:
     return raw.mean(0) if common is None else common.centre
 
 
-def _kept(model: Model, names: Sequence[str]) -> torch.Tensor:
+def embedded(model: Model, names: Sequence[str]) -> torch.Tensor:
     """(N, T) embeddings of the shipped nouns: those that travel with the program, else embedded once and kept."""
     backbone = model.backbone
     file = asset(f"words/others-{backbone.name}.safetensors")

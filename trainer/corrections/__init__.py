@@ -51,7 +51,7 @@ def learn(
         say(f"{name} is left out: {reason}")
     held = f"; held back to see whether it helps: {len(corpus.held_back)}" if settings["hold_back"] else ""
     say(f"Corrected photos to learn from: {len(corpus.photos)}, with {len(corpus.classes)} of the classes{held}.")
-    head = fit.new_head(model, corpus)
+    head = fit.new_head(model, corpus, settings["presence"])
     unfitted, drawn = copy.deepcopy(head), fit.patches(head, corpus, fit.Rivals.of(head, model, corpus), recipe.seed)
     data = Patches.joined(drawn)
     objective = Corrections(head, model.backbone, len(corpus.photos), **settings)

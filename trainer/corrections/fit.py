@@ -27,6 +27,11 @@ PATCHES_A_PHOTO = 150
 MOST_PATCHES = 150_000
 """Over all photos together: about half a gigabyte."""
 
+OTHER_WORDS = 400
+
+UNLIKE = 0.55
+"""An "other word" has a lower cosine than this to every class."""
+
 RIVALS = 24
 """So many of the best nouns are kept at each patch: what they learn may change which of them is best."""
 
@@ -37,16 +42,22 @@ LEAST_LABELLED = 0.25
 """A patch is labelled when a person labelled this share of it, and "none of these" at three quarters."""
 
 
-def new_head(model: Model, corpus: Corpus) -> CorrectedHead:
+def new_head(model: Model, corpus: Corpus, presence: float) -> CorrectedHead:
     """A head for the corpus's classes that answers as the base of `model`'s head does, until it is fitted."""
     base, facts = base_of(model.head)
     backbone = model.backbone
     texts = [(text, k) for k, one in enumerate(corpus.classes) for text in (one.name, *one.aliases)]
+    names = embed_words(backbone.embed, [text for text, _ in texts], backbone.templates)
+    nouns = others.shipped_nouns()[: others.COUNT]
+    rest = others.embedded(model, nouns).to(names)
+    rest = rest[(rest @ names.T).amax(1) < UNLIKE][:OTHER_WORDS]
+    if corpus.unlearnt:
+        unlearnt = embed_words(backbone.embed, [one.name for one in corpus.unlearnt], backbone.templates)
+        rest = torch.cat([rest, unlearnt])
     scale = base.logit_scale or backbone.logit_scale
-    head = CorrectedHead(
-        base, facts, scale, backbone.text_dim, [k for _, k in texts], others.shipped_nouns()[: others.COUNT]
-    )
-    head.names.copy_(embed_words(backbone.embed, [text for text, _ in texts], backbone.templates))
+    head = CorrectedHead(base, facts, scale, backbone.text_dim, [k for _, k in texts], len(rest), nouns, presence)
+    head.names.copy_(names)
+    head.others.copy_(rest)
     return head.to(model.device)
 
 

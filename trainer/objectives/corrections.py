@@ -87,14 +87,16 @@ class Corrections(Objective):
         decay: float = 1.0,
         decay_bias: float = 0.1,
         decay_nouns: float = 0.01,
+        presence: float = 0.02,
         hold_back: float = 0.0,
         complete: bool = True,
     ) -> None:
         """`photos` is how many there are to learn from; `open`, `none`, `keep` and the decays weight (C2) to (C5).
 
-        `trainer.corrections` reads the others: `hold_back` is the share of photos that are kept for scoring; at 0 all
-        teach, and each is scored by a head that has not seen it; `complete` says that photos marked done show
-        everything: what is not drawn is not there. Raises TrainingError for another head than a corrected one.
+        `trainer.corrections` reads the others: `presence` is the head's; `hold_back` is the share of photos that are
+        kept for scoring, at 0 all teach, and each is scored by a head that has not seen it; `complete` says that photos
+        marked done show everything: what is not drawn is not there. Raises TrainingError for another head than a
+        corrected one.
         """
         super().__init__(head, backbone)
         if not isinstance(head, CorrectedHead):

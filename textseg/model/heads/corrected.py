@@ -19,23 +19,28 @@ if TYPE_CHECKING:
 GAIN = 0.3
 """The base's embedding has about this spread in each dimension when it is learnt from, whatever its length."""
 
+LEAST_SHARE = 0.01
+"""A class that explains less than this share of the photo's best patches is as absent as can be."""
+
 
 @register("corrected")
 class CorrectedHead(Head):
     """The base head's similarity, and a residual for C learnt classes in dimensions of their own.
 
         y_p = 0.3 sqrt(E) z_p                                           the base's embedding z
-        r_pk = (w_k . y_p + b_k) / scale
+        r_pk = (w_k . y_p + b_k) / scale + presence * log of class k's share of the photo's best patches
         similarity(p, t) = base(p, t) + sum_k near_k(t) r_pk
 
     w_k is thus an offset of the class's text embedding, as in TaskRes (Yu et al., CVPR 2023, arXiv 2211.10277); the
     other terms are our own. near_k(t) is 1 for the class's own names and aliases, falls with the cosine of the text
     embeddings, and is 0 below `near`: a word that is close to none of the classes has exactly the similarity that the
-    base gives it. As a word that competes, though nobody typed it, a noun n has
+    base gives it. The share is a softmax over the classes and a fixed list of other words; it keeps a class that is
+    nowhere sure in a photo from taking patches there, in a closed vocabulary too. A noun n that nobody typed
+    competes with
 
         similarity(p, n) = base(p, n) + d_n / scale
 
-    so that "bed" may learn to leave the sofas alone. At w = b = d = 0 the head is the base.
+    so that "bed" may learn to leave the sofas alone. At w = b = d = presence = 0 the head is the base.
     """
 
     kind = "corrected"
@@ -47,17 +52,26 @@ class CorrectedHead(Head):
         logit_scale: float,
         text_dim: int,
         owner: Sequence[int],
+        others: int,
         nouns: Sequence[str] = (),
+        presence: float = 0.03,
+        best: float = 0.05,
         near: float = 0.8,
     ) -> None:
-        """`owner` (T,) is the class of each of the T names, `nouns` the other words that have learnt something."""
+        """`owner` (T,) is the class of each of the T names, `others` how many words the share is of, `nouns` are the
+        other words that have learnt something."""
         super().__init__()
-        self.config = {"base": dict(base_facts), "owner": list(owner), "nouns": list(nouns), "near": near}
-        self.base, self.logit_scale, self.near = base.requires_grad_(False), logit_scale, near
+        self.config = {
+            "base": dict(base_facts), "owner": list(owner), "others": others, "nouns": list(nouns),
+            "presence": presence, "best": best, "near": near,
+        }  # fmt: skip
+        self.base, self.logit_scale = base.requires_grad_(False), logit_scale
+        self.presence, self.best, self.near = presence, best, near
         self.sizes, self.calibration = base.sizes, base.calibration
         self.classes = max(owner, default=-1) + 1
         self.register_buffer("owner", torch.tensor(list(owner), dtype=torch.long), persistent=False)
         self.register_buffer("names", torch.zeros(len(owner), text_dim))
+        self.register_buffer("others", torch.zeros(others, text_dim))
         embedding_dim = self.base.text(torch.zeros(1, text_dim)).shape[1]
         self.weight = nn.Parameter(torch.zeros(self.classes, embedding_dim))
         self.bias = nn.Parameter(torch.zeros(self.classes))
@@ -65,13 +79,7 @@ class CorrectedHead(Head):
 
     @classmethod
     def build(cls, backbone: Backbone, **config: Any) -> CorrectedHead:
-        """`base`: type, config, logit scale and calibration of the base head; "none": the backbone's own alignment.
-
-        `others`, `presence` and `best` are of files from before nouns learnt: there a class that was nowhere sure in a
-        photo was lowered there, which presence does now.
-        """
-        older = config.pop("others", 0)
-        config = {key: value for key, value in config.items() if key not in ("presence", "best")}
+        """`base`: type, config, logit scale and calibration of the base head; "none": the backbone's own alignment."""
         facts = config.pop("base")
         if facts["type"] == "none":
             base = copy.deepcopy(backbone.alignment())
@@ -81,11 +89,7 @@ class CorrectedHead(Head):
             raise HeadError(f"This head corrects the untrained alignment of '{backbone.name}', which has none.")
         base.logit_scale = facts.get("logit_scale") or base.logit_scale
         base.calibration = Calibration.read(facts.get("calibration"))
-        head = cls(base, facts, base.logit_scale or backbone.logit_scale, backbone.text_dim, **config)
-        if older:
-            head.register_buffer("others", torch.zeros(older, backbone.text_dim))
-            head.config["others"] = older
-        return head
+        return cls(base, facts, base.logit_scale or backbone.logit_scale, backbone.text_dim, **config)
 
     def train(self, mode: bool = True) -> CorrectedHead:
         """The base stays as it was trained."""
@@ -100,7 +104,9 @@ class CorrectedHead(Head):
     def combine(self, z: torch.Tensor) -> torch.Tensor:
         """`forward` from the base's embedding, which does not change while the head learns."""
         logits = torch.einsum("behw,ce->bchw", self.evidence(z), self.weight) + self.bias[:, None, None]
-        return torch.cat([z, logits / self.logit_scale, torch.ones_like(z[:, :1])], 1)
+        residual = logits / self.logit_scale
+        residual = residual + self.presence * self.absence(z, residual)[..., None, None]
+        return torch.cat([z, residual, torch.ones_like(z[:, :1])], 1)
 
     def text(self, embeddings: torch.Tensor) -> torch.Tensor:
         """(K, E) unit text embeddings -> (K, E' + C + 1): as the base maps them, nearness to each class, and 0."""
@@ -135,3 +141,15 @@ class CorrectedHead(Head):
         scores = torch.einsum("behw,te->bthw", z, self.base.text(self.names))
         best = scores.new_full((len(z), self.classes, *z.shape[-2:]), -torch.inf)
         return best.scatter_reduce_(1, self.owner[:, None, None].expand_as(scores), scores, "amax")
+
+    def rest(self, z: torch.Tensor) -> torch.Tensor:
+        """(B, E, h, w) -> (B, 1, h, w) logit of the other words together: log of the sum of their exponentials."""
+        scores = torch.einsum("behw,te->bthw", z, self.base.text(self.others))
+        return (self.logit_scale * scores).logsumexp(1, keepdim=True)
+
+    def absence(self, z: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
+        """(B, C): log of the share that each class has of the patches where it is likeliest; 0 where it is sure."""
+        logits = torch.cat([self.logit_scale * (self.start(z) + residual), self.rest(z)], 1)
+        share = logits.softmax(1)[:, : self.classes].flatten(2)
+        top = share.topk(max(1, int(self.best * share.shape[-1])), dim=-1).values.mean(-1)
+        return ((top + LEAST_SHARE) / (1 + LEAST_SHARE)).log()
