@@ -84,7 +84,7 @@ class Corrections(Objective):
         open: float = 1.0,
         none: float = 1.0,
         keep: float = 0.3,
-        decay: float = 1.0,
+        decay: float = 0.3,
         decay_bias: float = 0.1,
         decay_nouns: float = 0.01,
         presence: float = 0.02,
