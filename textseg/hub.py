@@ -115,6 +115,14 @@ def fetch(
         tried += lacking
 
 
+def folder_here(name: str) -> Path | None:
+    """The folder of a model of transformers, as a person names it, where it is on this machine."""
+    with suppress(RuntimeError, OSError):
+        if (here := Path(name).expanduser()).is_dir():
+            return here
+    return _snapshot(name) if re.fullmatch(r"[\w.-]+/[\w.-]+", name) else None
+
+
 def proposes(name: str) -> bool:
     """Whether a name is a proposer's; of `hf:`, which is both, the settings that are here say it."""
     family = name.partition(":")[0]
@@ -122,10 +130,9 @@ def proposes(name: str) -> bool:
         return family in proposals.names()
     if family != "hf":
         return False
-    for source in sources(name):
-        if snapshot := _snapshot(source.repository):
-            with suppress(WeightsError):
-                return repository.settings(snapshot)["model_type"] in {*hf_sam.KINDS, *hf_sam3.DETECTORS}
+    if folder := folder_here(name.partition(":")[2]):
+        with suppress(WeightsError):
+            return repository.settings(folder)["model_type"] in {*hf_sam.KINDS, *hf_sam3.DETECTORS}
     return False
 
 

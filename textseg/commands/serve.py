@@ -22,7 +22,12 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="another name of this server, such as a proxy's",
     )
+    command.add_argument(
+        "--offer", action="append", default=[], metavar="NAME",
+        help="a backbone or proposer that people on other machines may switch to; whoever sits here may choose any",
+    )  # fmt: skip
     add_model(command)
+    command.set_defaults(backbone=None)  # then it is what the project remembers
     add_proposals(command, "what clicks, pseudo-labels and Explore's masks are made of")
 
 
@@ -32,6 +37,6 @@ def run(args: argparse.Namespace) -> int:
     web.serve(
         host=args.host, port=args.port, project=args.project, backbone=args.backbone, head=args.head,
         readout=args.readout, allow_hosts=args.allow_host, share_project=args.share_project,
-        proposals=args.proposals or "regions",
+        proposals=args.proposals, offered=args.offer,
     )  # fmt: skip
     return 0

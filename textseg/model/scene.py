@@ -179,6 +179,12 @@ class SceneCache:
             while len(self._scenes) > 1 and self._held() > self.max_bytes:
                 self._scenes.popitem(last=False)
 
+    def retain(self, wanted: Callable[[Scene], bool]) -> None:
+        """Let go of all scenes that are not wanted, and with them of their models."""
+        with self._lock:
+            for key in [key for key, scene in self._scenes.items() if not wanted(scene)]:
+                del self._scenes[key]
+
     def __len__(self) -> int:
         return len(self._scenes)
 

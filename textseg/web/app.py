@@ -18,6 +18,7 @@ from starlette.staticfiles import StaticFiles
 from textseg import __version__
 from textseg.errors import TextsegError, UsageError
 from textseg.project import Project
+from textseg.project.chosen import Chosen
 from textseg.shipped import asset
 from textseg.web import pages
 from textseg.web.api.export import add_export
@@ -26,6 +27,7 @@ from textseg.web.api.segment import add_segment
 from textseg.web.blocks import Pages
 from textseg.web.engine import Engine
 from textseg.web.gate import LOOPBACK, Gate, known_as
+from textseg.web.models import ModelFunctions, of_project
 from textseg.web.nouns import Nouns
 from textseg.web.pages import Shared
 from textseg.web.rpc.page import ASSETS, TOKEN, page, url
@@ -42,22 +44,28 @@ MAX_SESSIONS = 1000
 
 
 def build(
-    backbone: str = "lite",
+    backbone: str | None = None,
     head: str | PathLike[str] = "default",
     project: Path | None = None,
     local: bool = False,
-    proposals: str = "regions",
+    proposals: str | None = None,
     readout: str | None = None,
+    offered: Sequence[str] = (),
 ) -> gr.Blocks:
     """The app as Gradio Blocks. The model loads in the background; the page opens at once and says how far it is.
 
-    `local`: only whoever sits at this machine reaches it, so the page may make and open projects anywhere on it.
+    `local`: only whoever sits at this machine reaches it, so the page may make and open projects anywhere on it, and
+    switch to any model; others switch to those that are `offered`. Where no model is named, it is the one that the
+    project remembers, as far as it is on this machine.
     """
-    engine, nouns = Engine(backbone, head, proposals, readout), Nouns()
+    said = (backbone, str(head), proposals, readout) != (None, "default", None, None)
+    known = of_project(project) if project is not None and not said else None
+    chosen = known or Chosen(backbone or "lite", readout, str(head), proposals or "regions")
+    engine, nouns = Engine(chosen.backbone, chosen.head, chosen.proposals, chosen.readout), Nouns()
     api = ProjectApi(Project(project) if project is not None else None, engine, local)
     shared = Shared(engine, api, nouns)
     with Pages(title="textseg", analytics_enabled=False, fill_width=True, delete_cache=(3600, DAY)) as blocks:
-        add_header(shared)
+        add_header(shared, offered)
         for name in pages.names():
             pages.get(name)(shared)
         add_segment(engine)
@@ -72,16 +80,17 @@ def build(
     return blocks
 
 
-def add_header(shared: Shared) -> None:
+def add_header(shared: Shared, offered: Sequence[str] = ()) -> None:
     """Add what stands over every page: links to the pages, and how the model is."""
 
     def status(message: Any) -> dict[str, Any]:
         """How far the model is, and what it costs here."""
-        return {**shared.engine.status(), "nouns": [shared.nouns.done, len(shared.nouns.words)]}
+        return {**shared.engine.status(), **chooser.told(), "nouns": [shared.nouns.done, len(shared.nouns.words)]}
 
+    chooser = ModelFunctions(shared.engine, shared.api, offered)
     links = [{"name": name, "title": pages.facts(name).title or name} for name in pages.names()]
     first = "label" if shared.api.key is not None else links[0]["name"]
-    page("shell", [status], {"version": __version__, "pages": links, "first": first})
+    page("shell", [status, *chooser.functions], {"version": __version__, "pages": links, "first": first})
 
 
 def page_head() -> str:
@@ -105,19 +114,21 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 7860,
     project: Path | None = None,
-    backbone: str = "lite",
+    backbone: str | None = None,
     head: str | PathLike[str] = "default",
     block: bool = True,
     allow_hosts: Sequence[str] = (),
     share_project: bool = False,
-    proposals: str = "regions",
+    proposals: str | None = None,
     readout: str | None = None,
+    offered: Sequence[str] = (),
 ) -> gr.Blocks:
     """Serve the pages until interrupted (or, without `block`, until the returned Blocks are closed).
 
     `allow_hosts` are names beside this machine's own by which browsers reach the server, such as a proxy's. A project
     is served beyond this machine only with `share_project`: whoever reaches the pages can then do everything to it.
-    Raises TextsegError when the port is taken.
+    `offered` are the models that those who do not sit at this machine may switch to. Raises TextsegError when the port
+    is taken.
     """
     in_space = "SPACE_ID" in os.environ
     local = host in LOOPBACK and not in_space and not known_as(allow_hosts)
@@ -127,7 +138,7 @@ def serve(
             "say --share-project if you mean that."
         )
     _keep_private()
-    blocks = build(backbone, head, project, local, proposals, readout)
+    blocks = build(backbone, head, project, local, proposals, readout, offered)
     blocks.queue(max_size=MAX_QUEUED)
     gate = Middleware(Gate, allowed=known_as([host, *allow_hosts]), in_space=in_space)
     try:

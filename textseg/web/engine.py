@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from typing import Any
 from textseg.errors import HeadError, TextsegError
 from textseg.model import Model, Scene, SceneCache, load_model
 from textseg.model.encodings import EncodingStore, encoder
+from textseg.project.chosen import Chosen
 from textseg.proposals import Proposals, Proposer, knows_words, load_proposer, opened
+from textseg.web import costs
 from textseg.web.rpc.photos import UploadedPhoto
 
 log = logging.getLogger(__name__)
@@ -47,10 +50,13 @@ class Engine:
         self._waiting = 0
         self._readouts: dict[str, Model] = {}
         self._learnt: dict[tuple[Path, int, int], Model] = {}
+        self._then: Callable[[Model], object] = lambda model: None
+        self._before: tuple[Chosen, Model, Proposer] | None = None
 
     def start(self, then: Callable[[Model], object]) -> None:
-        """Load the model in a thread of its own, then call `then(model)` in it."""
-        threading.Thread(target=self._load, args=(then,), name="load-model", daemon=True).start()
+        """Load the model in a thread of its own, then call `then(model)` in it, and again of each that is taken."""
+        self._then = then
+        threading.Thread(target=self._load, name="load-model", daemon=True).start()
 
     def model(self, readout: str | None = None) -> Model:
         """The model, once it is loaded; raises the reason when none could be. `readout` asks for another one."""
@@ -63,6 +69,57 @@ class Engine:
             if readout not in self._readouts:
                 self._readouts[readout] = load_model(self._model.name, self.head, readout=readout)
             return self._readouts[readout]
+
+    @property
+    def chosen(self) -> Chosen:
+        """What was asked for, by name."""
+        return Chosen(self.backbone, self.readout, str(self.head), self._proposals)
+
+    def load(self, chosen: Chosen) -> tuple[Model, Proposer]:
+        """Another model and proposer, loaded beside those in use, which answer meanwhile; raises TextsegError.
+
+        What this one has in common with `chosen` is used again, as is the one before it. Others leave the memory.
+        """
+        if self._before is not None and self._before[0] == chosen:
+            return self._before[1:]
+        now, model, proposer = self.chosen, self._model, self._proposer
+        self._before = None
+        self.scenes.retain(lambda scene: model is not None and scene.model.backbone is model.backbone)
+        if model is None or self.notice or replace(chosen, proposals=now.proposals) != now:
+            model = self._measured(chosen)
+        if proposer is None or self._no_proposer or chosen.proposals != now.proposals:
+            began, held = time.monotonic(), costs.held_mb()
+            proposer = load_proposer(chosen.proposals)
+            costs.note(chosen.proposals, load=time.monotonic() - began, memory=max(0.0, costs.held_mb() - held))
+        return model, proposer
+
+    def take(self, chosen: Chosen, model: Model, proposer: Proposer) -> None:
+        """Answer with these from now on; scenes of those before stay while there is room."""
+        with self._encoding, self._loading_proposer:
+            if self._model is not None and self._proposer is not None and self.notice is None:
+                self._before = (self.chosen, self._model, self._proposer)
+            self.backbone, self.readout, self.head = chosen.backbone, chosen.readout, chosen.head
+            self._proposals, self._proposer, self._no_proposer = chosen.proposals, proposer, None
+            self._model, self.notice, self._failure = model, None, None
+            self._readouts, self._learnt, self._encode_seconds = {}, {}, None
+        self._settled.set()
+        threading.Thread(target=self._prepare, args=(model,), name="prepare-model", daemon=True).start()
+
+    def _measured(self, chosen: Chosen) -> Model:
+        """The model, and how long it takes to load and what it holds, remembered."""
+        began, held = time.monotonic(), costs.held_mb()
+        model = load_model(chosen.backbone, chosen.head, readout=chosen.readout)
+        model.text(["photo"])  # a tokenizer that is missing is told now, not at the first question
+        self._load_seconds = round(time.monotonic() - began, 1)
+        costs.note(chosen.backbone, load=time.monotonic() - began, memory=max(0.0, costs.held_mb() - held))
+        return model
+
+    def _prepare(self, model: Model) -> None:
+        try:
+            self.proposer()
+            self._then(model)
+        except Exception:  # what follows is a convenience: the model itself is fine
+            log.exception("the preparation after loading failed")
 
     def learnt(self, head: Path, name: str) -> Model:
         """The same backbone with a head that a project learnt; raises HeadError."""
@@ -117,6 +174,8 @@ class Engine:
                     took = time.monotonic() - began
                     before = self._encode_seconds
                     self._encode_seconds = took if before is None else 0.7 * before + 0.3 * took
+                    if before is None:
+                        costs.note(model.name, photo=took)
                 self.scenes.put(key, scene)
                 return scene
         finally:
@@ -180,6 +239,7 @@ class Engine:
         if model is not None:
             backbone = model.backbone
             status |= {
+                "key": model.fingerprint,
                 "head": model.head_name,
                 "readout": model.readout,
                 "licence": backbone.licence,
@@ -194,12 +254,10 @@ class Engine:
             }
         return status
 
-    def _load(self, then: Callable[[Model], object]) -> None:
+    def _load(self) -> None:
         try:
             try:
-                model = load_model(self.backbone, self.head, readout=self.readout)
-                model.text(["photo"])  # a tokenizer that is missing is told now, not at the first question
-                self._model = model
+                self._model = self._measured(self.chosen)
             except TextsegError as error:
                 if self.backbone == FALLBACK and self.head in ("default", "none"):
                     raise
@@ -213,11 +271,7 @@ class Engine:
         self._load_seconds = round(time.monotonic() - self._started, 1)
         self._settled.set()
         if self._model is not None:
-            try:
-                self.proposer()
-                then(self._model)
-            except Exception:  # what follows is a convenience: the model itself is fine
-                log.exception("the preparation after loading failed")
+            self._prepare(self._model)
 
 
 def memory_mb() -> int | None:

@@ -33,6 +33,7 @@ class Nouns:
         self.words = [word.strip() for word in self.words if word.strip()]
         self.done = 0
         self._embedded: torch.Tensor | None = None
+        self._of = self._embedded_of = ("", "")
         self._ready = threading.Event()
 
     @property
@@ -40,7 +41,9 @@ class Nouns:
         return self._ready.is_set()
 
     def embed(self, model: Model) -> None:
-        """Embed all nouns with the text side of `model`."""
+        """Embed all nouns with the text side of `model`; those of another one are no use to it."""
+        self._of, self.done = _side(model), 0
+        self._ready.clear()
         path = cache_file(model, self.words)
         try:
             embedded = torch.from_numpy(np.load(path))
@@ -51,13 +54,15 @@ class Nouns:
                 write_atomically(path, lambda file: np.save(file, embedded.numpy()))
             except OSError:
                 log.info("the embedded nouns could not be kept in %s", path.parent)
-        self._embedded = embedded
+        if self._of != _side(model):  # another model came meanwhile
+            return
+        self._embedded, self._embedded_of = embedded, self._of
         self.done = len(self.words)
         self._ready.set()
 
     def _mapped(self, model: Model) -> torch.Tensor | None:
         """(nouns, E) as the head of `model` sees them, on its device; None while they are still being embedded."""
-        if self._embedded is None:
+        if self._embedded is None or self._embedded_of != _side(model):
             return None
         with torch.inference_mode():
             return model.head.text(self._embedded.to(model.device)).float()
@@ -102,8 +107,14 @@ class Nouns:
             chunk = self.words[start : start + CHUNK]
             with torch.inference_mode():
                 rows.append(embed_words(model.backbone.embed, chunk, model.backbone.templates).cpu())
-            self.done = start + len(chunk)
+            if self._of == _side(model):
+                self.done = start + len(chunk)
         return torch.cat(rows)
+
+
+def _side(model: Model) -> tuple[str, str]:
+    """What text side a model has."""
+    return model.backbone.name, model.backbone.templates
 
 
 def cache_file(model: Model, words: list[str]) -> Path:

@@ -69,6 +69,7 @@ export class Explore {
     this.listen();
     this.view.turn("labels");
     hear("status", (status) => (this.status = status));
+    hear("model", () => this.changeHead());
     hear("page", (page) => page === "explore" && this.come());
     this.photos.begin();
   }

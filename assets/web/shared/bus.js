@@ -1,8 +1,8 @@
 /** What the header and the pages tell each other. */
 
 /**
- * @typedef {"page"|"photo"|"project"|"status"|"reached"} Topic the page in front; what it has in hand; how the model is;
- *   whether the server answered last time
+ * @typedef {"page"|"photo"|"project"|"status"|"model"|"reached"} Topic the page in front; what it has in hand; how the model
+ *   is; that another model answers from now on; whether the server answered last time
  */
 
 const hub = new EventTarget();

@@ -2,6 +2,7 @@
 
 import { hear, tell } from "../shared/bus.js";
 import { h, icon } from "../shared/dom.js";
+import { Chooser } from "./choose.js";
 
 /** @typedef {import("../shared/server.js").Server} Server */
 
@@ -15,14 +16,27 @@ const CALM = 5000; // and at one that is ready
  * @param {string} version the program's
  */
 export function watchModel(part, server, version) {
-  let timer = 0;
+  let timer = 0,
+    answers = null;
+  const [about, other] = [h("div"), h("div")];
+  part.panel.append(about, other);
+  part.facts = about;
   const look = async () => {
     const status = await server.call("status");
     if (status.ok) tell("status", status);
     clearTimeout(timer); // a click looks too
-    timer = setTimeout(look, status.ok && status.state !== "loading" ? CALM : EAGER);
+    const busy = !status.ok || status.state === "loading" || status.switch.running;
+    timer = setTimeout(look, busy ? EAGER : CALM);
   };
-  hear("status", (status) => show(part, status, version));
+  const chooser = new Chooser(other, server, look);
+  hear("status", (status) => {
+    show(part, status, version);
+    chooser.show(status);
+    const by = status.key && `${status.key} ${status.proposals}`;
+    if (answers && by && by !== answers) tell("model", status.name);
+    answers = by ?? answers;
+  });
+  part.chip.addEventListener("click", () => part.panel.hidden || chooser.open());
   hear("reached", (reached) => {
     if (reached === !part.chip.classList.contains("away")) return;
     part.chip.classList.toggle("away", !reached);
@@ -45,7 +59,8 @@ function show(part, status, version) {
     fallback: "fallback",
     failed: "failed",
   };
-  part.model.replaceChildren(short(name), h("span", { class: "note" }, ` · ${note[state]}`));
+  const does = status.switch?.running ? "switching" : note[state];
+  part.model.replaceChildren(short(name), h("span", { class: "note" }, ` · ${does}`));
   part.chip.title = {
     loading: "The model is loading",
     ready: "The model is ready",
@@ -76,7 +91,7 @@ function show(part, status, version) {
     ["Licence", status.licence],
     ["Program", `textseg ${version}`],
   ];
-  part.panel.replaceChildren(
+  part.facts.replaceChildren(
     h("h2", {}, state === "loading" ? `Loading ${name} (${Math.round(status.seconds)} s)` : short(name)),
     h("p", {}, ABOUT[name.split(":")[0]] ?? ""),
     h(
@@ -86,7 +101,6 @@ function show(part, status, version) {
         .filter(([, value]) => value)
         .flatMap(([term, value]) => [h("dt", {}, term), h("dd", { class: "number" }, String(value))]),
     ),
-    h("p", { class: "hint" }, "Another model: ", h("code", {}, "textseg serve --backbone NAME --head FILE")),
   );
 }
 
