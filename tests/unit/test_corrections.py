@@ -15,6 +15,7 @@ from textseg.model.calibration import Calibration, posterior
 from textseg.model.heads.corrected import CorrectedHead
 from textseg.model.others import Ranked
 from textseg.model.partition import Partition
+from textseg.project import Region
 from textseg.segmentation import segment
 from textseg.vocabulary import Vocabulary, Word
 from trainer import corrections, recipes
@@ -297,6 +298,18 @@ def test_what_a_done_photo_does_not_show_is_none_of_these_unless_people_leave_th
     done, other = read(project, encodings, 0.0, complete=True).photos
     assert set(np.unique(done.said)) == {-1, RED} and set(np.unique(other.said)) == {0, RED}
     assert all(0 in photo.said for photo in read(project, encodings, 0.0, complete=False).photos)
+
+
+def test_what_a_model_labelled_in_a_done_photo_is_not_taken_for_none_of_these(tmp_path):
+    project = make_project(tmp_path / "p", photos=1, corrected=0)
+    photo = project.photos()[0]
+    index = np.zeros((photo.height, photo.width), np.uint16)
+    index[:, :48] = 1
+    project.put_model_labels(photo.id, index, [Region(BLUE, 0.9)], "tiny")
+    project.edit(photo.id, 1, {"type": "brush", "class": RED, "radius": 4, "points": [[20, 20]]})
+    project.set_state(photo.id, "done")
+    said = read(project, Encodings(project, load_model(TinyBackbone(), "none")), 0.0).photos[0].said
+    assert set(np.unique(said[:, :48])) == {0, RED} and np.unique(said[:, 48:]).tolist() == [-1]
 
 
 def test_a_head_from_before_nouns_learnt_still_answers(tmp_path):

@@ -48,7 +48,7 @@ class Corpus:
     skipped: dict[str, str] = field(default_factory=dict)
     """Photos that could not be read, with the reasons."""
     complete: bool = True
-    """Photos marked done show everything: a class that has no pixel in one is not there."""
+    """Photos marked done show everything: what has no label in one, a person's or a model's, is none of the classes."""
 
     @property
     def fingerprint(self) -> str:
@@ -109,7 +109,8 @@ def read(
         if not said.any():
             continue
         if complete and row.state == "done":
-            said[(said == 0) & ~ignored] = -1
+            # What a model labelled and nobody touched shows something: it teaches nothing, not that nothing is there.
+            said[project.label_map(row.id)[0] == 0] = -1
         try:
             found.append(CorrectedPhoto(row, *encodings.of(row), said))
         except PhotoError as error:
