@@ -43,7 +43,7 @@ def folder(name: str, wanted: str, instead: str, pickles: bool = False) -> Path:
         return here
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
         raise WeightsError(
-            f"'{wanted}' names neither a folder (looked in {Path.cwd()}) nor a repository of the hub, which reads "
+            f"'{wanted}' names neither a folder{weights.looked_in(here)} nor a repository of the hub, which reads "
             f"owner/name; {instead}."
         )
     return _repository(name, wanted, instead, pickles)

@@ -29,8 +29,13 @@ def local(file: str, wanted: str, names: Sequence[str] = ()) -> Path:
         return _inside(path, names, wanted)
     if not path.is_file():
         hint = f"; an absolute path starts with a third slash (///{file})" if Path(f"/{file}").exists() else ""
-        raise WeightsError(f"The weights of '{wanted}' are not at {path} (looked in {Path.cwd()}){hint}.")
+        raise WeightsError(f"The weights of '{wanted}' are not at {path}{looked_in(path)}{hint}.")
     return path
+
+
+def looked_in(path: Path) -> str:
+    """Where a path that a person named began, for a sentence that says it is not there; "" for an absolute one."""
+    return "" if path.is_absolute() else f" (looked in {Path.cwd()})"
 
 
 def _inside(folder: Path, names: Sequence[str], wanted: str) -> Path:
