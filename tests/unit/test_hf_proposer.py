@@ -255,7 +255,9 @@ def test_weights_larger_than_the_free_memory_are_refused(sam2: Path, monkeypatch
 
 
 def test_a_folder_that_is_none_is_told_with_what_to_do() -> None:
-    with pytest.raises(WeightsError, match=r"neither a folder \(looked in /.*\) nor a repository of the hub, .* 'regions'"):
+    with pytest.raises(
+        WeightsError, match=r"neither a folder \(looked in /.*\) nor a repository of the hub, .* 'regions'"
+    ):
         load_proposer("hf:nowhere/at/all")
     with pytest.raises(WeightsError, match="'hf:/nowhere/at/all' names neither a folder nor a repository of the hub"):
         load_proposer("hf:/nowhere/at/all")
