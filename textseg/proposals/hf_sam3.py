@@ -24,7 +24,7 @@ from torch import nn
 
 from textseg import images, rle
 from textseg.errors import WeightsError
-from textseg.model import pretrained, repository, weights
+from textseg.model import pretrained, repository, tokenizers, weights
 from textseg.model.backbones import best_device
 from textseg.proposals import Box, Cancel, Mask, Named, Point, Proposer, read_prompt
 from textseg.proposals.encoded import Embedding, EncodedPhoto, PhotoEncoder
@@ -54,15 +54,11 @@ SAME = 0.7
 
 def load(model_type: str, path: Path, name: str, device: str | None) -> Proposer:
     """The SAM 3 in a folder; raises WeightsError."""
-    from transformers import AutoTokenizer
-
-    if not any((path / file).is_file() for file in ("tokenizer.json", "vocab.json")):
-        raise WeightsError(f"{path} has no tokenizer, which words need; save the model's processor there too.")
+    tokenizer = tokenizers.of_folder(path, name)
     processor = pretrained.image_processor("Sam3ImageProcessor", path, name)
     model = pretrained.read(DETECTORS[model_type], path, name)
     with pretrained.quiet(), weights.loading(path, name):
         model.to(device or best_device())
-        tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=False)
     detector = Detector(model, tokenizer)
     if model_type != "sam3_video":
         return Sam3Detector(detector, processor, name, path)
