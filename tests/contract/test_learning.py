@@ -271,13 +271,15 @@ def test_whether_photos_that_are_done_show_everything_goes_from_the_page_to_the_
         api.train("p", {"complete": "yes"})
 
 
-@pytest.mark.parametrize(("option", "complete"), [("--complete", True), ("--incomplete", False)])
-def test_the_command_says_whether_photos_that_are_done_show_everything(project, tmp_path, option, complete):
+@pytest.mark.parametrize(("options", "complete"), [(["--complete"], True), (["--incomplete"], False), ([], False)])
+def test_the_command_or_else_the_project_says_whether_done_photos_show_everything(project, tmp_path, options, complete):
+    project.trainings.take_as_complete(False)
     out = tmp_path / "head.safetensors"
-    arguments = ["train", "--objective", "corrections", "--data", str(project.folder), "--out", str(out), option]
+    arguments = ["train", "--objective", "corrections", "--data", str(project.folder), "--out", str(out), *options]
     assert main([*arguments, "--backbone", "tiny", "--head", "none", "--set", *SETTINGS]) == 0
     facts = heads.read_facts(out)
-    assert facts["data"]["complete"] is facts["recipe"]["objective"]["complete"] is complete
+    assert facts["data"]["complete"] is complete
+    assert facts["recipe"]["objective"].get("complete") is (complete if options else None)
 
 
 def test_only_corrections_know_photos_that_are_done(tmp_path, capsys):

@@ -34,7 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     done = parser.add_mutually_exclusive_group()
     done.add_argument(
         "--complete", dest="complete", action="store_true", default=None,
-        help="for corrections: photos marked done show everything, what is not drawn is not there (default)",
+        help="for corrections: photos marked done show everything, what is not drawn is not there (default: as the "
+        "project says)",
     )  # fmt: skip
     done.add_argument(
         "--incomplete", dest="complete", action="store_false", default=None,

@@ -44,7 +44,7 @@ def learn(
     """
     began = time.monotonic()
     encodings = Encodings(project, model)
-    settings = defaults(Corrections) | recipe.objective
+    settings = defaults(Corrections) | {"complete": project.trainings.complete} | recipe.objective
     corpus = read(project, encodings, settings["hold_back"], watch, cancel, settings["complete"])
     read_seconds = time.monotonic() - began
     for name, reason in corpus.skipped.items():
