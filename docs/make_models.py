@@ -23,15 +23,31 @@ and which of it loads on your machine. Sizes are those of float32 weights.
 
 ## In one minute
 
-Nothing to fetch: `lite` is installed. With a network, a strong start is
+Nothing to fetch: `lite` is installed. With a network, a strong start is CLIP B/16 for the words and Segment Anything
+2.1 for the masks, on the command line
 
-    textseg serve --backbone clip:ViT-B-16/openai          # MIT, 599 MB, fetched once
+    textseg serve --backbone clip:ViT-B-16/openai --proposals hf:facebook/sam2.1-hiera-tiny
+
+or **on the page**: click the model's name in the header, mark *CLIP* under Backbone and *SAM 2.1* under Masks by, and
+*Switch*. The page says how many bytes are here, how fast they come and how long the rest takes; *Cancel* keeps what has
+come, and the next try goes on there. What is in use answers until the new one is ready, and goes on when anything goes
+wrong.
+
+| | licence | to fetch | memory | on two CPU cores |
+|---|---|---|---|---|
+| `clip:ViT-B-16/openai` | MIT | 599 MB | 0.7 GB | 7 s for each new photo (600 x 400, on a busy machine) |
+| `hf:facebook/sam2.1-hiera-tiny` | Apache-2.0 | 156 MB | 1.9 GB | 6 s for each new photo, 0.3 s a click |
+
+The panel says what each costs on your machine once it was loaded there. Others to begin with:
+
     textseg serve --backbone clip:ViT-B-16-SigLIP2/webli   # Apache-2.0, 1.5 GB
     textseg serve --backbone hf:google/tipsv2-b14          # Apache-2.0, 780 MB
 
-and for masks Segment Anything 2.1 ([proposals.md](proposals.md) has its kin):
-
-    textseg serve --backbone clip:ViT-B-16/openai --proposals hf:facebook/sam2.1-hiera-tiny   # Apache-2.0, 156 MB
+- A project remembers the model it is worked on with (`model.json` in its folder): the next `textseg serve --project
+  DIR` has it again where all of it is on the machine, and the panel offers it where it is not.
+- A head goes with the model that it was trained with. With another one it rests, and the panel says so.
+- On a server that others reach, and in a Space, nobody chooses a model unless its owner offers some by
+  `textseg serve --offer NAME`; repositories and files of one's own are named only on the machine itself.
 
 The first use fetches the weights from the Hugging Face Hub into its cache; after that no network is needed.
 Beforehand, with a bar, and going on where an earlier try was stopped:

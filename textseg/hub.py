@@ -300,6 +300,7 @@ def _bring(file: _File, part: Path, progress: Callable[[int], None], stopped: St
         if out.tell() > file.size:
             out.truncate(0)
         _room(part, file.size - out.tell())
+        progress(out.tell())
         heard = time.monotonic()
         while out.tell() < file.size:
             try:

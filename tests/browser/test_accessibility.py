@@ -116,7 +116,7 @@ def keys(page) -> None:
 
 def model(page) -> None:
     page.click(".chip")
-    page.wait_for_selector("[data-part=panel]:visible")
+    page.wait_for_selector("[data-part=panel]:visible .choose input")
 
 
 @pytest.mark.parametrize("state", [faded, masks, heat, pinned, keys, model])

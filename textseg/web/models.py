@@ -114,7 +114,7 @@ class ModelFunctions:
                 remembered.remember(project.folder, found)
             return {"name": model.name}
 
-        return {"switch": self._jobs.start(None, f"Switching to {chosen.backbone}", work)}
+        return {"switch": self._jobs.start(None, f"Switching to {_new(chosen, self._engine.chosen)}", work)}
 
     def stop(self, message: Any) -> dict[str, Any]:
         """Stop the switch that runs; what has been fetched stays."""
@@ -211,6 +211,13 @@ def of_project(folder: Path) -> Chosen | None:
     except (TextsegError, OSError):
         return None
     return found if None not in here else None
+
+
+def _new(chosen: Chosen, now: Chosen) -> str:
+    """What is other than now, by name; the backbone where only readout or head are."""
+    names = [] if chosen.backbone == now.backbone else [chosen.backbone]
+    names += [] if chosen.proposals == now.proposals else [chosen.proposals]
+    return " and ".join(names) or chosen.backbone
 
 
 def _full_name(name: str) -> str:

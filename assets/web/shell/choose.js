@@ -7,20 +7,22 @@ const WINDOW = 8; // looks by which rate and time left are judged
 
 export class Chooser {
   /**
-   * @param {HTMLElement} root
+   * @param {HTMLElement} live where it is said how a switch goes
+   * @param {HTMLElement} choice where the lists are
    * @param {import("../shared/server.js").Server} server
    * @param {function(): void} look asks how the model is, now
    */
-  constructor(root, server, look) {
+  constructor(live, choice, server, look) {
     this.server = server;
     this.look = look;
     this.list = null; // what the server offers
     this.status = null;
     this.looks = []; // [milliseconds, bytes] of the download that runs, newest last
+    this.touched = 0; // how often a person marked something
     this.wanted = null; // what a person asked for last
     this.notes = h("div", { class: "notes" });
-    this.backbones = new Rows("Backbone", "backbone", "owner/name, clip:MODEL/TAG, or a folder", () => this.fit());
-    this.proposers = new Rows("Masks by", "proposals", "hf:owner/name, or a folder", () => this.fit());
+    this.backbones = new Rows("Backbone", "backbone", "owner/name, clip:MODEL/TAG, or a folder", () => this.touch());
+    this.proposers = new Rows("Masks by", "proposals", "hf:owner/name, or a folder", () => this.touch());
     this.readout = h("select", { name: "readout" });
     this.head = h("select", { name: "head" });
     this.readoutField = h("label", { class: "field" }, h("span", {}, "Readout"), this.readout);
@@ -37,17 +39,20 @@ export class Chooser {
     );
     this.running = h("div", { class: "switching", role: "status", hidden: true });
     this.problem = h("p", { class: "problem", role: "alert", hidden: true });
-    root.append(this.notes, this.running, this.problem, this.form);
+    live.append(this.notes, this.running, this.problem);
+    choice.append(this.form);
     this.form.hidden = true;
   }
 
   /** The panel was opened: what can be chosen now. */
   async open() {
+    const touched = this.touched;
     const list = await this.server.call("models");
     if (!list.ok) return this.tell(list.error);
     this.list = list;
     this.form.hidden = !list.may;
-    const { chosen } = list;
+    // What a person marked meanwhile stays, and what was asked for and did not come can be asked for again.
+    const chosen = touched !== this.touched ? this.marked : (this.wanted ?? list.chosen);
     this.backbones.show(list.backbones, chosen.backbone, list.anything);
     this.proposers.show(list.proposers, chosen.proposals, list.anything);
     this.fit(chosen);
@@ -77,14 +82,23 @@ export class Chooser {
     if (this.head.selectedIndex < 0 || this.head.selectedOptions[0].disabled) this.head.value = "default";
   }
 
-  submit(event) {
-    event.preventDefault();
-    this.switch({
+  touch() {
+    this.touched += 1;
+    this.fit();
+  }
+
+  get marked() {
+    return {
       backbone: this.backbones.value,
       readout: this.readout.value || null,
       head: this.head.value,
       proposals: this.proposers.value,
-    });
+    };
+  }
+
+  submit(event) {
+    event.preventDefault();
+    this.switch(this.marked);
   }
 
   async switch(wanted) {
@@ -116,7 +130,9 @@ export class Chooser {
     if (run?.running) this.follow(run);
     const ended = run && before?.running && !run.running;
     if (ended && run.problem) this.tell(run.problem);
-    if (ended && !this.form.hidden) this.open();
+    if (!ended || run.state !== "done") return;
+    this.wanted = null;
+    if (!this.form.hidden) this.open();
   }
 
   follow({ what, done, all }) {
@@ -125,7 +141,7 @@ export class Chooser {
     const rate = has > had ? (1000 * (has - had)) / (now - then) : 0;
     const left = rate && all > done ? `, ${duration((all - done) / rate)} left` : "";
     const speed = rate ? `, ${bytes(rate)}/s` : "";
-    const far = all > done ? `Fetching ${bytes(done)} of ${bytes(all)}${speed}${left}` : "Loading from disk";
+    const far = all > done ? `Fetching ${bytes(done)} of ${bytes(all)}${speed}${left}` : "Looking for its files, and loading them";
     const bar = h("progress", { max: all || 1, "aria-label": what });
     if (all > done) bar.value = done;
     if (!this.stopper) {
@@ -173,33 +189,35 @@ class Rows {
     this.name = name;
     this.rows = [];
     this.list = h("div", { class: "rows" });
-    this.element = h("fieldset", { class: "models" }, h("legend", {}, title), this.list);
     this.own = h("input", { type: "radio", name, value: "", "aria-label": "Another one" });
     this.other = h("input", { type: "text", placeholder: hint, "aria-label": `${title}: repository or folder`, spellcheck: "false" });
+    this.typed = h("div", { class: "check typed" }, this.own, this.other);
+    this.element = h("fieldset", { class: "models" }, h("legend", {}, title), this.list, this.typed);
     this.other.addEventListener("input", () => {
       this.own.checked = true;
       onchange();
     });
-    this.list.addEventListener("change", () => onchange());
+    this.element.addEventListener("change", () => onchange());
   }
 
   show(rows, chosen, anything) {
     this.rows = rows;
     const choice = (value, ...content) =>
       h("label", { class: "check" }, h("input", { type: "radio", name: this.name, value, checked: value === chosen }), ...content);
+    const first = rows.filter((row) => row.name === chosen);
     this.list.replaceChildren(
-      ...rows.map((row) =>
+      ...[...first, ...rows.filter((row) => row.name !== chosen)].map((row) =>
         choice(row.name, h("span", {}, h("b", {}, row.title === row.name ? "" : `${row.title} `), row.name, h("span", { class: "hint" }, facts(row)))),
       ),
-      ...(anything ? [h("label", { class: "check" }, this.own, this.other)] : []),
     );
-    const marked = this.list.querySelector("input:checked");
-    if (marked) this.list.scrollTop = marked.parentElement.offsetTop - this.list.offsetTop - 8;
+    this.typed.hidden = !anything;
+    if (!first.length) this.other.value = chosen;
+    this.own.checked = !first.length;
   }
 
   get value() {
     /** @type {HTMLInputElement|null} */
-    const marked = this.list.querySelector("input:checked");
+    const marked = this.element.querySelector("input:checked");
     return marked?.value || this.other.value.trim();
   }
 

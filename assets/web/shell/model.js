@@ -18,9 +18,9 @@ const CALM = 5000; // and at one that is ready
 export function watchModel(part, server, version) {
   let timer = 0,
     answers = null;
-  const [about, other] = [h("div"), h("div")];
-  part.panel.append(about, other);
-  part.facts = about;
+  const [live, choice] = [h("div", { class: "live" }), h("div")];
+  [part.about, part.facts] = [h("div", { class: "about" }), h("dl")];
+  part.panel.append(part.about, live, part.facts, choice);
   const look = async () => {
     const status = await server.call("status");
     if (status.ok) tell("status", status);
@@ -28,7 +28,7 @@ export function watchModel(part, server, version) {
     const busy = !status.ok || status.state === "loading" || status.switch.running;
     timer = setTimeout(look, busy ? EAGER : CALM);
   };
-  const chooser = new Chooser(other, server, look);
+  const chooser = new Chooser(live, choice, server, look);
   hear("status", (status) => {
     show(part, status, version);
     chooser.show(status);
@@ -91,22 +91,21 @@ function show(part, status, version) {
     ["Licence", status.licence],
     ["Program", `textseg ${version}`],
   ];
-  part.facts.replaceChildren(
+  part.about.replaceChildren(
     h("h2", {}, state === "loading" ? `Loading ${name} (${Math.round(status.seconds)} s)` : short(name)),
     h("p", {}, ABOUT[name.split(":")[0]] ?? ""),
-    h(
-      "dl",
-      {},
-      ...rows
-        .filter(([, value]) => value)
-        .flatMap(([term, value]) => [h("dt", {}, term), h("dd", { class: "number" }, String(value))]),
-    ),
+  );
+  part.facts.replaceChildren(
+    ...rows
+      .filter(([, value]) => value)
+      .flatMap(([term, value]) => [h("dt", {}, term), h("dd", { class: "number" }, String(value))]),
   );
 }
 
 const ABOUT = {
   lite: "EfficientNet-Lite2 with MiniLM words. Small, and works with no network at all.",
-  clip: "An open_clip vision transformer, read out densely.",
+  clip: "An image-text model of open_clip, read out patch by patch.",
+  hf: "An image-text model of transformers, read out patch by patch.",
   dinov2: "DINOv2 features with a trained head.",
   dinov3: "DINOv3 features with a trained head.",
 };
