@@ -320,3 +320,17 @@ def test_a_head_from_before_nouns_learnt_still_answers(tmp_path):
     heads.save(head, tmp_path / "old", backbone, config=old)
     again = load_model(TinyBackbone(), tmp_path / "old")
     assert again.encode(two_halves(0)).label(Vocabulary.parse("red thing")).ids.any()
+
+
+def test_a_corrected_head_from_before_nouns_learnt_answers_as_its_weights_say(tmp_path):
+    model = load_model(TinyBackbone(), "none")
+    base, facts = base_of(model.head)
+    head = CorrectedHead(base, facts, 10.0, model.backbone.text_dim, [0], 2)
+    torch.nn.init.normal_(head.weight)
+    old = {key: value for key, value in head.config.items() if key != "nouns"}
+    heads.save(head, tmp_path / "old.safetensors", model.backbone, config=old)
+    read_again, names = heads.load(tmp_path / "old.safetensors", model.backbone), ["tree", "house"]
+    features = model.encode(two_halves(0)).features[None].float()
+    assert_close(read_again(features), head(features))
+    embedded = model.backbone.embed(names)
+    assert_close(read_again.rivals(names, embedded), read_again.text(embedded))
