@@ -70,6 +70,18 @@ def load_tiny(details: str = "", device: str | None = None, readout: str | None 
     return TinyBackbone()
 
 
+class Tinier(TinyBackbone):
+    """Another one, to switch to."""
+
+    name, weights_hash = "tinier", "fedcba9876543210"
+
+
+@backbones.register("tinier", Facts(about="Another random convolution for tests.", licence="CC0-1.0", size="10 kB"))
+def load_tinier(details: str = "", device: str | None = None, readout: str | None = None) -> Tinier:
+    """`--backbone tinier`, in every process that has imported this module."""
+    return Tinier()
+
+
 class GivenMasks:
     """Proposals that are given; counts how often they are asked."""
 

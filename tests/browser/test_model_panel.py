@@ -8,23 +8,13 @@ import pytest
 from tests import tiny_sam
 from tests.browser.conftest import free_port
 from tests.browser.labelling import SIZE, saved, stroke
-from tests.tiny import TinyBackbone, noise_photo
+from tests.tiny import noise_photo
 from tests.tiny_hub import BLOCK, Hub, serving
-from textseg.model import backbones
 from textseg.project import Project
 from textseg.project import chosen as remembered
 from textseg.vocabulary import Vocabulary
 
 NAME = "hf:someone/sam2-tiny"
-
-
-class Tinier(TinyBackbone):
-    name, weights_hash = "tinier", "f" * 16
-
-
-@backbones.register("tinier")
-def load_tinier(details: str = "", device: str | None = None, readout: str | None = None) -> Tinier:
-    return Tinier()
 
 
 @pytest.fixture(scope="module")

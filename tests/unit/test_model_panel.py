@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from tests import tiny
 from tests.tiny import TinyBackbone, noise_photo
-from textseg.errors import RequestError, WeightsError
-from textseg.model import backbones, heads
+from textseg.errors import RequestError
+from textseg.model import heads
 from textseg.project import Project
 from textseg.project import chosen as remembered
 from textseg.project.chosen import Chosen
@@ -21,20 +20,6 @@ from textseg.web.api.project import ProjectApi
 from textseg.web.engine import Engine
 from textseg.web.models import ModelFunctions, of_project
 from textseg.web.rpc.photos import UploadedPhoto
-
-
-class Other(TinyBackbone):
-    name, weights_hash = "tinier", "f" * 16
-
-
-@backbones.register("tinier")
-def load_other(details: str = "", device: str | None = None, readout: str | None = None) -> Other:
-    return Other()
-
-
-@backbones.register("broken")
-def load_broken(details: str = "", device: str | None = None, readout: str | None = None) -> TinyBackbone:
-    raise WeightsError("The weights of 'broken' are damaged; fetch them again.")
 
 
 @pytest.fixture(autouse=True)
@@ -93,12 +78,12 @@ def test_the_old_model_answers_while_the_new_one_loads_and_after_it_failed(serve
         return real(*args, **options)
 
     monkeypatch.setattr(engine, "load_model", slowly)
-    panel.switch({"backbone": "broken", "proposals": "regions"})
+    panel.switch({"backbone": "clip:ViT-B-16//nowhere.pt", "proposals": "regions"})
     assert loading.wait(30) and panel._engine.model().name == "tiny" and panel.told()["switch"]["running"]
     go_on.set()
     panel._jobs._jobs[None]._thread.join(30)
     ended = panel.told()["switch"]
-    assert (ended["state"], ended["problem"]) == ("failed", "The weights of 'broken' are damaged; fetch them again.")
+    assert ended["state"] == "failed" and "The weights of 'clip:ViT-B-16//nowhere.pt' are not at" in ended["problem"]
     assert panel._engine.model().name == "tiny" and panel._engine.status()["state"] == "ready"
 
 
@@ -167,6 +152,3 @@ def test_what_a_project_remembers_is_taken_only_where_nothing_has_to_be_fetched(
 def _png(folder: Path) -> bytes:
     noise_photo().save(folder / "photo.png")
     return (folder / "photo.png").read_bytes()
-
-
-assert tiny  # registers its backbone
