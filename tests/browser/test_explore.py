@@ -150,7 +150,7 @@ def test_thresholds_colours_and_hiding_need_no_server(page):
     page.keyboard.press("End")
     page.wait_for_function("document.querySelector('.classes [data-word=\"0\"] .area').textContent.startsWith('0')")
     assert "%" in page.text_content("[data-part=rest-area]")
-    page.click(".classes [data-word='1'] .eye")
+    page.click(".classes [data-word='0'] .eye")
     page.click("[data-view=heat]")
     page.locator(".explore [data-part=opacity]").fill("20")
     page.mouse.move(500, 400)
@@ -224,11 +224,11 @@ def test_five_hundred_words_are_answered(page):
 @pytest.mark.parametrize("words", ["", " , ", "x" * 10_000])
 def test_words_that_cannot_be_used_are_refused_in_one_sentence(page, words):
     page.fill("#words", words)
-    page.wait_for_selector(".problem:not([hidden])")
-    sentence = page.text_content(".problem")
+    page.wait_for_selector(".explore .problem:not([hidden])")
+    sentence = page.text_content(".explore .problem")
     assert sentence.endswith(".") and sentence.count(". ") == 0
     ask(page, "cup, wall")
-    assert page.is_hidden(".problem")
+    assert page.is_hidden(".explore .problem")
 
 
 def bomb() -> bytes:
@@ -249,13 +249,13 @@ def bomb() -> bytes:
 )
 def test_a_bad_photo_is_refused_in_one_sentence_and_the_page_goes_on(page, name, content):
     upload(page, name, content)
-    page.wait_for_selector(".problem:not([hidden])")
-    sentence = page.text_content(".problem")
+    page.wait_for_selector(".explore .problem:not([hidden])")
+    sentence = page.text_content(".explore .problem")
     assert sentence.endswith(".") and sentence.count(". ") == 0 and "rror" not in sentence
     assert page.text_content(".in-hand b") == FIRST.file
     upload(page, "good.png", png((64, 48)))
     opened(page, "good.png")
-    assert page.is_hidden(".problem")
+    assert page.is_hidden(".explore .problem")
 
 
 @pytest.mark.parametrize(
@@ -303,7 +303,7 @@ def test_a_photo_that_the_server_has_let_go_is_sent_again(page, monkeypatch):
 
     monkeypatch.setattr(Photos, "get", forgetful)
     ask(page, "cup, wall")
-    assert len(refusals) == 1 and page.is_hidden(".problem")
+    assert len(refusals) == 1 and page.is_hidden(".explore .problem")
 
 
 def masks_found(page, words: str) -> None:

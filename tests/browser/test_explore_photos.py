@@ -70,7 +70,7 @@ def test_a_samples_words_leave_when_a_persons_own_photo_comes_and_can_be_brought
     page = visit()
     upload(page, "ski slope.png")
     assert words(page) == "" and page.locator(".classes li").count() == 0
-    assert "Type words" in page.text_content("[data-part=none]") and page.is_hidden(".problem")
+    assert "Type words" in page.text_content("[data-part=none]") and page.is_hidden(".explore .problem")
     page.click("[data-part=replaced] button")
     answered(page, FIRST.words)
     assert words(page) == FIRST.words and page.locator(".classes li").count() == 2

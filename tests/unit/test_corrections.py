@@ -334,3 +334,12 @@ def test_a_corrected_head_from_before_nouns_learnt_answers_as_its_weights_say(tm
     assert_close(read_again(features), head(features))
     embedded = model.backbone.embed(names)
     assert_close(read_again.rivals(names, embedded), read_again.text(embedded))
+
+
+def test_a_project_that_no_noun_competes_with_learns_too(tmp_path, recipe, monkeypatch):
+    project = make_project(tmp_path / "p", photos=2)
+    project.set_state(project.photos()[0].id, "done")
+    monkeypatch.setattr(others.Others, "rivals", lambda self, *_: torch.zeros(len(self), dtype=torch.bool))
+    facts = learn(project, tmp_path / "head", load_model(TinyBackbone(), "none"), recipe)
+    assert np.isfinite(facts["scores"]["loss"])
+    assert labels(load_model(TinyBackbone(), tmp_path / "head")).any()

@@ -91,20 +91,23 @@ class Rivals:
 
     @classmethod
     def of(cls, head: CorrectedHead, model: Model, corpus: Corpus) -> Rivals:
-        """Every noun that competes with all classes of the project."""
+        """Every noun that competes with all classes of the project; where none does, a similarity of 0."""
         base = Model(model.backbone, head.base, "base")
         rest = others.of(base)
-        assert rest is not None  # the shipped nouns
         every = Vocabulary(tuple(Word(one.name, tuple(one.aliases)) for one in (*corpus.classes, *corpus.unlearnt)))
-        index = rest.rivals(base, every).nonzero()[:, 0].to(rest.mapped.device)
         texts = [text for one in corpus.unlearnt for text in (one.name, *one.aliases)]
-        mapped = [rest.mapped[index]]
+        mapped, nouns = [], []
+        if rest is not None:
+            index = rest.rivals(base, every).nonzero()[:, 0].to(rest.mapped.device)
+            mapped.append(rest.mapped[index])
+            nouns += index.tolist()
         if texts:
-            mapped.append(
-                head.base.text(embed_words(model.backbone.embed, texts, model.backbone.templates).to(index.device))
-            )
-        nothing = index.new_full((len(texts),), len(rest))
-        return cls(torch.cat(mapped), torch.cat([index, nothing]))
+            raw = embed_words(model.backbone.embed, texts, model.backbone.templates)
+            mapped.append(head.base.text(raw.to(model.device)))
+        if not nouns and not texts:
+            texts, mapped = [""], [torch.zeros(1, head.weight.shape[1], device=model.device)]
+        nouns += [len(head.config["nouns"])] * len(texts)
+        return cls(torch.cat(mapped), torch.tensor(nouns, device=model.device))
 
 
 @torch.no_grad()

@@ -20,7 +20,7 @@ export class Chooser {
     this.looks = []; // [milliseconds, bytes] of the download that runs, newest last
     this.touched = 0; // how often a person marked something
     this.wanted = null; // what a person asked for last
-    this.notes = h("div", { class: "notes" });
+    this.notes = h("div", { class: "model-notes" });
     this.backbones = new Rows("Backbone", "backbone", "owner/name, clip:MODEL/TAG, or a folder", () => this.touch());
     this.proposers = new Rows("Masks by", "proposals", "hf:owner/name, or a folder", () => this.touch());
     this.readout = h("select", { name: "readout" });
