@@ -96,6 +96,12 @@ def test_a_bad_photo_is_named_and_the_others_are_written(folder, capsys):
     assert (folder / "out/one.png").exists() and not (folder / "out/torn.png").exists()
 
 
+def test_what_a_folder_holds_besides_photos_is_told(folder, capsys):
+    (folder / "notes.txt").write_text("a list")
+    assert main(["segment", str(folder), "--words", "cat", "--out", "out"]) == 0
+    assert "Not taken: 1 .txt." in capsys.readouterr().err
+
+
 def test_two_photos_of_one_name_never_overwrite_each_other(folder, capsys):
     (folder / "other").mkdir()
     noise_photo(30, 30, seed=1).save("other/one.png")

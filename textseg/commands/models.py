@@ -95,7 +95,7 @@ def _pack(args: argparse.Namespace) -> int:
             hub.fetch(name, progress=progress)
     packed = [name for name in names if hub.sources(name)]
     if not packed:
-        said = f"{' and '.join(names)} need nothing of it" if names else "no listed model's weights are here"
+        said = f"nothing of it is needed for {' and '.join(names)}" if names else "no listed model's weights are here"
         raise WeightsError(f"There is nothing of the hub to pack: {said}; name a model that `textseg models` lists.")
     size = hub.pack(args.folder, packed)
     print(f"{', '.join(packed)}: {size / 1e6:,.0f} MB in {args.folder}. Copy the folder to the other machine; there:\n")

@@ -50,12 +50,13 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from textseg.folders import common_span, gather
+    from textseg.folders import common_span, gather, not_taken
 
     vocabulary = read_words(args.words, args.background)
     args.others = read_others(args.others)
     masked = _by_masks(args)
-    photos = gather(args.photos, flat=True).photos
+    gathered = gather(args.photos, flat=True)
+    photos = gathered.photos
     if not photos:
         raise PhotoError("There are no photos in the folders given.")
     from tqdm import tqdm
@@ -83,6 +84,8 @@ def run(args: argparse.Namespace) -> int:
                 raise  # the words or the choice of method are at fault, not this photo
             failed += 1
             tqdm.write(spelt_out(f"{photo}: {error}"), file=sys.stderr)
+    if left := not_taken(gathered.others):
+        print(spelt_out(left), file=sys.stderr)
     return 0 if not failed else 1 if failed < len(photos) else 2
 
 
