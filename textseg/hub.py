@@ -13,14 +13,14 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from textseg import proposals
-from textseg.errors import Cancelled, UnknownNameError, WeightsError, brief, explain
+from textseg.errors import Cancelled, UnknownNameError, WeightsError, brief
 from textseg.model import backbones, readouts, repository, tokenizers, weights
 from textseg.model.backbones import clip, dinov2
 from textseg.proposals import hf_sam, hf_sam3, sam
@@ -109,7 +109,7 @@ def fetch(
     tried: list[Source] = []
     # Settings may name more, such as a tokenizer of another repository: they are read once they are here.
     while lacking := [one for one in sources(name, readout) if one not in tried and not _here(one)]:
-        with _told(lacking[0].repository, name):
+        with weights.told(lacking[0].repository, name):
             files = [file for source in lacking for file in _files(source, name)]
         _download(files, name, progress or (lambda done, all: None), stopped or (lambda: False))
         tried += lacking
@@ -276,7 +276,7 @@ def _download(files: Sequence[_File], wanted: str, progress: Progress, stopped: 
             raise WeightsError(f"{constants.ENDPOINT} does not say which version of {file.name} it has; try again.")
         folder = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=file.repository, repo_type="model") / "blobs"
         blob = folder / file.etag
-        with _told(file.repository, wanted):
+        with weights.told(file.repository, wanted):
             if not blob.is_file():
                 folder.mkdir(parents=True, exist_ok=True)
                 part = folder / f"{file.etag}.part"
@@ -355,40 +355,3 @@ def _sha256(path: Path) -> str:
 
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextmanager
-def _told(repo: str, wanted: str) -> Iterator[None]:
-    """Turns whatever the hub or the network says into a WeightsError of one sentence."""
-    from huggingface_hub import constants
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, RepositoryNotFoundError
-
-    try:
-        yield
-    except (WeightsError, Cancelled):
-        raise
-    except HFValidationError:
-        raise WeightsError(f"'{wanted}' names no repository of the hub, which reads OWNER/NAME; write one.") from None
-    except GatedRepoError:
-        raise WeightsError(
-            f"The repository {repo}, which '{wanted}' needs, is gated: accept its terms at "
-            f"{constants.ENDPOINT}/{repo}, log in with 'hf auth login', and try again."
-        ) from None
-    except RepositoryNotFoundError:
-        raise WeightsError(
-            f"There is no repository {repo} at {constants.ENDPOINT}, or it is private; check the name, or log in with "
-            "'hf auth login' if it is yours."
-        ) from None
-    except HfHubHTTPError as error:
-        raise WeightsError(
-            f"{constants.ENDPOINT} does not give {repo}, which '{wanted}' needs ({weights.reason(error)}); try again."
-        ) from None
-    except OSError as error:
-        said = explain(error).rstrip(".") if error.errno else weights.reason(error)
-        raise WeightsError(
-            f"The download of {repo} was cut short ({said}); try again, it goes on where it ended."
-        ) from None
-    except Exception as error:  # the network's errors are of a library that huggingface_hub chooses
-        raise WeightsError(
-            f"The download of {repo} was cut short ({weights.reason(error)}); try again, it goes on where it ended."
-        ) from None

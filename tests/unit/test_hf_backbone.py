@@ -309,7 +309,7 @@ def test_a_repository_that_is_gated_or_missing_is_told_as_such(
     with pytest.raises(WeightsError, match=said) as error:
         backbones.load("hf:someone/something", "cpu")
     assert ". " not in str(error.value)
-    with pytest.raises(WeightsError, match="terms" if status == 401 else "has no repository") as error:
+    with pytest.raises(WeightsError, match="gated" if status == 401 else "There is no repository") as error:
         backbones.load("clip:hf-hub:someone/something", "cpu")
     assert ". " not in str(error.value) and "hf auth login" in str(error.value)
 

@@ -96,12 +96,7 @@ def _without_weights(path: Path) -> WeightsError:
 
 def _repository(name: str, wanted: str, instead: str, pickles: bool) -> Path:
     from huggingface_hub import constants, hf_hub_download, snapshot_download
-    from huggingface_hub.errors import (
-        EntryNotFoundError,
-        GatedRepoError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-    )
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
     get = partial(snapshot_download, name, allow_patterns=list(DATA), ignore_patterns=["*/*"])
     try:
@@ -115,25 +110,11 @@ def _repository(name: str, wanted: str, instead: str, pickles: bool) -> Path:
         raise WeightsError(f"{missing}, and HF_HUB_OFFLINE forbids the download; unset it, or {instead}.")
     if not weights.reachable(constants.ENDPOINT):
         raise WeightsError(f"{missing}, and {constants.ENDPOINT} cannot be reached; connect once, or {instead}.")
-    try:
+    with weights.told(name, wanted, f"or {instead}"):
         fetched = Path(get())
         if pickles and not whole(fetched):
             with suppress(EntryNotFoundError):
                 hf_hub_download(name, PICKLE)
-    except GatedRepoError:
-        raise WeightsError(
-            f"The repository {name} is gated: accept its terms at {constants.ENDPOINT}/{name}, log in with "
-            f"`hf auth login`, and try again; or {instead}."
-        ) from None
-    except RepositoryNotFoundError:
-        raise WeightsError(
-            f"There is no repository {name} at {constants.ENDPOINT}, or it is private; check the name, log in with "
-            f"`hf auth login` if it is yours, or {instead}."
-        ) from None
-    except (OSError, ValueError) as error:
-        raise WeightsError(
-            f"{missing}, and the download failed ({weights.reason(error)}); try again, or {instead}."
-        ) from None
     if not (fetched / "config.json").is_file():
         raise WeightsError(f"The repository {name} has no config.json, so transformers cannot load it; {instead}.")
     if not whole(fetched, pickles):

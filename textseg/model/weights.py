@@ -6,14 +6,14 @@ import re
 import socket
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from pickle import UnpicklingError
 from urllib.parse import urlsplit
 
 import torch
 
-from textseg.errors import WeightsError
+from textseg.errors import Cancelled, WeightsError, explain
 
 SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt")
 WHAT_TO_DO = "give a local file, or use the backbone 'lite', which works offline"
@@ -56,46 +56,60 @@ def fetch(repo: str, files: Sequence[str], wanted: str, what: str = "weights", r
     WeightsError.
     """
     from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HFValidationError,
-        RemoteEntryNotFoundError,
-        RepositoryNotFoundError,
-    )
+    from huggingface_hub.errors import RemoteEntryNotFoundError
 
-    try:
+    instead = remedy.removeprefix("or ")
+    with told(repo, wanted, instead):
         for file in files:
             cached = try_to_load_from_cache(repo, file)
             if isinstance(cached, str):
                 return Path(cached)
-    except HFValidationError:
-        raise WeightsError(
-            f"'{repo}', which '{wanted}' asks for, is no name of a repository; write OWNER/NAME."
-        ) from None
     missing = f"The {what} of '{wanted}' ({repo}) {'are' if what.endswith('s') else 'is'} not on this machine"
     if constants.HF_HUB_OFFLINE:
         raise WeightsError(f"{missing} and HF_HUB_OFFLINE forbids the download; unset it, {remedy}.")
     if not reachable(constants.ENDPOINT):
         raise WeightsError(f"{missing} and {constants.ENDPOINT} cannot be reached; connect once, {remedy}.")
-    instead = remedy.removeprefix("or ")
-    for file in files:
-        try:
-            return Path(hf_hub_download(repo, file))
-        except RemoteEntryNotFoundError:
-            continue
-        except GatedRepoError:
-            raise WeightsError(
-                f"{missing} and are given only to those who accepted their terms: do so at "
-                f"{constants.ENDPOINT}/{repo}, log in with 'hf auth login' and try again."
-            ) from None
-        except RepositoryNotFoundError:
-            raise WeightsError(
-                f"{constants.ENDPOINT} has no repository {repo}, which '{wanted}' asks for, or does not show it to "
-                "you; check the name, or log in with 'hf auth login'."
-            ) from None
-        except (OSError, ValueError) as error:
-            raise WeightsError(f"{missing} and the download of {file} failed ({reason(error)}); {instead}.") from None
+    with told(repo, wanted, instead):
+        for file in files:
+            with suppress(RemoteEntryNotFoundError):
+                return Path(hf_hub_download(repo, file))
     raise WeightsError(f"{missing} and the repository has no {' or '.join(files)}; {instead}.")
+
+
+@contextmanager
+def told(repo: str, wanted: str, instead: str = "it goes on where it ended") -> Iterator[None]:
+    """Turns what the hub or the network says of `repo` into a WeightsError of one sentence.
+
+    `wanted` is what a person named, `instead` what else can be done when a download fails.
+    """
+    from huggingface_hub import constants
+    from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError
+
+    try:
+        yield
+    except (WeightsError, Cancelled):
+        raise
+    except HFValidationError:
+        raise WeightsError(
+            f"'{repo}', which '{wanted}' asks for, is no name of a repository; write OWNER/NAME."
+        ) from None
+    except GatedRepoError:
+        raise WeightsError(
+            f"The repository {repo} is gated: accept its terms at {constants.ENDPOINT}/{repo}, log in with "
+            f"'hf auth login', and try '{wanted}' again."
+        ) from None
+    except RepositoryNotFoundError:
+        raise WeightsError(
+            f"There is no repository {repo} at {constants.ENDPOINT}, or it is private; check the name in '{wanted}', "
+            "or log in with 'hf auth login' if it is yours."
+        ) from None
+    except Exception as error:  # the network's errors are of a library that huggingface_hub chooses
+        # What the machine says, such as that the disk is full, is known; the rest is read.
+        said = explain(error).rstrip(".") if isinstance(error, OSError) and error.errno else reason(error)
+        raise WeightsError(
+            f"{repo}, which '{wanted}' needs, is not on this machine, and the download failed ({said}); try again, "
+            f"{instead}."
+        ) from None
 
 
 def check_memory(files: Sequence[Path], wanted: str, copies: int = 1) -> None:
