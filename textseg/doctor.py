@@ -26,6 +26,7 @@ def report() -> dict[str, Any]:
         "memory": _memory(),
         "disk": _disk(),
         "backbones": _backbones(),
+        "proposals": _proposals(),
         "chromium": chromium(),
         "packages": packages(),
     }
@@ -47,7 +48,10 @@ def describe(facts: dict[str, Any]) -> str:
     for backbone in facts["backbones"]:
         answer = f"no: {backbone['reason']}" if backbone["reason"] else "yes"
         answer += ", with a default head" if backbone["loads"] and backbone["default_head"] else ""
-        lines.append(f"  {backbone['name']:<22} {answer}")
+        lines.append(f"  {backbone['name']:<34} {answer}")
+    lines += ["", "proposers of masks"]
+    for proposer in facts["proposals"]:
+        lines.append(f"  {proposer['name']:<34} {f'no: {reason}' if (reason := proposer['reason']) else 'yes'}")
     lines += ["", "packages"]
     for name, version in facts["packages"].items():
         lines.append(f"  {name:<34} {version or 'MISSING: pip install ' + name}")
@@ -112,13 +116,31 @@ def _backbones() -> list[dict[str, Any]]:
         for family in backbones.names():
             name = backbones.facts(family).example or family
             try:
-                backbones.load(name)
-                reason = None
+                reason = _lacking(name)
+                if reason is None:
+                    backbones.load(name)
             except (TextsegError, ImportError) as error:
                 reason = str(error)
             has_head = default_head(name) is not None
             found.append({"name": name, "loads": reason is None, "reason": reason, "default_head": has_head})
     return found
+
+
+def _proposals() -> list[dict[str, Any]]:
+    """One entry a registered family of proposers: its example, and whether its weights are here."""
+    from textseg import proposals
+
+    names = [proposals.facts(family).example or family for family in proposals.names()]
+    return [{"name": name, "reason": _lacking(name)} for name in names]
+
+
+def _lacking(name: str) -> str | None:
+    """The sentence that a model's weights are not on this machine, None where they are."""
+    from textseg import hub
+
+    if hub.size_here(name) is not None:
+        return None
+    return f"Its weights are not on this machine; 'textseg models fetch {name}' brings them."
 
 
 @contextmanager

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from textseg import doctor
+from textseg import doctor, proposals
 from textseg.model import backbones
 
 
@@ -28,6 +28,13 @@ def test_a_backbone_that_cannot_load_says_why_in_one_sentence(report):
     for backbone in report["backbones"]:
         if not backbone["loads"]:
             assert len(backbone["reason"]) > 20 and "\n" not in backbone["reason"]
+
+
+def test_every_proposer_is_reported_and_weights_that_lack_say_how_to_fetch_them(report):
+    told = {one["name"]: one["reason"] for one in report["proposals"]}
+    assert [name.partition(":")[0] for name in told] == proposals.names() and told["regions"] is None
+    assert "'textseg models fetch sam:vit_b' brings them" in told["sam:vit_b"]
+    assert told["sam:vit_b"] in doctor.describe(report)
 
 
 def test_nothing_is_downloaded_while_the_backbones_are_tried(monkeypatch):
