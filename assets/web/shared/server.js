@@ -24,9 +24,17 @@ async function renew(old) {
   if (token !== old) return true;
   const answer = await fetch(location.pathname + location.search, { cache: "no-store" }).catch(() => null);
   // Gradio keeps the page's head as text in a script, so that there is no element to look for.
-  const found = answer?.ok && /textseg-token\W+content\W+([\w-]+)/.exec(await answer.text());
-  if (found) token = found[1];
+  const found = answer?.ok && tokenIn(await answer.text());
+  if (found) token = found;
   return token !== old;
+}
+
+/**
+ * The token that a page as it is served holds; one may begin with a dash.
+ * @param {string} page
+ */
+export function tokenIn(page) {
+  return /textseg-token[\\"']+\s+content=[\\"']+([\w-]+)/.exec(page)?.[1];
 }
 
 export class Server {
