@@ -9,7 +9,8 @@ from textseg.errors import HeadError
 from textseg.model.conse import ConSE
 from textseg.model.heads.mgca import MGCAHead
 from trainer.objectives import Batch
-from trainer.objectives.mgca import MGCA, area_prior, total_variation
+from trainer.objectives.contrast import pooled_cosine
+from trainer.objectives.mgca import MGCA, Readings, area_prior, total_variation
 
 
 class ConSEBackbone(TinyBackbone):
@@ -130,7 +131,7 @@ def test_the_object_level_contrasts_mask_pooled_embeddings() -> None:
     logits = objective.scale() * F.cosine_similarity(pooled, texts, dim=-1)
     expected = (F.cross_entropy(logits, torch.arange(4)) + F.cross_entropy(logits.T, torch.arange(4))) / 2
 
-    torch.testing.assert_close(objective.object_level(embedding, similarity, mask, positive), expected)
+    torch.testing.assert_close(objective.object_level(pooled_cosine(embedding, mask, similarity), positive), expected)
 
 
 def test_the_region_level_takes_the_hardest_regions_of_other_photos() -> None:
@@ -152,7 +153,8 @@ def test_the_region_level_takes_the_hardest_regions_of_other_photos() -> None:
         hardest = torch.stack(others).topk(2).values
         terms.append(-(scale * own - torch.cat([own[None], hardest]).mul(scale).logsumexp(0)))
 
-    loss = objective.region_level(embedding, similarity, objective.regions(similarity, mask, positive), positive)
+    region = objective.regions(similarity, mask, positive)
+    loss = objective.region_level(pooled_cosine(embedding, region, similarity), positive)
 
     torch.testing.assert_close(loss, torch.stack(terms).mean())
 
@@ -172,7 +174,13 @@ def test_the_pixel_level_sets_weak_pixels_inside_against_strong_ones_outside_and
         for s in weak:
             terms.append(torch.cat([s[None], outside, elsewhere]).mul(scale).logsumexp(0) - scale * s)
 
-    loss = objective.pixel_level(similarity, mask, objective.regions(similarity, mask, positive), positive)
+    region = objective.regions(similarity, mask, positive)
+    nothing = torch.zeros(4)
+    seen = Readings(
+        nothing, nothing, similarity[positive], mask[positive], region[positive],
+        similarity.topk(2, dim=-1).values, nothing, nothing, nothing,
+    )  # fmt: skip
+    loss = objective.pixel_level(seen, positive)
 
     assert len(terms) > 4
     torch.testing.assert_close(loss, torch.stack(terms).mean())
@@ -205,5 +213,44 @@ def test_the_priors_are_zero_for_smooth_masks_of_the_wanted_area() -> None:
 
     assert area_prior(mask, positive) == pytest.approx(0, abs=1e-6)
     assert area_prior(1 - mask, positive) == pytest.approx(0.2 + 1.0)
-    assert total_variation(torch.full((2, 4, 4), 0.7)) == 0
+    assert torch.equal(total_variation(torch.full((2, 4, 4), 0.7)), torch.zeros(2))
     assert {"area", "smooth"} <= objective_for(area_weight=0.4, smooth_weight=1.0)(batch_of()).keys()
+
+
+@pytest.mark.parametrize("chunk", [1, 2 * 8 * 12 * 16], ids=["photo by photo", "two photos at a time"])
+def test_photos_taken_in_groups_give_the_loss_and_the_gradients_of_all_at_once(chunk, monkeypatch) -> None:
+    def learnt(chunk: int) -> tuple[dict[str, float], list[torch.Tensor]]:
+        torch.manual_seed(5)
+        objective = objective_for(area_weight=0.4, smooth_weight=1.0, k_pix=6)
+        for name, parameter in objective.head.named_parameters():
+            if name.endswith("gate"):
+                torch.nn.init.constant_(parameter, 0.5)
+        monkeypatch.setattr("trainer.objectives.mgca.MGCA.read.__defaults__", (chunk,))
+        terms = objective(batch_of())
+        sum(loss for name, loss in terms.items() if not name.startswith("_")).backward()
+        gradients = [p.grad for p in objective.parameters() if p.grad is not None]
+        return {name: float(term.detach()) for name, term in terms.items()}, gradients
+
+    whole, parts = learnt(2**24), learnt(chunk)
+
+    assert parts[0] == pytest.approx(whole[0], rel=1e-5)
+    assert len(whole[1]) > 10
+    torch.testing.assert_close(parts[1], whole[1], atol=1e-6, rtol=1e-4)
+
+
+def test_no_group_of_photos_holds_more_similarities_than_it_may(monkeypatch) -> None:
+    most = 0
+    regions = MGCA.regions
+
+    def watched(self, similarity, mask, positive):
+        nonlocal most
+        most = max(most, similarity.numel())
+        return regions(self, similarity, mask, positive)
+
+    monkeypatch.setattr(MGCA, "regions", watched)
+    objective, batch = objective_for(), batch_of()
+    texts, positive = torch.randn(7, 16), torch.eye(5, 7, dtype=torch.bool)
+
+    objective.read(batch.features, texts, positive, chunk=2 * 7 * 12 * 16 + 3)
+
+    assert most == 2 * 7 * 12 * 16

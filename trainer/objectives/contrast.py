@@ -12,6 +12,9 @@ from textseg.errors import DatasetError
 from textseg.model.heads import Head
 from trainer.objectives import Batch
 
+CHUNK = 2**24
+"""Most elements of (photos, texts, patches) held at one time: 64 MB in float32."""
+
 
 def texts_of(batch: Batch, head: Head, nouns: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
     """The batch's texts (C, E), as the head maps them, and which of them each photo has, (B, C) bool.

@@ -20,14 +20,49 @@ priors (M6) are TCL's (arXiv 2212.00785), and all numbers are ours. What selects
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from textseg.model.backbones import Backbone
 from textseg.model.heads import Head
 from trainer.objectives import Batch, Objective, register
-from trainer.objectives.contrast import LogitScale, info_nce, mean_cosine, pooled_cosine, texts_of
+from trainer.objectives.contrast import CHUNK, LogitScale, info_nce, mean_cosine, pooled_cosine, texts_of
+
+
+@dataclass
+class Readings:
+    """What the levels need of b photos and C texts, read off their (b, C, N) similarities, which nobody keeps."""
+
+    objects: torch.Tensor
+    """(b, C) cos(o_bc, t_c) of (M2)."""
+    regions: torch.Tensor
+    """(b, C) cos(r_bc, t_c) of (M3)."""
+    own: torch.Tensor
+    """(pairs, N) S of each photo with each of its own texts, photo by photo."""
+    mask: torch.Tensor
+    """(pairs, N) M of the same pairs."""
+    inside: torch.Tensor
+    """(pairs, N) bool, R of the same pairs."""
+    best: torch.Tensor
+    """(b, C, k_pix) the largest S of each photo with each text."""
+    area: torch.Tensor
+    """(b, C) mean M, for the first prior of (M6)."""
+    roughness: torch.Tensor
+    """(b,) total variation of embeddings and masks, for the second one."""
+    centre: torch.Tensor
+    """(b, E) mean pixel embedding, for the log."""
+
+    @staticmethod
+    def joined(parts: Sequence[Readings]) -> Readings:
+        """All photos of `parts` together."""
+        if len(parts) == 1:
+            return parts[0]
+        return Readings(*(torch.cat([getattr(part, one.name) for part in parts]) for one in fields(Readings)))
 
 
 @register("mgca")
@@ -63,6 +98,7 @@ class MGCA(Objective):
         self.k_n, self.k_pix, self.easy, self.q, self.band = k_n, k_pix, easy, q, band
         self.area_weight, self.smooth_weight, self.nouns = area_weight, smooth_weight, nouns
         self.scale = LogitScale()  # 1 / tau
+        self._pixels_of: dict[torch.Size, int] = {}
         self.mask = nn.ParameterDict({"w": torch.tensor(10.0), "b": torch.tensor(-2.5)})
 
     def logit_scale(self) -> float:
@@ -70,31 +106,69 @@ class MGCA(Objective):
 
     def forward(self, batch: Batch) -> dict[str, torch.Tensor]:
         texts, positive = texts_of(batch, self.head, self.nouns)
-        embedding = F.normalize(self.head(batch.features).float(), dim=1)
-        pixels = embedding.flatten(2).mT
-
-        similarity = texts @ pixels.mT  # (M1), (B, C, N)
-        mask = (self.mask["w"] * similarity + self.mask["b"]).sigmoid()
-        region = self.regions(similarity, mask, positive)
-
+        seen = self.read(batch.features, texts, positive)
         losses = {}
         if self.weights["object"]:
-            losses["object"] = self.object_level(pixels, similarity, mask, positive)
+            losses["object"] = self.object_level(seen.objects, positive)
         if self.weights["region"]:
-            losses["region"] = self.region_level(pixels, similarity, region, positive)
+            losses["region"] = self.region_level(seen.regions, positive)
         if self.weights["pixel"]:
-            losses["pixel"] = self.pixel_level(similarity, mask, region, positive)
+            losses["pixel"] = self.pixel_level(seen, positive)
         losses = {level: self.weights[level] * loss for level, loss in losses.items()}
         if self.area_weight:
-            losses["area"] = self.area_weight * area_prior(mask, positive)
+            losses["area"] = self.area_weight * area_prior(seen.area, positive)
         if self.smooth_weight:
-            own_mask = mask.unflatten(-1, embedding.shape[-2:]).masked_fill(~positive[..., None, None], 0)
-            losses["smooth"] = self.smooth_weight * (total_variation(embedding) + total_variation(own_mask))
+            losses["smooth"] = self.smooth_weight * seen.roughness.mean()
         return losses | {
             "_logit_scale": self.scale().detach(),
-            "_mask_area": mask.detach()[positive].mean(),
-            "_mean_cosine": mean_cosine(pixels),
+            "_mask_area": seen.mask.detach().mean(),
+            "_mean_cosine": mean_cosine(seen.centre),
         }
+
+    def read(self, features: torch.Tensor, texts: torch.Tensor, positive: torch.Tensor, chunk: int = CHUNK) -> Readings:
+        """Readings of (B, D, h, w) features, exactly, and never with more than `chunk` (or one photo's) similarities.
+
+        Photos are independent of each other up to here, so they are decoded and compared in groups; with more than one
+        group both are done again in the backward pass instead of being kept. With 1,024 photos of 56 x 56 pixels and as
+        many texts S alone would take 13 GB, and each layer of the decoder as much.
+        """
+        group = max(1, chunk // (len(texts) * self._pixels(features)))
+        if group >= len(features):
+            return self._read(features, texts, positive)
+        parts = zip(features.split(group), positive.split(group), strict=True)
+        return Readings.joined([checkpoint(self._read, f, texts, own, use_reentrant=False) for f, own in parts])
+
+    def _pixels(self, features: torch.Tensor) -> int:
+        """N of features on this grid: how fine a head decodes is its own matter."""
+        grid = features.shape[-2:]
+        if grid not in self._pixels_of:
+            with torch.no_grad(), torch.random.fork_rng(devices=[] if features.device.type == "cpu" else None):
+                self._pixels_of[grid] = self.head(features[:1]).shape[-2:].numel()
+        return self._pixels_of[grid]
+
+    def _read(self, features: torch.Tensor, texts: torch.Tensor, positive: torch.Tensor) -> Readings:
+        embedding = F.normalize(self.head(features).float(), dim=1)
+        pixels = embedding.flatten(2).mT
+        similarity = texts @ pixels.mT  # (M1), (b, C, N)
+        mask = (self.mask["w"] * similarity + self.mask["b"]).sigmoid()
+        region = self.regions(similarity, mask, positive)
+        # The cosine of (M2) does not see the division by sum_p M; means over regions are pooled with weights 0 and 1.
+        nothing = similarity.new_zeros(positive.shape)
+        roughness = nothing[:, 0]
+        if self.smooth_weight:
+            own = mask.unflatten(-1, embedding.shape[-2:]).masked_fill(~positive[..., None, None], 0)
+            roughness = total_variation(embedding) + total_variation(own)
+        return Readings(
+            pooled_cosine(pixels, mask, similarity) if self.weights["object"] else nothing,
+            pooled_cosine(pixels, region, similarity) if self.weights["region"] else nothing,
+            similarity[positive],
+            mask[positive],
+            region[positive],
+            similarity.topk(min(self.k_pix if self.weights["pixel"] else 1, similarity.shape[-1]), dim=-1).values,
+            mask.mean(-1) if self.area_weight else nothing,
+            roughness,
+            pixels.detach().mean(1),
+        )
 
     @torch.no_grad()
     def regions(self, similarity: torch.Tensor, mask: torch.Tensor, positive: torch.Tensor) -> torch.Tensor:
@@ -108,31 +182,25 @@ class MGCA(Objective):
         inside = mask > 0.5
         return torch.where(positive[..., None] & (inside.sum(-1, keepdim=True) >= q), inside, most_similar)
 
-    def object_level(
-        self, pixels: torch.Tensor, similarity: torch.Tensor, mask: torch.Tensor, positive: torch.Tensor
-    ) -> torch.Tensor:
-        """(M2). The cosine does not see the division by sum_p M."""
-        return info_nce(self.scale() * pooled_cosine(pixels, mask, similarity), positive)
+    def object_level(self, cosines: torch.Tensor, positive: torch.Tensor) -> torch.Tensor:
+        """(M2) of cos(o_bc, t_c), (B, C)."""
+        return info_nce(self.scale() * cosines, positive)
 
-    def region_level(
-        self, pixels: torch.Tensor, similarity: torch.Tensor, region: torch.Tensor, positive: torch.Tensor
-    ) -> torch.Tensor:
-        """(M3). Means over regions are pooled embeddings with weights 0 and 1."""
-        cosines = self.scale() * pooled_cosine(pixels, region, similarity)  # cos(r_bc, t_c) / tau, (B, C)
+    def region_level(self, cosines: torch.Tensor, positive: torch.Tensor) -> torch.Tensor:
+        """(M3) of cos(r_bc, t_c), (B, C)."""
+        cosines = self.scale() * cosines
         others = cosines.masked_fill(positive, -1e9)
         hardest = others.topk(min(self.k_n, len(others)), dim=0).values  # (k_n, C)
         return F.softplus(hardest.logsumexp(0) - cosines)[positive].mean()
 
-    def pixel_level(
-        self, similarity: torch.Tensor, mask: torch.Tensor, region: torch.Tensor, positive: torch.Tensor
-    ) -> torch.Tensor:
-        """(M4). Each pair of a photo and one of its texts is a row of S, M and R."""
-        s, inside = similarity[positive], region[positive]  # (pairs, N)
-        clear = (mask[positive].detach() - 0.5).abs() >= self.band
+    def pixel_level(self, seen: Readings, positive: torch.Tensor) -> torch.Tensor:
+        """(M4). Each pair of a photo and one of its texts is a row."""
+        s, inside = seen.own, seen.inside
+        clear = (seen.mask.detach() - 0.5).abs() >= self.band
         pos = self.sample(s, inside & clear, hardest=-s)
         outside = self.sample(s, ~inside & clear, hardest=s)
-        k = min(self.k_pix, s.shape[-1])
-        best = similarity.topk(k, dim=-1).values.masked_fill(positive[..., None], -torch.inf)  # (B, C, k)
+        best = seen.best.masked_fill(positive[..., None], -torch.inf)  # (B, C, k)
+        k = best.shape[-1]
         others = best.transpose(0, 1).flatten(1).topk(k, dim=-1).values[positive.nonzero()[:, 1]]  # (pairs, k)
         neg = torch.cat([outside, others], dim=1)
 
@@ -151,11 +219,14 @@ class MGCA(Objective):
 
 
 def area_prior(mask: torch.Tensor, positive: torch.Tensor) -> torch.Tensor:
-    """(M6) |mean of own masks - 0.4| + mean of others' masks: TCL's guard against masks that are all on or all off."""
+    """(M6) |mean of own masks - 0.4| + mean of others' masks: TCL's guard against masks that are all on or all off.
+
+    `mask` is (B, C, N), or (B, C) each mask's mean.
+    """
     prior = (mask[positive].mean() - 0.4).abs()
     return prior if positive.all() else prior + mask[~positive].mean()
 
 
 def total_variation(grid: torch.Tensor) -> torch.Tensor:
-    """(M6) Mean absolute difference of neighbouring cells of (..., H, W)."""
-    return grid.diff(dim=-1).abs().mean() + grid.diff(dim=-2).abs().mean()
+    """(B,) (M6) mean absolute difference of neighbouring cells of (B, ..., H, W)."""
+    return sum(grid.diff(dim=dim).abs().flatten(1).mean(1) for dim in (-1, -2))

@@ -23,10 +23,7 @@ from textseg.model.backbones import Backbone
 from textseg.model.heads import Head
 from textseg.model.heads.pacl import PACLHead
 from trainer.objectives import Batch, Objective, register
-from trainer.objectives.contrast import LogitScale, info_nce, mean_cosine, pooled_cosine, texts_of
-
-CHUNK = 2**24
-"""Most elements of (photos, texts, patches) held at one time: 64 MB in float32."""
+from trainer.objectives.contrast import CHUNK, LogitScale, info_nce, mean_cosine, pooled_cosine, texts_of
 
 
 @register("pacl")
