@@ -11,13 +11,13 @@ READY := .venv/ready
 # pip shows its progress on a terminal only.
 QUIET := $(if $(MAKE_TERMOUT),,--quiet)
 
-.PHONY: app test venv lint types chromium fuzz clean
+.PHONY: app test venv lint types chromium postgres fuzz clean
 .DEFAULT_GOAL := app
 
 app: $(READY)
 	$(BIN)/textseg serve
 
-test: $(READY) chromium lint
+test: $(READY) chromium postgres lint
 	$(BIN)/pytest -n 2 --dist loadfile
 
 venv: $(READY)
@@ -48,6 +48,14 @@ chromium:
 		echo "Installing chromium for the browser tests."; \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; }; } \
 		|| echo "chromium could not be installed: the browser tests will be skipped."
+
+# The tests of projects in a database start Debian's PostgreSQL, each run its own; where it is not there they say so.
+postgres:
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || { \
+		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && { \
+		echo "Installing postgresql for the tests of projects in a database."; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql >/dev/null; }; } \
+		|| echo "postgresql could not be installed: the tests of projects in a database will be skipped."
 
 fuzz: $(READY)
 	$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),10)

@@ -1,6 +1,6 @@
 """Kill the server again and again while edits come in over HTTP: what was acknowledged must be there, to the pixel.
 
-    python benchmarks/kill.py [--edits 400] [--kills 12] [--seed 0]
+    python benchmarks/kill.py [--edits 400] [--kills 12] [--seed 0] [--postgres]
 
 A second project gets the same edits, without a server, and is never killed. After each kill -9 the database is checked
 and the label map, the provenance and the log are compared. An edit that was under way when the process died may have
@@ -9,6 +9,7 @@ reached the disk or not; the revision says which, and half of one is a failure.
 
 import argparse
 import json
+import os
 import random
 import signal
 import socket
@@ -19,6 +20,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -26,20 +28,21 @@ import httpx
 import numpy as np
 from PIL import Image
 
+from tests.postgres import Cluster, Places
 from textseg import rle
 from textseg.labelmap import read_index_png
 from textseg.project import Project, Region
+from textseg.project.place import Place
 from textseg.vocabulary import Vocabulary
 
 SIZE = (640, 480)
 SERVER = """
 import sys
-from pathlib import Path
 import gradio as gr
 from textseg.project import Project
 from textseg.web.api.project import ProjectApi, add_project
 with gr.Blocks(analytics_enabled=False) as blocks:
-    add_project(ProjectApi(Project(Path(sys.argv[1])), None))
+    add_project(ProjectApi(Project(sys.argv[1]), None))
 blocks.launch(server_port=int(sys.argv[2]), quiet=True, run_history=False)
 """
 
@@ -47,16 +50,17 @@ blocks.launch(server_port=int(sys.argv[2]), quiet=True, run_history=False)
 class Server:
     """The project's endpoints in a process of their own."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, place: Place) -> None:
+        self.place = place
         self.start()
 
     def start(self) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        command = [sys.executable, "-c", SERVER, str(self.folder), str(port)]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        command = [sys.executable, "-c", SERVER, str(self.place), str(port)]
+        environment = os.environ | {"TEXTSEG_FILES": str(self.place.folder)}
+        self.process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}/gradio_api/", timeout=60)
         while True:
             try:
@@ -108,13 +112,14 @@ def random_edit(chance: random.Random) -> dict[str, Any]:
     return {"type": kind}
 
 
-def compare(folder: Path, twin: Project) -> None:
+def compare(place: Place, twin: Project) -> None:
     """Exit with a sentence where the killed project differs from the twin."""
-    with sqlite3.connect(folder / "project.sqlite") as connection:
-        state = connection.execute("PRAGMA integrity_check").fetchone()[0]
-    if state != "ok":
-        raise SystemExit(f"the database is damaged: {state}")
-    project = Project(folder)
+    if place.url is None:
+        with sqlite3.connect(place.folder / "project.sqlite") as connection:
+            state = connection.execute("PRAGMA integrity_check").fetchone()[0]
+        if state != "ok":
+            raise SystemExit(f"the database is damaged: {state}")
+    project = Project(place)
     (ids, revision), (expected, known) = project.label_map(1), twin.label_map(1)
     if revision != known or not np.array_equal(ids, expected):
         raise SystemExit(f"revision {revision} and {known}: {int((ids != expected).sum())} pixels differ")
@@ -136,21 +141,27 @@ def main() -> None:
     parser.add_argument("--edits", type=int, default=400)
     parser.add_argument("--kills", type=int, default=12)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--postgres", action="store_true", help="in a PostgreSQL server of its own, not in a file")
     args = parser.parse_args()
     chance, kill_chance = random.Random(args.seed), random.Random(args.seed + 1)
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
+    with tempfile.TemporaryDirectory() as here, ExitStack() as stack:
+        folder, cluster = Path(here), None
+        if args.postgres:
+            cluster = Cluster()
+            stack.callback(cluster.stop)
+        places = Places("postgres" if cluster else "sqlite", folder, cluster)
+        made = {name: places(name) for name in ("p", "twin")}
         noise = np.random.default_rng(args.seed).integers(0, 255, (SIZE[1], SIZE[0], 3), np.uint8)
         Image.fromarray(noise).save(folder / "one.png")
-        for name in ("p", "twin"):
-            project = Project.create(folder / name, Vocabulary.parse("cat, sofa, wall"))
+        for place in made.values():
+            project = Project.create(place, Vocabulary.parse("cat, sofa, wall"))
             project.add([folder / "one.png"])
             squares = 1 + (np.arange(SIZE[1]) // 60)[:, None] * 11 + np.arange(SIZE[0]) // 60
             regions = [Region(1 + k % 3, (k % 10) / 10) for k in range(int(squares.max()))]
             project.put_model_labels(1, squares, regions, head="model")
             project.close()
-        twin = Project(folder / "twin")
-        server = Server(folder / "p")
+        twin = Project(made["twin"])
+        server = Server(made["p"])
         began, done, killed, unacknowledged, kept = time.perf_counter(), 0, 0, 0, 0
         revision = twin.photo(1).revision
         while done < args.edits:
@@ -180,17 +191,21 @@ def main() -> None:
                 timer.join()
                 server.process.wait()
                 killed += 1
-                now = Project(folder / "p").label_map(1)[1]
+                project = Project(made["p"])
+                with project.database.writing():
+                    pass  # what the killed process had begun has ended, one way or the other
+                now = project.label_map(1)[1]
+                project.close()
                 if now == revision + 1:  # the edit under way had reached the disk
                     revision = twin.edit(1, revision, operation).revision
                     kept += 1
-                compare(folder / "p", twin)
+                compare(made["p"], twin)
                 server.start()
         file, at = server.ask("label_map", "p", "one.png")
         if at != revision or not np.array_equal(read_index_png(file["path"]), twin.label_map(1)[0]):
             raise SystemExit("the last label map over HTTP differs")
         server.kill()
-        compare(folder / "p", twin)
+        compare(made["p"], twin)
     print(
         f"{done} acknowledged edits, {killed} kills, {unacknowledged} edits under way when the process died "
         f"({kept} of them were on disk, whole): nothing lost, label maps, provenance and logs equal; "

@@ -7,7 +7,7 @@ os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "HF_H
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 if TYPE_CHECKING:
+    from tests.postgres import Cluster, Places
     from textseg.model import Model
 
 
@@ -24,6 +25,37 @@ def lite() -> "Model":
     from textseg.model import load_model
 
     return load_model("lite", head="none")
+
+
+@pytest.fixture(scope="session")
+def cluster() -> "Iterator[Cluster]":
+    """A PostgreSQL server of this run; where there can be none, the tests that want it are skipped and say why."""
+    from tests.postgres import Cluster
+
+    try:
+        running = Cluster()
+    except RuntimeError as error:
+        pytest.skip(str(error))
+    yield running
+    running.stop()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def places(request: pytest.FixtureRequest, tmp_path: Path) -> "Places":
+    """`places("p")`: where a new project called p may lie, once in a folder and once in a database."""
+    from tests.postgres import Places
+
+    cluster = request.getfixturevalue("cluster") if request.param == "postgres" else None
+    return Places(request.param, tmp_path, cluster)
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgres"])
+def all_places(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> "Places":
+    """As `places`, for property tests, each example of which wants a project of its own."""
+    from tests.postgres import Places
+
+    cluster = request.getfixturevalue("cluster") if request.param == "postgres" else None
+    return Places(request.param, tmp_path_factory.mktemp("places"), cluster)
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import numpy as np
 
 from tests.tiny import noise_photo
 from textseg.project import Project
+from textseg.project.place import Place
 from textseg.vocabulary import Vocabulary, Word, colour_cycle
 
 SIZES = ((37, 23), (1, 9), (48, 31))
@@ -36,14 +37,14 @@ def awkward_map(width: int, height: int, classes: int, seed: int) -> np.ndarray:
     return ids.astype(np.uint16)
 
 
-def make_project(folder: Path, names: list[str], photos: Mapping[str, tuple[int, int]]) -> Project:
+def make_project(place: Path | Place, names: list[str], photos: Mapping[str, tuple[int, int]]) -> Project:
     """A project with these classes and a noise photo of each name and size."""
     colours = colour_cycle(len(names))
     words = tuple(Word(name, colour=colour) for name, colour in zip(names, colours, strict=True))
-    project = Project.create(folder, Vocabulary(words))
+    project = Project.create(place, Vocabulary(words))
     with project.taking_in() as intake:
         for seed, (name, size) in enumerate(photos.items()):
-            path = folder / f"photo{Path(name).suffix}"
+            path = project.folder / f"photo{Path(name).suffix}"
             noise_photo(*size, seed=seed).save(path)
             intake.add_photo(name, path.suffix, path.read_bytes(), size)
             path.unlink()

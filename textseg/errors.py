@@ -82,6 +82,14 @@ class ProjectError(TextsegError):
     """A project folder cannot be used: missing, damaged, newer than this program, or not writable."""
 
 
+class NoProjectError(ProjectError):
+    """There is no project where one was looked for."""
+
+
+class DatabaseAwayError(ProjectError):
+    """The database of a project does not answer: what was being changed is not acknowledged, and can be done again."""
+
+
 class EditError(TextsegError):
     """A gesture cannot be applied: unknown class, coordinates that are no numbers, a forged region."""
 

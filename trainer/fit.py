@@ -22,6 +22,7 @@ import torch
 from textseg.errors import TrainingError
 from textseg.model import backbones, heads
 from textseg.model.backbones import Backbone
+from textseg.project.place import Place
 from textseg.proposals import load_proposer
 from trainer import checkpoints, features, objectives, prepare, recipes
 from trainer import data as training_data
@@ -34,7 +35,7 @@ from trainer.recipes import Recipe
 
 def train(
     objective: str,
-    data: str | Path | Sequence[str | Path] | TrainingSet,
+    data: str | Path | Place | Sequence[str | Path] | TrainingSet,
     out: str | Path,
     backbone: str | Backbone = "lite",
     recipe: str | Path | Mapping[str, Any] | Recipe | None = None,
@@ -69,6 +70,8 @@ def train(
     say = (say or _to_stderr) if main else _to_nobody
     root = Path(cache) if cache else features.default_cache()
 
+    if isinstance(data, Place):
+        raise TrainingError(f"Only corrections are learnt from a project; {objective} wants photos.")
     if isinstance(data, TrainingSet):
         photos = data
     else:
@@ -142,7 +145,7 @@ def train(
 
 
 def _learn(
-    data: str | Path | Sequence[str | Path] | TrainingSet,
+    data: str | Path | Place | Sequence[str | Path] | TrainingSet,
     out: Path,
     backbone: str | Backbone,
     recipe: Recipe,
@@ -155,9 +158,9 @@ def _learn(
     from textseg.project import Project
     from trainer import corrections
 
-    places = [data] if isinstance(data, (str, Path)) else data
+    places = [data] if isinstance(data, (str, Path, Place)) else data
     if isinstance(places, TrainingSet) or len(places) != 1:
-        raise TrainingError("This objective learns from one project; give its folder as --data DIR.")
+        raise TrainingError("This objective learns from one project; give its folder or URL as --data.")
     model = load_model(backbone, head or "default", readout=recipe.readout or None)
     project = Project(places[0])
     try:

@@ -1,6 +1,6 @@
 """Trainings of a project, each in a process of its own: labelling goes on, and a closed tab or server stops nothing.
 
-    python -m trainer.learning PROJECT TRAINING
+    TEXTSEG_PROJECT=PROJECT python -m trainer.learning TRAINING
 
 `start` is what the page, the API and a program call.
 """
@@ -18,12 +18,16 @@ from typing import TYPE_CHECKING, Any
 
 from textseg.errors import Cancelled, HeadError, ProjectError, TextsegError, TrainingError
 from textseg.project import Project
+from textseg.project.place import FILES, Place
 
 if TYPE_CHECKING:
     from trainer.recipes import Recipe
 
 BEAT = 0.4
 """Seconds between two notes of how far it is: each is a write to disk."""
+
+PROJECT = "TEXTSEG_PROJECT"
+"""Names the project to the process: a database's URL may hold a password, which a command line would show to all."""
 
 OPTIONS = {"backbone", "head", "readout", "activate", "complete", "set"}
 
@@ -47,10 +51,11 @@ def start(project: Project, options: Mapping[str, Any] | None = None) -> int:
         raise TrainingError("'set' is a list of settings, such as [\"lr=0.001\"].")
     _recipe(options)  # what is wrong with them is said now
     training = project.trainings.begin(options)
-    command = [sys.executable, "-m", "trainer.learning", os.fspath(project.folder.resolve()), str(training)]
+    command = [sys.executable, "-m", "trainer.learning", str(training)]
     try:
         process = subprocess.Popen(
             command,
+            env=os.environ | {PROJECT: str(project.place), FILES: str(project.folder.resolve())},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -64,9 +69,9 @@ def start(project: Project, options: Mapping[str, Any] | None = None) -> int:
     return training
 
 
-def run(folder: str | Path, training: int) -> None:
+def run(place: str | Path | Place, training: int) -> None:
     """Do one training; every end is written into its row."""
-    project = Project(folder)
+    project = Project(place)
     trainings = project.trainings
     options = trainings.claim(training)
     try:
@@ -157,4 +162,4 @@ def _ended(sentence: str) -> str:
 
 if __name__ == "__main__":
     os.nice(5)
-    run(sys.argv[1], int(sys.argv[2]))
+    run(os.environ[PROJECT], int(sys.argv[1]))

@@ -1,11 +1,11 @@
 """The project over HTTP, as another program uses it, and what is left of it when the server is killed."""
 
+import os
 import random
 import signal
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,12 +18,11 @@ from textseg.vocabulary import Vocabulary
 
 SERVER = """
 import sys
-from pathlib import Path
 import gradio as gr
 from textseg.project import Project
 from textseg.web.api.project import ProjectApi, add_project
 with gr.Blocks(analytics_enabled=False) as blocks:
-    add_project(ProjectApi(Project(Path(sys.argv[1])), None))
+    add_project(ProjectApi(Project(sys.argv[1]), None))
 blocks.launch(server_port=int(sys.argv[2]), quiet=True, run_history=False, prevent_thread_lock=True)
 print("ready", flush=True)
 blocks.block_thread()
@@ -33,16 +32,19 @@ blocks.block_thread()
 class Server:
     """The project's endpoints in a process of their own, on a free port of this machine."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, project: Project, twin: Project) -> None:
+        self.project, self.twin = project, twin
         self.start()
 
     def start(self) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        command = [sys.executable, "-c", SERVER, str(self.folder), str(self.port)]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        command = [sys.executable, "-c", SERVER, str(self.project.place), str(self.port)]
+        environment = os.environ | {"TEXTSEG_FILES": str(self.project.folder)}
+        self.process = subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
         assert self.process.stdout is not None
         assert "ready\n" in iter(self.process.stdout.readline, ""), "the server ended while it started"
         self.client = Client(f"http://127.0.0.1:{self.port}", verbose=False, analytics_enabled=False)
@@ -56,17 +58,19 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def server(tmp_path_factory, all_places):
     folder = tmp_path_factory.mktemp("api")
     noise_photo(300, 200).save(folder / "one.png")
     noise_photo(300, 200, seed=2).save(folder / "two.png")  # for the test that kills the server
+    made = []
     for name in ("p", "twin"):
-        project = Project.create(folder / name, Vocabulary.parse("cat, sofa, wall"))
-        project.add([folder / "one.png", folder / "two.png"])
-        project.close()
-    running = Server(folder / "p")
+        made.append(Project.create(all_places(name), Vocabulary.parse("cat, sofa, wall")))
+        made[-1].add([folder / "one.png", folder / "two.png"])
+    running = Server(*made)
     yield running
     running.kill()
+    for project in made:
+        project.close()
 
 
 def test_an_edit_answers_with_a_patch_of_the_label_map(server):
@@ -129,7 +133,7 @@ def test_no_acknowledged_edit_is_lost_when_the_server_is_killed(server):
     chance = random.Random(0)
     acknowledged = []
     revision = 0
-    twin = Project(server.folder.parent / "twin")
+    twin = server.twin
     for _ in range(2):
         for _ in range(15):
             operation = chance.choice(
@@ -146,6 +150,8 @@ def test_no_acknowledged_edit_is_lost_when_the_server_is_killed(server):
         # One more is under way when the process dies; it may or may not have reached the disk.
         server.client.submit("p", "two.png", revision, {"type": "relabel", "from": 1, "to": 2}, api_name="/edit")
         server.kill()
+        with server.project.database.writing():
+            pass  # what the killed process had begun has ended, one way or the other
         server.start()
         for operation in acknowledged:
             twin.edit("two.png", twin.photo("two.png").revision, operation)

@@ -1,12 +1,12 @@
 import itertools
 import shutil
-import sqlite3
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from tests.tiny import noise_photo
 from textseg import rle
@@ -18,12 +18,15 @@ from textseg.vocabulary import Vocabulary, Word
 SIZE = (90, 60)
 
 
+in_a_file = pytest.mark.parametrize("places", ["sqlite"], indirect=True)
+
+
 @pytest.fixture
-def project(tmp_path, monkeypatch):
+def project(places, tmp_path, monkeypatch):
     """One photo of 90 x 60 pixels, three classes, tiles small enough that gestures cross them."""
     monkeypatch.setattr(tiles, "SIDE", 32)
     noise_photo(*SIZE).save(tmp_path / "one.png")
-    made = Project.create(tmp_path / "project", Vocabulary.parse("cat; kitten, sofa, wall"))
+    made = Project.create(places("project"), Vocabulary.parse("cat; kitten, sofa, wall"))
     made.add([tmp_path / "one.png"])
     yield made
     made.close()
@@ -52,7 +55,7 @@ def test_a_project_opens_from_another_path(project, tmp_path):
     expected = project.label_map("one.png")
     project.close()
     shutil.move(tmp_path / "project", tmp_path / "elsewhere")
-    moved = Project(tmp_path / "elsewhere")
+    moved = Project(replace(project.place, folder=tmp_path / "elsewhere"))
     ids, revision = moved.label_map(1)
     assert revision == expected[1] and np.array_equal(ids, expected[0])
     assert moved.picture("one.png").size == SIZE
@@ -117,7 +120,7 @@ def test_undo_survives_a_restart(project):
     before = project.label_map("one.png")[0]
     brush(project, 2)
     project.close()
-    again = Project(project.folder)
+    again = Project(project.place)
     again.edit("one.png", 2, {"type": "undo"})
     assert np.array_equal(again.label_map("one.png")[0], before)
 
@@ -248,13 +251,13 @@ def test_status_counts_photos_classes_and_pixels(project):
 
 
 def test_a_project_of_a_newer_version_is_left_alone(project):
-    project.close()
-    with sqlite3.connect(project.folder / "project.sqlite") as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    with project.database.writing() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(ProjectError, match="newer textseg"):
-        Project(project.folder)
+        Project(project.place)
 
 
+@in_a_file
 def test_a_damaged_database_is_named(project):
     project.close()
     for leftover in project.folder.glob("project.sqlite-*"):
@@ -315,6 +318,7 @@ def limited(project, monkeypatch, *pragmas):
         event.listen(engine, "connect", lambda connection, _: [connection.execute(f"PRAGMA {p}") for p in pragmas])
 
 
+@in_a_file
 @pytest.mark.parametrize(("pragma", "says"), [("max_page_count=1", "disk is full"), ("query_only=ON", "read-only")])
 def test_a_full_or_read_only_disk_is_named_and_the_last_good_state_stays(project, monkeypatch, pragma, says):
     brush(project, 1)

@@ -86,10 +86,8 @@ def check(project):
 
 @settings(deadline=None, max_examples=30)
 @given(todo=st.lists(steps, min_size=1, max_size=14))
-def test_counts_are_those_of_the_label_maps_whatever_is_done(tmp_path_factory, todo):
-    project = make_project(
-        tmp_path_factory.mktemp("p") / "p", ["cat", "sofa", "wall", "lamp"], dict.fromkeys(PHOTOS, SIZE)
-    )
+def test_counts_are_those_of_the_label_maps_whatever_is_done(all_places, todo):
+    project = make_project(all_places("p"), ["cat", "sofa", "wall", "lamp"], dict.fromkeys(PHOTOS, SIZE))
     side, tiles.SIDE = tiles.SIDE, 16
     try:
         for step in todo:
@@ -114,8 +112,8 @@ def test_a_tally_counts_every_pair(shape):
     assert tally(ids, sources) == expected
 
 
-def test_no_question_about_how_much_there_is_reads_a_label_map(tmp_path):
-    project = make_project(tmp_path / "p", ["cat"], dict.fromkeys(PHOTOS, SIZE))
+def test_no_question_about_how_much_there_is_reads_a_label_map(places):
+    project = make_project(places("p"), ["cat"], dict.fromkeys(PHOTOS, SIZE))
     project.edit(1, 0, {"type": "brush", "class": 1, "radius": 5, "points": [[9, 9]]})
     asked = []
     for engine in project.database.engines.values():
@@ -126,8 +124,8 @@ def test_no_question_about_how_much_there_is_reads_a_label_map(tmp_path):
     project.close()
 
 
-def test_a_class_that_a_gesture_never_touched_has_no_pixels(tmp_path):
-    project = make_project(tmp_path / "p", ["cat"], {"one.png": SIZE})
+def test_a_class_that_a_gesture_never_touched_has_no_pixels(places):
+    project = make_project(places("p"), ["cat"], {"one.png": SIZE})
     project.add_class(Word("dog"))
     assert [c["pixels"] for c in project.status()["classes"]] == [0, 0]
     assert project.status()["unlabelled_pixels"] == SIZE[0] * SIZE[1] and project.correction_counts() == {}

@@ -1,11 +1,10 @@
 """Projects of older versions open with everything in place."""
 
 import json
-import sqlite3
 
 import numpy as np
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from tests.label_maps import make_project
 from textseg.errors import ProjectError
@@ -14,8 +13,8 @@ from textseg.project.schema import Tile
 
 
 @pytest.fixture
-def project(tmp_path):
-    made = make_project(tmp_path / "p", ["cat", "sofa"], {"one.png": (40, 30)})
+def project(places):
+    made = make_project(places("p"), ["cat", "sofa"], {"one.png": (40, 30)})
     yield made
     made.close()
 
@@ -33,13 +32,12 @@ NEWS = {
 
 def older(project, version):
     """Leave the project as a program of that schema version would have."""
-    project.close()
-    with sqlite3.connect(project.folder / "project.sqlite") as connection:
+    with project.database.writing() as session:
         for news in sorted(NEWS, reverse=True):
             for statement in NEWS[news] if news > version else []:
-                connection.execute(statement)
-        connection.execute("UPDATE alembic_version SET version_num = ?", [version])
-    connection.close()
+                session.execute(text(statement))
+        session.execute(text("UPDATE alembic_version SET version_num = :version"), {"version": version})
+    project.close()
 
 
 def test_heads_learn_by_number_what_they_began_with(project):
@@ -48,7 +46,7 @@ def test_heads_learn_by_number_what_they_began_with(project):
         training = project.trainings.begin({})
         project.trainings.succeed(training, f"{file}.safetensors", "x", facts, activated=False)
     older(project, "0002")
-    heads = Project(project.folder).heads.all()
+    heads = Project(project.place).heads.all()
     assert [head["started_from"] for head in heads] == [None, 1, None]
     assert json.dumps(heads[1]["start"]) == '"head 1"'
 
@@ -70,7 +68,7 @@ def test_label_maps_of_before_are_counted_once(project):
     labelled(project)
     before = told(project)
     older(project, "0003")
-    assert told(Project(project.folder)) == before
+    assert told(Project(project.place)) == before
 
 
 def test_a_damaged_piece_of_a_label_map_keeps_no_project_from_opening(project):
@@ -79,7 +77,7 @@ def test_a_damaged_piece_of_a_label_map_keeps_no_project_from_opening(project):
         for tile in session.scalars(select(Tile)):
             tile.ids = b"torn"
     older(project, "0003")
-    again = Project(project.folder)
+    again = Project(project.place)
     assert again.status()["unlabelled_pixels"] == 1200
     with pytest.raises(ProjectError, match="one.png is damaged"):
         again.label_map(1)

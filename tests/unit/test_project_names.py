@@ -14,8 +14,8 @@ COMPOSED, DECOMPOSED = "caf\u00e9", "cafe\u0301"
 
 
 @pytest.fixture
-def project(tmp_path):
-    made = make_project(tmp_path / "p", [COMPOSED], {f"{DECOMPOSED}.png": (40, 30)})
+def project(places):
+    made = make_project(places("p"), [COMPOSED], {f"{DECOMPOSED}.png": (40, 30)})
     yield made
     made.close()
 

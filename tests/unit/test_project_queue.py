@@ -6,9 +6,9 @@ from tests.label_maps import make_project
 
 
 @pytest.fixture
-def project(tmp_path):
+def project(places):
     sizes = {"a_1.png": (40, 30), "A-2.png": (20, 10), "b%1.png": (10, 10)}
-    made = make_project(tmp_path / "p", ["cat"], sizes)
+    made = make_project(places("p"), ["cat"], sizes)
     yield made
     made.close()
 

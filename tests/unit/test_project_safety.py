@@ -18,9 +18,12 @@ from textseg.vocabulary import Vocabulary
 STROKE = {"type": "brush", "class": 1, "radius": 3, "points": [[9, 9]]}
 
 
+in_a_file = pytest.mark.parametrize("places", ["sqlite"], indirect=True)
+
+
 @pytest.fixture
-def project(tmp_path):
-    made = make_project(tmp_path / "p", ["cat"], {"one.png": (40, 30)})
+def project(places):
+    made = make_project(places("p"), ["cat"], {"one.png": (40, 30)})
     yield made
     made.close()
 
@@ -42,6 +45,7 @@ def test_a_project_lies_in_its_folder_whatever_that_is_called(tmp_path, name):
     assert Project(tmp_path / name).label_map(1)[1] == 1
 
 
+@in_a_file
 def test_an_empty_database_is_refused_and_left_as_it_is(project):
     project.close()
     path = project.folder / "project.sqlite"
@@ -51,6 +55,7 @@ def test_an_empty_database_is_refused_and_left_as_it_is(project):
     assert path.read_bytes() == b""
 
 
+@in_a_file
 def test_the_database_of_another_program_is_refused_and_left_as_it_is(project):
     path = project.folder / "project.sqlite"
     project.close()
@@ -64,24 +69,28 @@ def test_the_database_of_another_program_is_refused_and_left_as_it_is(project):
     assert path.read_bytes() == before
 
 
-def test_a_project_that_could_not_be_made_leaves_nothing_of_a_database(tmp_path, monkeypatch):
+def test_a_project_that_could_not_be_made_leaves_nothing_of_a_database(places, tmp_path, monkeypatch):
+    place = places("p")
+
     def full(self, word):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("textseg.project.classes.Classes.add", full)
     with pytest.raises(ProjectError, match="No space left on device"):
-        Project.create(tmp_path / "p", Vocabulary.parse("cat"))
+        Project.create(place, Vocabulary.parse("cat"))
     monkeypatch.undo()
     assert not [path for path in (tmp_path / "p").iterdir() if path.is_file()]
-    Project.create(tmp_path / "p", Vocabulary.parse("cat")).close()
+    assert not place.there
+    Project.create(place, Vocabulary.parse("cat")).close()
 
 
 @pytest.fixture
 def read_only(monkeypatch):
     """Call it: from then on no file may be written to."""
-    return lambda: monkeypatch.setattr("textseg.project.database._writable", lambda path: False)
+    return lambda: monkeypatch.setattr("textseg.project.sqlite.writable", lambda path: False)
 
 
+@in_a_file
 def test_a_read_only_project_is_read_and_says_so_when_it_is_written_to(project, read_only):
     project.edit(1, 0, STROKE)
     project.close()
@@ -93,6 +102,7 @@ def test_a_read_only_project_is_read_and_says_so_when_it_is_written_to(project, 
     assert [path.name for path in project.folder.glob("project.sqlite*")] == ["project.sqlite"]
 
 
+@in_a_file
 def test_who_may_only_read_sees_what_somebody_writes_meanwhile(project, read_only):
     project.edit(1, 0, STROKE)
     read_only()
@@ -102,6 +112,7 @@ def test_who_may_only_read_sees_what_somebody_writes_meanwhile(project, read_onl
     assert reader.label_map(1)[1] == 2
 
 
+@in_a_file
 def test_a_read_only_project_of_an_older_program_says_what_to_do(project, read_only):
     project.close()
     with sqlite3.connect(project.folder / "project.sqlite") as connection:
@@ -114,14 +125,14 @@ def test_a_read_only_project_of_an_older_program_says_what_to_do(project, read_o
 
 def test_opening_waits_for_nobody_who_writes(project):
     with project.database.writing():
-        Project(project.folder).close()
+        Project(project.place).close()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")
-def test_a_new_project_is_its_makers_alone(tmp_path):
+def test_a_new_project_is_its_makers_alone(places, tmp_path):
     before = os.umask(0o022)
     try:
-        made = Project.create(tmp_path / "p", Vocabulary.parse("cat"))
+        made = Project.create(places("p"), Vocabulary.parse("cat"))
         made.add([photos(tmp_path / "photos", 1)])
         made.edit(1, 0, STROKE)
     finally:

@@ -9,15 +9,15 @@ from textseg.web.pages.label import Label
 
 
 @pytest.fixture
-def project(tmp_path):
-    made = make_project(tmp_path / "p", ["cat", "sofa"], {"one.png": (40, 30)})
+def project(places):
+    made = make_project(places("p"), ["cat", "sofa"], {"one.png": (40, 30)})
     yield made
     made.close()
 
 
 @pytest.fixture
 def begun(project):
-    """The transactions begun from now on, as "BEGIN" or "BEGIN IMMEDIATE"."""
+    """The transactions begun from now on, as "reading" or "writing"."""
     found = []
     for kind, engine in project.database.engines.items():
         event.listen(engine, "begin", lambda connection, kind=kind: found.append(kind))
@@ -30,15 +30,15 @@ STROKE = {"type": "brush", "class": 2, "radius": 3, "points": [[9, 9]]}
 def test_a_stroke_of_the_page_opens_one_transaction(project, begun):
     page = Label(ProjectApi(project, None), None)
     answer = page.edit({"photo": 1, "base_revision": 0, "operation": STROKE})
-    assert begun == ["BEGIN IMMEDIATE"]
+    assert begun == ["writing"]
     assert (answer["revision"], answer["state"]) == (1, "in work") and answer["patch"]["png"]
     page.edit({"photo": 1, "base_revision": 1, "operation": {"type": "undo"}})
-    assert begun == ["BEGIN IMMEDIATE"] * 2
+    assert begun == ["writing"] * 2
 
 
 def test_a_stroke_of_a_program_opens_one_transaction(project, begun):
-    ProjectApi(project, None).edit("p", "one.png", 0, STROKE)
-    assert begun == ["BEGIN IMMEDIATE"]
+    ProjectApi(project, None).edit(project.name, "one.png", 0, STROKE)
+    assert begun == ["writing"]
 
 
 def test_an_answer_tells_the_state_and_the_colours_of_all_classes_ever(project):

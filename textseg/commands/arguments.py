@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from textseg.errors import VocabularyError
 from textseg.vocabulary import Vocabulary, template_names
@@ -13,6 +13,7 @@ from textseg.vocabulary import Vocabulary, template_names
 if TYPE_CHECKING:
     from textseg.model import Model
     from textseg.model.others import Choice
+    from textseg.project.place import Place
     from textseg.proposals import Proposer
 
 
@@ -44,6 +45,26 @@ def add_words(command: argparse.ArgumentParser, required: bool = True, backgroun
         command.add_argument(
             "--background", default="", metavar="WORDS", help="words that compete for pixels but are written as 0, none"
         )
+
+
+def add_project(command: argparse.ArgumentParser, name: str = "folder", what: str = "the project", **more: Any) -> None:
+    """The project that a command works on: a folder, or a database's URL and `--files`; `read_project` reads it."""
+    where = f"{what}: its folder, or postgresql+psycopg://USER@HOST/NAME"
+    command.add_argument(name, metavar="DIR|URL", help=where, **more)
+    add_files(command)
+
+
+def add_files(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--files", metavar="DIR", help="where photos and heads of a project in a database lie (default: $TEXTSEG_FILES)"
+    )
+
+
+def read_project(where: str, files: str | None) -> "Place":
+    """Where a project lies; raises UsageError."""
+    from textseg.project.place import Place
+
+    return Place.of(where, files)
 
 
 def add_model(command: argparse.ArgumentParser) -> None:

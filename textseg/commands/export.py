@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from textseg.commands.arguments import listed, photo_bar
+from textseg.commands.arguments import add_project, listed, photo_bar, read_project
 from textseg.errors import UsageError, spelt_out
 
 HELP = "export a project's photos and label maps"
@@ -15,7 +15,7 @@ HELP = "export a project's photos and label maps"
 def add_arguments(command: argparse.ArgumentParser) -> None:
     from textseg import formats
 
-    command.add_argument("folder", type=Path, metavar="DIR", help="the project")
+    add_project(command)
     command.add_argument("--format", required=True, metavar="NAME", help=", ".join(formats.names()))
     command.add_argument(
         "--out", required=True, type=Path, metavar="PATH", help="a new folder, or an earlier export to replace"
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     split = formats.parse_split(args.split) if args.split else None
     with photo_bar() as progress:
         report = formats.export(
-            Project(args.folder),
+            Project(read_project(args.folder, args.files)),
             args.format,
             args.out,
             split=split,

@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from textseg.commands.arguments import photo_bar
+from textseg.commands.arguments import add_project, photo_bar, read_project
 from textseg.errors import spelt_out
 
 HELP = "import photos and label maps into a project"
@@ -17,7 +17,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("source", type=Path, metavar="PATH", help="a folder, a zip, or the file that names the rest")
     known = ", ".join(formats.readable())
     command.add_argument("--format", metavar="NAME", help=f"{known}; by default it is recognised")
-    command.add_argument("--into", required=True, type=Path, metavar="DIR", help="the project")
+    add_project(command, "--into", required=True)
     command.add_argument(
         "--merge",
         default="unlabelled",
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
         report = formats.import_(
             args.source,
             args.format,
-            Project(args.into),
+            Project(read_project(args.into, args.files)),
             merge=args.merge,
             dry_run=args.dry_run,
             strict=args.strict,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textseg.commands.arguments import (
+    add_files,
     add_model,
     add_others,
     add_proposals,
@@ -14,6 +15,7 @@ from textseg.commands.arguments import (
     count,
     note_words,
     read_others,
+    read_project,
     read_words,
     share,
 )
@@ -23,6 +25,7 @@ from textseg.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from textseg.folders import Found
     from textseg.project import Project
+    from textseg.project.place import Place
 
 HELP = "pseudo-label many photos for a person to correct"
 
@@ -36,8 +39,11 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     where = command.add_mutually_exclusive_group(required=True)
     where.add_argument("--out", type=Path, metavar="DIR", help="write <stem>.png and <stem>.json for each photo")
     where.add_argument(
-        "--project", type=Path, metavar="DIR", help="label into this project, which is created if needed"
+        "--project",
+        metavar="DIR|URL",
+        help="label into this project, which is created if needed: its folder, or postgresql+psycopg://USER@HOST/NAME",
     )
+    add_files(command)
     command.add_argument(
         "--confidence", type=share, metavar="T", help="lowest probability, 0 to 1, at which a region is labelled"
     )
@@ -62,7 +68,8 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--dry-run and --overwrite need a project; add --project DIR.")
     if args.project is not None and args.same_range:
         raise UsageError("A project shows each photo over its own range; --same-range goes with --out.")
-    there = args.project is not None and (args.project / "project.sqlite").exists()
+    place = None if args.project is None else read_project(args.project, args.files)
+    there = place is not None and place.there
     if args.words is None and not there:
         raise UsageError('Say what to look for: --words "cat; kitten, sofa, wall".')
     vocabulary = None if args.words is None else read_words(args.words, args.background)
@@ -73,11 +80,12 @@ def run(args: argparse.Namespace) -> int:
 
     from textseg import bulk
     from textseg.folders import common_span, not_taken
+    from textseg.project import Project
 
     gathered = bulk.read_list(args.photos, args.flat, args.out)
     photos = gathered.photos
     if args.dry_run:
-        return _dry(args, photos, there)
+        return _dry(photos, Project(place) if place is not None and there else None)
 
     from textseg.model import load_model
     from textseg.proposals import load_proposer
@@ -88,14 +96,14 @@ def run(args: argparse.Namespace) -> int:
     model = load_model(args.backbone, args.head, readout=args.readout)
     proposer = load_proposer(args.proposals or "regions")
     target: bulk.Target
-    if args.project is None:
+    if place is None:
         assert vocabulary is not None  # asked for above
         note_words(model, vocabulary, others, proposer)
         out = bulk.LabelFolder(args.out, photos)
         span = common_span(photos) if args.same_range else None
         target = bulk.IntoFolder(model, vocabulary, out, confidence, margin, args.resume, others, proposer, span)
     else:
-        project = _project_with(args.project, vocabulary)
+        project = _project_with(place, vocabulary)
         note_words(model, project.vocabulary()[0], others, proposer)
         target = bulk.IntoProject(model, project, confidence, margin, args.resume, args.overwrite, others, proposer)
     with tqdm(photos, unit="photo", disable=None) as bar:
@@ -112,24 +120,23 @@ def run(args: argparse.Namespace) -> int:
     return 1 if report.labelled or report.skipped else 2
 
 
-def _project_with(folder: Path, vocabulary: Vocabulary | None) -> "Project":
-    """The project in `folder`, made if there is none, with a class for every word."""
+def _project_with(place: "Place", vocabulary: Vocabulary | None) -> "Project":
+    """The project in `place`, made if there is none, with a class for every word."""
     from textseg.project import Project
     from textseg.project.labeller import add_words
 
-    if vocabulary is not None and not (folder / "project.sqlite").exists():
-        return Project.create(folder, vocabulary)
-    project = Project(folder)
+    if vocabulary is not None and not place.there:
+        return Project.create(place, vocabulary)
+    project = Project(place)
     if vocabulary is not None:
         add_words(project, vocabulary)
     return project
 
 
-def _dry(args: argparse.Namespace, photos: "list[Found]", there: bool) -> int:
+def _dry(photos: "list[Found]", project: "Project | None") -> int:
     from textseg import bulk
-    from textseg.project import Project
 
-    found = bulk.count(photos, Project(args.project) if there else None)
+    found = bulk.count(photos, project)
     print(f"{found.new} photos would be added and labelled, {found.again} labelled again; {found.finished} are done.")
     if found.person_pixels:
         print(

@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from textseg.commands.arguments import Parser, add_words, photo_bar, read_words
+from textseg.commands.arguments import Parser, add_project, add_words, photo_bar, read_project, read_words
 from textseg.errors import PhotoError, UsageError, spelt_out
 
 HELP = "create a project, add photos, show its state, history and heads"
@@ -14,24 +14,24 @@ HELP = "create a project, add photos, show its state, history and heads"
 def add_arguments(command: argparse.ArgumentParser) -> None:
     actions = command.add_subparsers(metavar="ACTION", required=True, parser_class=Parser)
     action = actions.add_parser("new", help="create a project with these classes")
-    action.add_argument("folder", type=Path, metavar="DIR", help="the project's folder")
+    add_project(action)
     add_words(action, background=False)
     action.set_defaults(act=_new)
     action = actions.add_parser("add", help="add photos")
-    action.add_argument("folder", type=Path, metavar="DIR", help="the project's folder")
+    add_project(action)
     action.add_argument("photos", nargs="+", type=Path, metavar="PHOTO", help="photos, or folders of photos")
     action.add_argument("--flat", action="store_true", help="leave the subfolders of folders out")
     action.set_defaults(act=_add)
     action = actions.add_parser("status", help="count photos by state and pixels by class")
-    action.add_argument("folder", type=Path, metavar="DIR", help="the project's folder")
+    add_project(action)
     action.add_argument("--json", action="store_true", help="print JSON")
     action.set_defaults(act=_status)
     action = actions.add_parser("history", help="list every edit of one photo")
-    action.add_argument("folder", type=Path, metavar="DIR", help="the project's folder")
+    add_project(action)
     action.add_argument("photo", metavar="PHOTO", help="its file name or stored id")
     action.set_defaults(act=_history)
     action = actions.add_parser("heads", help="list the heads trained on the project; activate, export or upload one")
-    action.add_argument("folder", type=Path, metavar="DIR", help="the project's folder")
+    add_project(action)
     action.add_argument("--activate", metavar="N", help="label with head N from now on, or with 'none' of them")
     action.add_argument("--export", metavar="N", type=int, help="copy head N to --out")
     action.add_argument("--out", type=Path, metavar="FILE", help="a .safetensors file, or a folder")
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
 def _new(args: argparse.Namespace) -> int:
     from textseg.project import Project
 
-    project = Project.create(args.folder, read_words(args.words))
+    project = Project.create(read_project(args.folder, args.files), read_words(args.words))
     print(f"The project {project.name} has the classes {', '.join(c.name for c in project.classes())}.")
     return 0
 
@@ -56,8 +56,9 @@ def _add(args: argparse.Namespace) -> int:
     from textseg.folders import not_taken
     from textseg.project import Project
 
+    project = Project(read_project(args.folder, args.files))
     with photo_bar() as progress:
-        report = Project(args.folder).add(args.photos, progress, flat=args.flat)
+        report = project.add(args.photos, progress, flat=args.flat)
     for path, name in report.duplicates:
         print(f"{spelt_out(str(path))}: is in the project already, as {name}")
     for path, reason in report.failed:
@@ -75,7 +76,7 @@ def _add(args: argparse.Namespace) -> int:
 def _status(args: argparse.Namespace) -> int:
     from textseg.project import Project
 
-    status = Project(args.folder).status()
+    status = Project(read_project(args.folder, args.files)).status()
     if args.json:
         print(json.dumps(status, ensure_ascii=False, indent=1))
         return 0
@@ -90,7 +91,7 @@ def _status(args: argparse.Namespace) -> int:
 def _history(args: argparse.Namespace) -> int:
     from textseg.project import Project
 
-    for step in Project(args.folder).history(args.photo):
+    for step in Project(read_project(args.folder, args.files)).history(args.photo):
         what = step["type"] + (f" class {step['class']}" if step["class"] is not None else "")
         print(f"{step['revision']:6}  {step['time']}  {what:24} {step['changed_pixels']:10,} pixels")
     return 0
@@ -99,7 +100,7 @@ def _history(args: argparse.Namespace) -> int:
 def _heads(args: argparse.Namespace) -> int:
     from textseg.project import Project
 
-    project = Project(args.folder)
+    project = Project(read_project(args.folder, args.files))
     if args.activate is not None:
         if args.activate != "none" and not args.activate.isdecimal():
             raise UsageError(f"--activate takes the number of a head, or 'none', not '{args.activate}'.")

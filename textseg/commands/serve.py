@@ -1,9 +1,8 @@
 """`textseg serve`."""
 
 import argparse
-from pathlib import Path
 
-from textseg.commands.arguments import add_model, add_proposals
+from textseg.commands.arguments import add_model, add_project, add_proposals, read_project
 
 HELP = "open the pages in a browser"
 
@@ -11,7 +10,7 @@ HELP = "open the pages in a browser"
 def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--host", default="127.0.0.1")
     command.add_argument("--port", type=int, default=7860)
-    command.add_argument("--project", type=Path, metavar="DIR", help="the project folder to label in")
+    add_project(command, "--project", "the project to label in")
     command.add_argument(
         "--share-project", action="store_true", help="let everyone who reaches the server work on the project"
     )
@@ -34,8 +33,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from textseg import web
 
+    project = None if args.project is None else read_project(args.project, args.files)
     web.serve(
-        host=args.host, port=args.port, project=args.project, backbone=args.backbone, head=args.head,
+        host=args.host, port=args.port, project=project, backbone=args.backbone, head=args.head,
         readout=args.readout, allow_hosts=args.allow_host, share_project=args.share_project,
         proposals=args.proposals, offered=args.offer,
     )  # fmt: skip

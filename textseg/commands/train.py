@@ -3,7 +3,7 @@
 import argparse
 import math
 
-from textseg.commands.arguments import add_readout
+from textseg.commands.arguments import add_files, add_readout, read_project
 
 HELP = "train a head for a backbone"
 
@@ -15,8 +15,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", required=True, nargs="+", metavar="PATH",
         help="a TSV of file<TAB>caption, a JSON list, a folder of photos, or webdataset shards; several are combined; "
-        "for corrections, a project",
+        "for corrections, a project: its folder, or postgresql+psycopg://USER@HOST/NAME",
     )  # fmt: skip
+    add_files(parser)
     parser.add_argument("--out", required=True, metavar="HEAD.safetensors", help="the head file to write")
     parser.add_argument("--backbone", default="lite", metavar="NAME", help="the backbone it is for (default: lite)")
     parser.add_argument("--head", metavar="FILE", help="a head to start from (default: a new one)")
@@ -68,8 +69,9 @@ def run(args: argparse.Namespace) -> int:
     said = [] if args.complete is None else [f"objective.complete={str(args.complete).lower()}"]
     if args.readout:
         said.append(f"readout={args.readout}")
+    data = args.data if args.files is None or len(args.data) > 1 else read_project(args.data[0], args.files)
     fit.train(
-        args.objective, args.data, args.out, args.backbone, args.recipe, args.resume, args.head,
+        args.objective, data, args.out, args.backbone, args.recipe, args.resume, args.head,
         args.cache, args.cache_limit, [*said, *args.changes],
     )  # fmt: skip
     return 0

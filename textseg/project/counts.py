@@ -61,7 +61,7 @@ def by_class(session: Session, meaning: np.ndarray) -> np.ndarray:
     pixels = np.zeros(len(meaning), np.int64)
     query = select(PixelCount.class_id, func.sum(PixelCount.pixels)).group_by(PixelCount.class_id)
     for class_id, number in session.execute(query):
-        pixels[meaning[class_id]] += number
+        pixels[meaning[class_id]] += int(number)
     pixels[0] = 0
     return pixels
 
@@ -77,14 +77,14 @@ def said(session: Session, meaning: np.ndarray) -> dict[int, dict[int, int]]:
     for photo_id, class_id, pixels in session.execute(query):
         meant = int(meaning[class_id]) if class_id else -1
         if meant:
-            found[photo_id][meant] += pixels
+            found[photo_id][meant] += int(pixels)
     return {photo_id: dict(counts) for photo_id, counts in found.items()}
 
 
 def person_pixels(session: Session, photo_id: int) -> int:
     """How many pixels of a photo are a person's."""
     query = select(func.sum(PixelCount.pixels)).where(PixelCount.photo_id == photo_id, PixelCount.kind.in_(PERSONS))
-    return session.scalar(query) or 0
+    return int(session.scalar(query) or 0)
 
 
 def shares(session: Session, photo_id: int) -> list[tuple[Provenance, int]]:

@@ -1,53 +1,97 @@
-"""The SQLite file of a project: how it is opened, migrated and written to.
+"""A project's tables: how they are brought to the newest schema, read, and written to.
 
-WAL with synchronous=FULL: what was acknowledged is on disk, also after a power cut. Writers take their lock when they
-begin, so that a read-then-write never fails half-way.
+What differs between one file (`sqlite`) and a server (`postgres`) stands there, behind `Backend`. With both, what was
+acknowledged is on disk, also after a power cut; a reader sees one moment; and writers take their lock when they begin,
+so that a read-then-write never fails half-way.
 """
 
 from __future__ import annotations
 
-import os
-import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import quote
+from typing import Protocol
 
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, event, text
-from sqlalchemy.exc import DatabaseError, SQLAlchemyError
+from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from textseg.errors import ProjectError
 
+Fill = Callable[[Session], None]
+"""Puts the first rows into a new project."""
+
+
+class Backend(Protocol):
+    """Where the tables lie."""
+
+    where: str
+    """The project, as a sentence names it: without a password."""
+
+    @property
+    def engines(self) -> Mapping[str, Engine]:
+        """How a transaction begins, "reading" and "writing"."""
+        ...
+
+    @property
+    def read_only(self) -> bool:
+        """Whether it is known that nothing can be written."""
+        ...
+
+    def lock(self, connection: Connection, one_photo: bool) -> None:
+        """Wait until nobody else writes; with `one_photo` those do no harm who change one photo each."""
+        ...
+
+    def problem(self, error: SQLAlchemyError, committing: bool) -> ProjectError:
+        """What went wrong, in a sentence; `committing`: it is not known whether the transaction is on disk."""
+        ...
+
+    def missing(self) -> ProjectError:
+        """What to say where the tables of a project are not."""
+        ...
+
+    def opened(self) -> None:
+        """The schema is the newest one."""
+        ...
+
 
 class Database:
-    """One project file, at the newest schema. Raises ProjectError when it cannot be opened.
+    """The tables of one project, at the newest schema. Raises ProjectError when they cannot be opened.
 
-    One that may not be written to is read as it is, if its schema is the newest.
+    Those that may not be written to are read as they are, if their schema is the newest.
     """
 
-    def __init__(self, path: Path, new: bool = False) -> None:
-        """`new`: the file is empty, and becomes a project."""
-        self.path = path
-        if not new and path.stat().st_size == 0:
-            raise ProjectError(f"project.sqlite is empty (0 bytes); restore it from a backup ({path.parent}).")
-        self.engines = {begin: _engine(path, begin) for begin in ("BEGIN", "BEGIN IMMEDIATE")}
-        self._migrate(new)
-        if _writable(path):
-            self._journal()
+    def __init__(self, backend: Backend, fill: Fill | None = None) -> None:
+        """With `fill` the database is empty and becomes a project, all of it or nothing."""
+        self._backend = backend
+        self.engines = backend.engines
+        try:
+            self._migrate(fill)
+        except SQLAlchemyError as error:
+            self.close()
+            raise backend.problem(error, committing=False) from error
+        except ProjectError:
+            self.close()
+            raise
+        backend.opened()
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        with self._session("BEGIN") as session:
+        with self._session("reading") as session:
             yield session
 
     @contextmanager
-    def writing(self) -> Iterator[Session]:
-        """A transaction: on leaving it is on disk, or nothing of it is."""
-        with self._session("BEGIN IMMEDIATE") as session:
+    def writing(self, one_photo: bool = False) -> Iterator[Session]:
+        """A transaction: on leaving it is on disk, or nothing of it is.
+
+        With `one_photo` it changes one photo, which is found with its lock (`photos.find(..., lock=True)`): others may
+        be changed meanwhile, where the database can do that.
+        """
+        with self._session("writing") as session:
+            self._backend.lock(session.connection(), one_photo)
             yield session
 
     def close(self) -> None:
@@ -55,98 +99,52 @@ class Database:
             engine.dispose()
 
     @contextmanager
-    def _session(self, begin: str) -> Iterator[Session]:
+    def _session(self, kind: str) -> Iterator[Session]:
+        committing = False
         try:
-            with Session(self.engines[begin], expire_on_commit=False) as session, session.begin():
+            with Session(self.engines[kind], expire_on_commit=False) as session:
                 yield session
+                session.flush()
+                committing = kind == "writing"
+                session.commit()
         except SQLAlchemyError as error:
-            raise ProjectError(_sentence(error, self.path)) from error
+            raise self._backend.problem(error, committing) from error
 
-    def _migrate(self, new: bool) -> None:
+    def _migrate(self, fill: Fill | None) -> None:
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
         scripts = ScriptDirectory.from_config(config)
         newest, known = scripts.get_current_head(), {script.revision for script in scripts.walk_revisions()}
-        try:
-            with self.engines["BEGIN"].begin() as connection:
-                current = _version(connection)
-            if current == newest:
-                return
-            if current is None and not new:
-                raise ProjectError(f"{self.path} is not the database of a project; restore it from a backup.")
-            if current is not None and current not in known:
-                raise ProjectError(f"The project {self.path.parent} was made by a newer textseg; update the program.")
-            if not _writable(self.path):
-                raise ProjectError(
-                    f"The project {self.path.parent} was made by an older textseg and is read-only; "
-                    "open it once where it may be changed."
-                )
-            with self.engines["BEGIN IMMEDIATE"].begin() as connection:
-                if _version(connection) != newest:  # nobody else was quicker
-                    config.attributes["connection"] = connection
-                    command.upgrade(config, "head")
-        except SQLAlchemyError as error:
-            raise ProjectError(_sentence(error, self.path)) from error
-
-    def _journal(self) -> None:
-        """Readers and a writer do not wait for each other from now on; the file remembers."""
-        connection = self.engines["BEGIN"].raw_connection()  # it cannot be said inside a transaction
-        try:
-            connection.cursor().execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError as error:
-            raise ProjectError(_sentence(error, self.path)) from error
-        finally:
-            connection.close()
+        where = self._backend.where
+        with self.engines["reading"].begin() as connection:
+            current = _version(connection)
+        if current == newest and fill is None:
+            return
+        if current is None and fill is None:
+            raise self._backend.missing()
+        if current is not None and current not in known:
+            raise ProjectError(f"The project {where} was made by a newer textseg; update the program.")
+        if self._backend.read_only:
+            raise ProjectError(
+                f"The project {where} was made by an older textseg and is read-only; "
+                "open it once where it may be changed."
+            )
+        with self.engines["writing"].begin() as connection:
+            self._backend.lock(connection, one_photo=False)
+            current = _version(connection)
+            if fill is not None and current is not None:  # here, or at the same time elsewhere
+                raise ProjectError(f"There is a project in {where} already; open it, or choose another place.")
+            if current != newest:  # nobody else was quicker
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+            if fill is not None:
+                with Session(connection, join_transaction_mode="create_savepoint") as session:
+                    fill(session)
+                    session.commit()
 
 
 def _version(connection: Connection) -> str | None:
-    """The schema version that the file says it has."""
-    there = connection.execute(text("SELECT name FROM sqlite_master WHERE name = 'alembic_version'")).all()
-    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar() if there else None
-
-
-def _writable(path: Path) -> bool:
-    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
-
-
-def _engine(path: Path, begin: str) -> Engine:
-    path = path.absolute()
-    writable = _writable(path)
-
-    def connect() -> sqlite3.Connection:
-        connection = sqlite3.connect(_address(path, writable), uri=True, isolation_level=None, check_same_thread=False)
-        # The driver must not begin transactions of its own: isolation_level is None.
-        for pragma in ("busy_timeout=10000", "foreign_keys=ON", "synchronous=FULL"):
-            connection.execute(f"PRAGMA {pragma}")
-        return connection
-
-    # What is open without locks must not be kept: somebody else may write to it at any time.
-    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool if writable else NullPool)
-
-    @event.listens_for(engine, "begin")
-    def start(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
-
-    return engine
-
-
-def _address(path: Path, writable: bool) -> str:
-    """The SQLite URI of a file, whatever is in its name.
-
-    A read-only file in WAL mode is read without locks, as SQLite could make none, unless somebody is writing to it.
-    """
-    mode = "rw" if writable else "ro" if path.with_name(f"{path.name}-wal").exists() else "ro&immutable=1"
-    return f"file:{quote(os.fsencode(path))}?mode={mode}"
-
-
-def _sentence(error: Exception, path: Path) -> str:
-    cause = str(getattr(error, "orig", None) or error).splitlines()[0].rstrip(".")
-    what = {
-        "database or disk is full": "The disk is full; free some space, the last saved state is kept",
-        "attempt to write a readonly database": "The project is read-only; check the folder's permissions",
-        "unable to open database file": "The project folder cannot be written to; check its permissions",
-        "database is locked": "Another program is writing to the project; try again in a moment",
-        "file is not a database": "project.sqlite is damaged and cannot be opened; restore it from a backup",
-        "database disk image is malformed": "project.sqlite is damaged and cannot be read; restore it from a backup",
-    }.get(cause, f"The project's database refused ({cause})" if isinstance(error, DatabaseError) else cause)
-    return f"{what} ({path.parent})."
+    """The schema version that the tables say they have."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()

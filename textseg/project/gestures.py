@@ -91,7 +91,7 @@ def _accept(labels: Labels, operation: Mapping[str, Any]) -> EditResult:
     there = set(present(sources))
     rows = [
         row
-        for row in labels.session.scalars(query)
+        for row in labels.session.scalars(query.order_by(Provenance.id))
         if row.id in there and meaning[row.class_id] and wanted in (None, meaning[row.class_id])
     ]
     copies = [

@@ -68,7 +68,7 @@ class Labels:
 
     def _sources(self, *kinds: str) -> list[int]:
         query = select(Provenance.id).where(Provenance.photo_id == self.photo.id, Provenance.kind.in_(kinds))
-        return list(self.session.scalars(query))
+        return list(self.session.scalars(query.order_by(Provenance.id)))
 
 
 def present(numbers: np.ndarray) -> list[int]:

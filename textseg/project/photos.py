@@ -107,11 +107,16 @@ def with_hash(session: Session, sha256: str) -> StoredPhoto | None:
     return session.scalar(select(StoredPhoto).where(StoredPhoto.sha256 == sha256))
 
 
-def find(session: Session, key: int | str) -> StoredPhoto:
-    """By stored id (a number, or text of one), else by file name; raises ProjectError."""
-    photo = session.get(StoredPhoto, int(key)) if str(key).isdecimal() and len(str(key)) < 10 else None
+def find(session: Session, key: int | str, lock: bool = False) -> StoredPhoto:
+    """By stored id (a number, or text of one), else by file name; raises ProjectError.
+
+    With `lock` nobody else changes it until the transaction ends.
+    """
+    number = int(key) if str(key).isdecimal() and len(str(key)) < 10 else None
+    photo = None if number is None else session.get(StoredPhoto, number, with_for_update=lock or None)
     if photo is None:
-        photo = session.scalar(select(StoredPhoto).where(StoredPhoto.name == str(key)).order_by(StoredPhoto.id))
+        named = select(StoredPhoto).where(StoredPhoto.name == str(key)).order_by(StoredPhoto.id).limit(1)
+        photo = session.scalar(named.with_for_update() if lock else named)
     if photo is None:
         raise ProjectError(f"There is no photo '{key}' in the project.")
     return photo
@@ -130,7 +135,7 @@ def queue(session: Session, state: str | None, search: str) -> list[QueueEntry]:
 
 def _chosen(query: Any, state: str | None, search: str) -> Any:
     if search:
-        query = query.where(StoredPhoto.name.contains(search, autoescape=True))
+        query = query.where(StoredPhoto.name.icontains(search, autoescape=True))
     if state:
         query = query.where(StoredPhoto.state == state)
     return query.order_by(StoredPhoto.id)

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
-from sqlalchemy import func, select
+from sqlalchemy import BigInteger, cast, func, select
 from sqlalchemy.orm import Session
 
 from textseg import images
 from textseg.errors import EditError, ProjectError, StaleRevisionError
-from textseg.files import in_place_of
 from textseg.folders import Found
 from textseg.project import counts, gestures, log, photos
 from textseg.project.classes import Classes
 from textseg.project.counts import PERSONS
-from textseg.project.database import Database
 from textseg.project.gestures import Region
 from textseg.project.heads import Heads
 from textseg.project.intake import Intake
@@ -28,6 +25,7 @@ from textseg.project.labels import Labels, present
 from textseg.project.log import EditResult
 from textseg.project.originals import arriving, path_of
 from textseg.project.photos import AddReport, QueueEntry
+from textseg.project.place import Place
 from textseg.project.schema import STATES, Class, PixelCount, Provenance, StoredPhoto
 from textseg.project.trainings import Trainings
 from textseg.vocabulary import Vocabulary, Word
@@ -38,37 +36,30 @@ if TYPE_CHECKING:
 
 
 class Project:
-    """Photos, classes and label maps of one folder. Safe to use from several threads and processes."""
+    """Photos, classes and label maps of one place. Safe to use from several threads and processes."""
 
-    def __init__(self, folder: str | Path) -> None:
-        """Open the project in `folder`; raises ProjectError when there is none or it cannot be opened."""
-        self.folder = Path(folder)
-        if not (self.folder / "project.sqlite").is_file():
-            raise ProjectError(
-                f"There is no project in {folder}; make one with: textseg project new {folder} --words ..."
-            )
-        self.database = Database(self.folder / "project.sqlite")
+    def __init__(self, place: str | Path | Place, files: str | Path | None = None) -> None:
+        """Open the project in a folder, or in a database with its `files` in a folder; see `Place.of`.
+
+        Raises ProjectError when there is none or it cannot be opened.
+        """
+        self.place = Place.of(place, files)
+        self.folder = self.place.folder
+        """Holds the files of photos and heads, and the cache."""
+        self.database = self.place.open()
 
     @classmethod
-    def create(cls, folder: str | Path, vocabulary: Vocabulary) -> Project:
-        """Make a project with these classes (ids 1, 2, ... in order); refuses a folder that holds one."""
-        folder = Path(folder)
-        file = folder / "project.sqlite"
-        if file.exists() and file.stat().st_size:
-            raise ProjectError(f"There is a project in {folder} already; open it, or choose another folder.")
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for inside in ("photos", "cache", "heads"):
-                (folder / inside).mkdir(mode=0o700, exist_ok=True)
-            with in_place_of(file) as new:
-                os.close(os.open(new, os.O_CREAT | os.O_EXCL, 0o600))
-                with closing(Database(new, new=True)) as database, database.writing() as session:
-                    classes = Classes(session)
-                    for word in vocabulary:
-                        classes.add(word)
-        except OSError as error:
-            raise ProjectError(f"The project {folder} cannot be made ({error.strerror}).") from None
-        return cls(folder)
+    def create(cls, place: str | Path | Place, vocabulary: Vocabulary, files: str | Path | None = None) -> Project:
+        """Make a project with these classes (ids 1, 2, ... in order); refuses a place that holds one."""
+
+        def fill(session: Session) -> None:
+            classes = Classes(session)
+            for word in vocabulary:
+                classes.add(word)
+
+        place = Place.of(place, files)
+        place.make(fill)
+        return cls(place)
 
     @property
     def heads(self) -> Heads:
@@ -89,7 +80,7 @@ class Project:
 
     @property
     def name(self) -> str:
-        return self.folder.resolve().name
+        return self.place.name
 
     def close(self) -> None:
         self.database.close()
@@ -165,12 +156,12 @@ class Project:
     def set_state(self, key: int | str, state: str) -> None:
         if state not in STATES:
             raise ProjectError(f"A photo is {', '.join(STATES)}; '{state}' is none of these.")
-        with self.database.writing() as session:
-            photos.find(session, key).state = state
+        with self.database.writing(one_photo=True) as session:
+            photos.find(session, key, lock=True).state = state
 
     def set_note(self, key: int | str, note: str) -> None:
-        with self.database.writing() as session:
-            photos.find(session, key).note = note[:10_000]
+        with self.database.writing(one_photo=True) as session:
+            photos.find(session, key, lock=True).note = note[:10_000]
 
     # Classes
 
@@ -237,8 +228,8 @@ class Project:
         """
         if not isinstance(operation, Mapping) or not isinstance(operation.get("type"), str):
             raise EditError("A gesture needs a type, such as brush or undo.")
-        with self.database.writing() as session:
-            photo = photos.find(session, key)
+        with self.database.writing(one_photo=True) as session:
+            photo = photos.find(session, key, lock=True)
             if base_revision != photo.revision:
                 raise StaleRevisionError(
                     f"stale revision {base_revision}: the label map of {photo.name} is at revision {photo.revision}."
@@ -259,8 +250,8 @@ class Project:
         model's regions go over that too, or EditError is raised if a person made more than so many pixels of them. One
         step of undo, one write for all regions.
         """
-        with self.database.writing() as session:
-            labels = Labels(session, photos.find(session, key))
+        with self.database.writing(one_photo=True) as session:
+            labels = Labels(session, photos.find(session, key, lock=True))
             return gestures.put_model_labels(labels, index, regions, head, over_person)
 
     def person_pixels(self, key: int | str) -> int:
@@ -298,7 +289,7 @@ class Project:
             states = photos.by_state(session)
             classes = Classes(session)
             pixels = counts.by_class(session, classes.meaning)
-            area = session.scalar(select(func.sum(StoredPhoto.width * StoredPhoto.height))) or 0
+            area = int(session.scalar(select(func.sum(cast(StoredPhoto.width, BigInteger) * StoredPhoto.height))) or 0)
             revisions = session.execute(select(StoredPhoto.name, StoredPhoto.revision).order_by(StoredPhoto.id))
             return {
                 "project": self.name,

@@ -1,4 +1,4 @@
-"""The tables of a project, one SQLite file. Changes to them need a migration (see migrations/)."""
+"""The tables of a project. Changes to them need a migration (see migrations/)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,18 @@ from datetime import UTC, datetime
 from typing import TypeVar
 from unicodedata import category
 
-from sqlalchemy import JSON, Dialect, ForeignKey, Index, LargeBinary, MetaData, String, TypeDecorator
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    TypeDecorator,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from textseg.vocabulary import composed
@@ -44,19 +55,23 @@ class Name(TypeDecorator[str]):
         return None if value is None else clean(value)
 
 
+Pixels = BigInteger().with_variant(Integer, "sqlite")
+"""A number of pixels, which may be more than 32 bits hold; SQLite's own integers have 64."""
+
+
 class Text(TypeDecorator[str]):
-    """Any text of a person; halves of characters become question marks."""
+    """Any text of a person; halves of characters become question marks, and no character is a zero."""
 
     impl = String
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        return None if value is None else value.encode("utf-8", "replace").decode()
+        return None if value is None else value.encode("utf-8", "replace").decode().replace("\0", "?")
 
 
 def by_id(session: Session, table: type[Row], number: int) -> Row | None:
-    """The row of this id; None where there is none, also for a number that SQLite cannot hold."""
-    return session.get(table, number) if abs(number) < 2**63 else None
+    """The row of this id; None where there is none, also for a number that no id can be."""
+    return session.get(table, number) if abs(number) < 2**31 else None
 
 
 def now() -> datetime:
@@ -64,7 +79,7 @@ def now() -> datetime:
 
 
 def naive(time: datetime) -> datetime:
-    """SQLite keeps no time zone: all times are UTC."""
+    """The tables keep no time zone: all times are UTC."""
     return time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
 
 
@@ -119,7 +134,7 @@ class Provenance(Base):
     class_id: Mapped[int | None] = mapped_column(ForeignKey("class.id"))
     head: Mapped[str | None] = mapped_column(index=True)
     confidence: Mapped[float | None]
-    pixels: Mapped[int] = mapped_column(default=0, server_default="0")
+    pixels: Mapped[int] = mapped_column(Pixels, default=0, server_default="0")
     """How many it has now; changed with the label map."""
     created: Mapped[datetime] = mapped_column(default=now)
 
@@ -144,7 +159,7 @@ class PixelCount(Base):
     """As the tiles have it, also of a class that was deleted since; 0: erased by a person."""
     kind: Mapped[str] = mapped_column(primary_key=True)
     """As in `Provenance`."""
-    pixels: Mapped[int]
+    pixels: Mapped[int] = mapped_column(Pixels)
 
 
 class Edit(Base):
@@ -164,7 +179,7 @@ class Edit(Base):
     y0: Mapped[int]
     x1: Mapped[int]
     y1: Mapped[int]
-    changed: Mapped[int]
+    changed: Mapped[int] = mapped_column(Pixels)
     before: Mapped[bytes | None] = mapped_column(LargeBinary)
     """Ids and sources in the box before and after; empty once the log outgrew its bytes (oldest first)."""
     after: Mapped[bytes | None] = mapped_column(LargeBinary)

@@ -19,6 +19,7 @@ from textseg import __version__
 from textseg.errors import TextsegError, UsageError
 from textseg.project import Project
 from textseg.project.chosen import Chosen
+from textseg.project.place import Place
 from textseg.shipped import asset
 from textseg.web import pages
 from textseg.web.api.export import add_export
@@ -46,7 +47,7 @@ MAX_SESSIONS = 1000
 def build(
     backbone: str | None = None,
     head: str | PathLike[str] = "default",
-    project: Path | None = None,
+    project: str | Path | Place | None = None,
     local: bool = False,
     proposals: str | None = None,
     readout: str | None = None,
@@ -59,10 +60,11 @@ def build(
     project remembers, as far as it is on this machine.
     """
     said = (backbone, str(head), proposals, readout) != (None, "default", None, None)
-    known = of_project(project) if project is not None and not said else None
+    place = None if project is None else Place.of(project)
+    known = of_project(place.folder) if place is not None and not said else None
     chosen = known or Chosen(backbone or "lite", readout, str(head), proposals or "regions")
     engine, nouns = Engine(chosen.backbone, chosen.head, chosen.proposals, chosen.readout), Nouns()
-    api = ProjectApi(Project(project) if project is not None else None, engine, local)
+    api = ProjectApi(Project(place) if place is not None else None, engine, local)
     shared = Shared(engine, api, nouns)
     with Pages(title="textseg", analytics_enabled=False, fill_width=True, delete_cache=(3600, DAY)) as blocks:
         add_header(shared, offered)
@@ -113,7 +115,7 @@ def page_head() -> str:
 def serve(
     host: str = "127.0.0.1",
     port: int = 7860,
-    project: Path | None = None,
+    project: str | Path | Place | None = None,
     backbone: str | None = None,
     head: str | PathLike[str] = "default",
     block: bool = True,

@@ -1,6 +1,7 @@
 /**
  * Gestures on one photo on their way to the server, one after the other. A gesture is kept until the server has it on
- * disk or has refused it; while no server answers, or one that has another project open, it waits here and is sent again.
+ * disk or has refused it; while no server answers, or one without its database or with another project open, it waits
+ * here and is sent again.
  */
 
 const AGAIN = 2000; // milliseconds until a gesture is sent again
@@ -41,7 +42,7 @@ export class Edits {
     this.pause = rest;
     /** @type {Gesture[]} */
     this.waiting = [];
-    /** Why nothing is sent: no server answers, or it has another project open. @type {"lost"|"elsewhere"|null} */
+    /** Why nothing is saved: no server answers, it has no database, or another project open. @type {"lost"|"away"|"elsewhere"|null} */
     this.trouble = null;
     this.reason = null; // the same in the words of the answer
     this.delayed = false; // something of what waits had to be sent again
@@ -72,7 +73,7 @@ export class Edits {
       const reply = await this.send(gesture, this.revision);
       gesture.heard?.();
       const before = this.reason;
-      this.trouble = reply.lost || reply.expired ? "lost" : reply.other_project ? "elsewhere" : null;
+      this.trouble = reply.lost || reply.expired ? "lost" : reply.away ? "away" : reply.other_project ? "elsewhere" : null;
       this.reason = this.trouble && reply.error;
       if (this.trouble) {
         this.delayed = true;

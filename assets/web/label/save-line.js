@@ -3,13 +3,14 @@
 /**
  * @param {Object} work
  * @param {number} work.waiting edits on their way
- * @param {"lost"|"elsewhere"|null} work.trouble why they are not sent
+ * @param {"lost"|"away"|"elsewhere"|null} work.trouble why they are not saved
  * @param {number} work.late edits that came too late: the photo has changed since
  * @param {{project: string, edits: number}[]} work.elsewhere edits kept for projects that are not open here
  * @returns {{state: "offline"|"saving"|"waits"|"saved", text: string}}
  */
 export function saveLine({ waiting, trouble, late, elsewhere }) {
-  if (trouble === "lost") return { state: "offline", text: `Not saved yet: the server does not answer; ${waiting} waiting` };
+  const silent = { lost: "the server", away: "the project's database" }[trouble];
+  if (silent) return { state: "offline", text: `Not saved yet: ${silent} does not answer; ${waiting} waiting` };
   if (trouble) return { state: "offline", text: `Not saved yet: ${edits(waiting)} until this project is open here again` };
   if (waiting) return { state: "saving", text: "Saving" };
   if (late) return { state: "offline", text: `Not saved: ${edits(late, "")}` };

@@ -6,9 +6,10 @@ import { tell } from "./bus.js";
  * What every call answers. Beside `error`, one sentence for the person, a mark says what the page can do about it:
  * `lost` nothing was heard from the server, so it is not known whether the message arrived; `gone` the server no longer
  * holds the photo; `stale` the gesture was made on an older label map; `other_project` the message is about a project
- * that is not the one open there; `expired` the server was started again since the page was opened.
+ * that is not the one open there; `expired` the server was started again since the page was opened; `away` the server
+ * lost its database, so it is not known whether the change is in it.
  * @typedef {{ok: boolean, error?: string, lost?: boolean, gone?: boolean, stale?: boolean, other_project?: boolean,
- *   expired?: boolean,   [fact: string]: any}} Reply
+ *   expired?: boolean, away?: boolean, [fact: string]: any}} Reply
  */
 
 const SILENCE = "The server does not answer; see that it still runs, then try again.";

@@ -81,6 +81,10 @@ test("the state line says Saved alone only when nothing waits anywhere", () => {
   equal(saveLine({ ...nothing, waiting: 2 }).text, "Saving");
   equal(saveLine({ ...nothing, waiting: 2, trouble: "lost" }).text, "Not saved yet: the server does not answer; 2 waiting");
   equal(
+    saveLine({ ...nothing, waiting: 1, trouble: "away" }).text,
+    "Not saved yet: the project's database does not answer; 1 waiting",
+  );
+  equal(
     saveLine({ ...nothing, waiting: 1, trouble: "elsewhere" }).text,
     "Not saved yet: 1 edit waits until this project is open here again",
   );

@@ -3,7 +3,6 @@
 
 import base64
 import contextlib
-import hashlib
 import logging
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
@@ -229,7 +228,7 @@ class ProjectApi:
 
 
 def key_of(project: Project) -> str:
-    return hashlib.sha256(str(project.folder.resolve()).encode()).hexdigest()[:16]
+    return project.place.key
 
 
 def add_project(project_api: ProjectApi) -> None:

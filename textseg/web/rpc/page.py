@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from textseg.errors import RequestError, StaleRevisionError, TextsegError, explain, traced
+from textseg.errors import DatabaseAwayError, RequestError, StaleRevisionError, TextsegError, explain, traced
 from textseg.shipped import asset
 from textseg.web.rpc.messages import Message
 from textseg.web.rpc.photos import PhotoGoneError
@@ -41,7 +41,7 @@ message."""
 
 MARKS: dict[type[TextsegError], str] = {
     PhotoGoneError: "gone", StaleRevisionError: "stale", OtherProjectError: "other_project",
-    ExpiredError: "expired",
+    ExpiredError: "expired", DatabaseAwayError: "away",
 }  # fmt: skip
 """Errors that a page can do something about, and how an answer marks them; see `assets/web/shared/server.js`."""
 

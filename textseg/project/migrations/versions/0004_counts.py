@@ -12,6 +12,8 @@ from textseg.project.counts import tally
 revision = "0004"
 down_revision = "0003"
 
+PIXELS = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
 
 def upgrade() -> None:
     op.create_table(
@@ -19,11 +21,11 @@ def upgrade() -> None:
         sa.Column("photo_id", sa.Integer, nullable=False),
         sa.Column("class_id", sa.Integer, nullable=False),
         sa.Column("kind", sa.String, nullable=False),
-        sa.Column("pixels", sa.Integer, nullable=False),
+        sa.Column("pixels", PIXELS, nullable=False),
         sa.PrimaryKeyConstraint("photo_id", "class_id", "kind", name="pk_pixel_count"),
         sa.ForeignKeyConstraint(["photo_id"], ["photo.id"], name="fk_pixel_count_photo_id_photo"),
     )
-    op.add_column("source", sa.Column("pixels", sa.Integer, nullable=False, server_default="0"))
+    op.add_column("source", sa.Column("pixels", PIXELS, nullable=False, server_default="0"))
     op.create_index("ix_source_head", "source", ["head"])
     connection = op.get_bind()
     for (photo_id,) in connection.execute(sa.text("SELECT id FROM photo")).all():
