@@ -19,8 +19,9 @@ import numpy as np
 import torch
 
 from textseg.model.backbones import Backbone
-from trainer.data import TrainingPhoto, label_keys
-from trainer.features import FeatureCache, Texts
+from trainer.data import TrainingPhoto
+from trainer.features import FeatureCache, Texts, decoding_threads
+from trainer.labelling import label_keys
 from trainer.objectives import Batch
 from trainer.recipes import Recipe
 from trainer.store import ArrayStore
@@ -42,7 +43,7 @@ class Words:
 
 @dataclass(frozen=True)
 class Labels:
-    """Labelled patches by photo and grid (trainer/data.py, label_keys), and what the labels point to."""
+    """Labelled patches by photo and grid (trainer/labelling.py, label_keys), and what the labels point to."""
 
     store: ArrayStore
     classes: torch.Tensor
@@ -66,7 +67,7 @@ class Batches:
         self.accelerator, self.words, self.labels = accelerator, words, labels
         self.size = min(recipe.batch, len(photos))
         self.per_epoch = len(photos) // self.size
-        self._openers = ThreadPoolExecutor(4)
+        self._openers = ThreadPoolExecutor(decoding_threads())
         self._reader = ThreadPoolExecutor(1)
         self._next: tuple[int, Future[torch.Tensor]] | None = None
 
@@ -78,7 +79,7 @@ class Batches:
         else:
             local = self._local_features(step)
         self._next = (step + 1, self._reader.submit(self._local_features, step + 1))
-        batch = Batch(self._gathered(local.to(self.accelerator.device)).float())
+        batch = Batch(cache.unpack(self._gathered(local.to(self.accelerator.device))))
         if self.words is not None:
             self._add_texts(batch, self.words, indices, np.random.default_rng([self.recipe.seed, step, 2]))
         if self.labels is not None:
@@ -98,17 +99,17 @@ class Batches:
         return indices, cache
 
     def _local_features(self, step: int) -> torch.Tensor:
-        """(b, D, h, w) float16 features of this process's share of the step's photos."""
+        """Packed features of this process's share of the step's photos."""
         indices, cache = self._drawn(step)
         share = np.array_split(indices, self.accelerator.num_processes)[self.accelerator.process_index]
         photos = [self.photos[i] for i in share]
         fresh = [photo for photo in photos if photo.sha256 not in cache]
         encoded: dict[str, torch.Tensor] = {}
         if fresh:
-            opened = list(self._openers.map(TrainingPhoto.open, fresh))
+            opened = list(self._openers.map(lambda photo: cache.squeezed(photo.open()), fresh))
             encoded = {p.sha256: f for p, f in zip(fresh, cache.encode(opened, self.backbone).cpu(), strict=True)}
         rows = [encoded[p.sha256] if p.sha256 in encoded else cache[p.sha256] for p in photos]
-        return torch.stack(rows) if rows else torch.empty(0, *cache.shape, dtype=torch.float16)
+        return torch.stack(rows) if rows else cache.nothing()
 
     def _gathered(self, local: torch.Tensor) -> torch.Tensor:
         """The whole batch from all processes' shares, which differ in size by one at most."""

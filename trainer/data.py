@@ -6,35 +6,35 @@ counted, and a data set with nothing in it is a DatasetError.
 
 import hashlib
 import json
-import tarfile
-from collections.abc import Iterable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from PIL import Image
 
 from textseg import images
 from textseg.errors import DatasetError, PhotoError
-from textseg.files import write_atomically
-from textseg.model import Model
-from textseg.proposals import Proposer
-from textseg.pseudolabel import CONFIDENCE, MARGIN, label_regions
-from textseg.vocabulary import Vocabulary
-from trainer.masks import MaskStore
-from trainer.nouns import Nouns
-from trainer.store import ArrayStore
+from trainer import notes, shards
+from trainer.notes import Notes
+from trainer.shards import CAPTION_KEYS, tidy
 
 LONG_CAPTION = 60
 """Words; CLIP's text encoders read the first 77 tokens of a caption and drop the rest."""
 
-PHOTOS_A_SHARD = 64
-"""Photos whose pseudo-labels are written together: what a kill can cost."""
+READERS = 8
+"""Files that are read at the same time, which is the disk's work."""
+
+FILES_AT_ONCE = 2000
+"""Files whose hashes are noted together: what a kill can cost."""
 
 PHOTO_KEYS = ("file", "file_name", "filename", "image", "photo", "path")
-CAPTION_KEYS = ("captions", "caption", "text", "sentences")
+
+
+class UnreachableError(PhotoError):
+    """A photo's file is gone or its disk fails: it may be there again the next time."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,11 @@ class TrainingPhoto:
             return file.read(self.length)
 
     def open(self) -> Image.Image:
-        """The photo, upright and RGB; raises PhotoError."""
+        """The photo, upright and RGB; raises PhotoError, UnreachableError when its file cannot be read."""
         try:
             return images.open(self.read())
         except OSError as error:
-            raise PhotoError(f"{self.name} cannot be read ({error.strerror or error}).") from None
+            raise UnreachableError(f"{self.name} cannot be read ({error.strerror or error}).") from None
         except PhotoError as error:
             raise PhotoError(str(error).replace("The photo", self.name)) from None
 
@@ -121,19 +121,31 @@ class TrainingSet:
         return text + "."
 
 
-def read(paths: Sequence[str | Path], cache: Path | None = None) -> TrainingSet:
+def read(
+    paths: Sequence[str | Path],
+    cache: Path | None = None,
+    share: tuple[int, int] = (0, 1),
+    together: Callable[[], None] = lambda: None,
+) -> TrainingSet:
     """Read a data set from one or more places, photos with equal bytes merged.
 
     A place is a TSV file (`file<TAB>caption`, one caption a line), a JSON or JSON-lines list (or COCO's captions
     file), a folder of photos with or without a `.txt` of captions beside each, a folder that holds `captions.tsv`, a
-    webdataset tar shard, a folder of shards, or a brace pattern of shards (`cc3m-{000..331}.tar`). `cache` keeps the
-    tables of contents of shards. Raises DatasetError when nothing is left, or a place cannot be read.
+    webdataset tar shard, a folder of shards, or a brace pattern of shards (`cc3m-{000..331}.tar`). `cache` keeps what
+    was found out about files and shards, so that none is read again unless it has changed; with `share` (i, n) this
+    process reads the i-th of n parts of them and knows the others' after `together`, which waits for all. Raises
+    DatasetError when nothing is left, or a place cannot be read.
     """
     skipped: dict[str, list[str]] = {}
+    places = [(str(place), _held(str(place), skipped, cache)) for place in paths]
+    for _, held in places:
+        held.look(share)
+    together()
     by_hash: dict[str, TrainingPhoto] = {}
-    for place in paths:
+    for place, held in places:
+        held.look((0, 1))  # what another process should have read and has not
         before = len(by_hash)
-        for photo in _read_place(str(place), skipped, cache):
+        for photo in held.photos(skipped):
             known = by_hash.setdefault(photo.sha256, photo)
             if known is not photo:
                 captions = tuple(dict.fromkeys((*known.captions, *photo.captions)))
@@ -144,44 +156,109 @@ def read(paths: Sequence[str | Path], cache: Path | None = None) -> TrainingSet:
     return TrainingSet([Path(place).name for place in paths], list(by_hash.values()), skipped)
 
 
-def _read_place(place: str, skipped: dict[str, list[str]], cache: Path | None) -> Iterator[TrainingPhoto]:
+class _Files:
+    """Photos in files of their own: (name, file, captions) of each. A file is hashed once, until it changes."""
+
+    def __init__(self, found: list[tuple[str, Path, tuple[str, ...]]], known: Notes) -> None:
+        self.found, self.notes = found, known
+
+    def look(self, share: tuple[int, int]) -> None:
+        """Hash this process's share of the files that are not known."""
+        self.notes.refresh()
+        unknown = [path for _, path, _ in self.found[share[0] :: share[1]] if self._sha256(path) is None]
+        with ThreadPoolExecutor(READERS) as pool, _bar(len(unknown), "reading", "photo", share) as bar:
+            for start in range(0, len(unknown), FILES_AT_ONCE):
+                some = unknown[start : start + FILES_AT_ONCE]
+                self.notes.add(
+                    {str(path): fact for path, fact in zip(some, pool.map(_hashed, some), strict=True) if fact}
+                )
+                bar.update(len(some))
+
+    def photos(self, skipped: dict[str, list[str]]) -> Iterator[TrainingPhoto]:
+        for name, path, captions in self.found:
+            sha256 = self._sha256(path)
+            if sha256 is None:
+                skipped.setdefault("photos that cannot be read", []).append(name)
+            else:
+                yield TrainingPhoto(name, path, sha256, captions)
+
+    def _sha256(self, path: Path) -> str | None:
+        known = self.notes.get(str(path))
+        return known[2] if known and known[:2] == _stamp(path) else None
+
+
+class _Shards:
+    """Photos in tar shards. A shard is read once, until it changes."""
+
+    def __init__(self, paths: Sequence[Path], known: Notes) -> None:
+        self.paths, self.notes = paths, known
+        for path in paths:
+            if not path.is_file():
+                raise DatasetError(f"The shard {path} does not exist.")
+
+    def look(self, share: tuple[int, int]) -> None:
+        """Read this process's share of the shards that are not known."""
+        self.notes.refresh()
+        unknown = [path for path in self.paths[share[0] :: share[1]] if self.notes.get(self._key(path)) is None]
+        with ThreadPoolExecutor(READERS) as pool, _bar(len(unknown), "reading", "shard", share) as bar:
+            for path, found in zip(unknown, pool.map(shards.contents, unknown), strict=True):
+                self.notes.add({self._key(path): found})
+                bar.update()
+
+    def photos(self, skipped: dict[str, list[str]]) -> Iterator[TrainingPhoto]:
+        for shard in self.paths:
+            contents = self.notes.get(self._key(shard))
+            for reason, names in contents["skipped"].items():
+                skipped.setdefault(reason, []).extend(names)
+            for photo in contents["photos"]:
+                name, captions = f"{shard.name}/{photo['name']}", photo["captions"]
+                if captions is not None and not captions:
+                    skipped.setdefault("captions without text", []).append(photo["name"])
+                yield TrainingPhoto(
+                    name, shard, photo["sha256"], tuple(captions or ()), photo["offset"], photo["length"]
+                )
+
+    @staticmethod
+    def _key(path: Path) -> str:
+        return "\0".join(map(str, (path.absolute(), *(_stamp(path) or ()))))
+
+
+def _held(place: str, skipped: dict[str, list[str]], cache: Path | None) -> _Files | _Shards:
+    """What a place holds, before the bytes of any photo are looked at."""
     path = Path(place)
     if "{" in path.name and not path.exists():
         import braceexpand
 
-        yield from _read_shards([Path(p) for p in braceexpand.braceexpand(place)], skipped, cache)
-    elif not path.exists():
+        return _Shards([Path(p) for p in braceexpand.braceexpand(place)], notes.of_shards(cache))
+    if not path.exists():
         raise DatasetError(f"The data set {place} does not exist.")
-    elif path.is_dir():
-        yield from _read_folder(path, skipped, cache)
-    elif path.suffix == ".tar":
-        yield from _read_shards([path], skipped, cache)
-    elif path.suffix in (".json", ".jsonl"):
-        yield from _from_table(path, _json_pairs(path), skipped)
-    elif path.suffix in (".tsv", ".txt"):
-        yield from _from_table(path, _tsv_pairs(path, skipped), skipped)
-    else:
-        raise DatasetError(
-            f"{path.name} is no data set: give a .tsv, .json, .jsonl or .tar file, or a folder of photos."
-        )
+    if path.is_dir():
+        return _in_folder(path, skipped, cache)
+    if path.suffix.lower() == ".tar":
+        return _Shards([path], notes.of_shards(cache))
+    if path.suffix in (".json", ".jsonl"):
+        return _in_table(path, _json_pairs(path), skipped, cache)
+    if path.suffix in (".tsv", ".txt"):
+        return _in_table(path, _tsv_pairs(path, skipped), skipped, cache)
+    raise DatasetError(f"{path.name} is no data set: give a .tsv, .json, .jsonl or .tar file, or a folder of photos.")
 
 
-def _read_folder(folder: Path, skipped: dict[str, list[str]], cache: Path | None) -> Iterator[TrainingPhoto]:
-    shards = sorted(folder.glob("*.tar"))
+def _in_folder(folder: Path, skipped: dict[str, list[str]], cache: Path | None) -> _Files | _Shards:
+    tars = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".tar" and not path.name.startswith("."))
     if (folder / "captions.tsv").is_file():
-        yield from _read_place(str(folder / "captions.tsv"), skipped, cache)
-    elif shards:
-        yield from _read_shards(shards, skipped, cache)
-    else:
-        found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in images.SUFFIXES and p.is_file())
-        for path, sha256 in zip(found, _hashes(found), strict=True):
-            beside = path.with_suffix(".txt")
-            captions = (
-                _captions(beside.read_text(encoding="utf-8", errors="replace").splitlines()) if beside.is_file() else ()
-            )
-            if beside.is_file() and not captions:
+        return _held(str(folder / "captions.tsv"), skipped, cache)
+    if tars:
+        return _Shards(tars, notes.of_shards(cache))
+    found: list[tuple[str, Path, tuple[str, ...]]] = []
+    for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in images.SUFFIXES and p.is_file()):
+        beside = path.with_suffix(".txt")
+        captions: tuple[str, ...] = ()
+        if beside.is_file():
+            captions = tidy(beside.read_text(encoding="utf-8", errors="replace").splitlines())
+            if not captions:
                 skipped.setdefault("captions without text", []).append(beside.name)
-            yield TrainingPhoto(str(path.relative_to(folder)), path, sha256, captions)
+        found.append((str(path.relative_to(folder)), path, captions))
+    return _Files(found, notes.of_files(cache, folder))
 
 
 def _tsv_pairs(path: Path, skipped: dict[str, list[str]]) -> Iterator[tuple[str, list[str]]]:
@@ -225,172 +302,44 @@ def _json_pairs(path: Path) -> Iterator[tuple[str, list[str]]]:
         yield file, [str(c) for c in (given if isinstance(given, list) else [given])]
 
 
-def _from_table(
-    table: Path, pairs: Iterable[tuple[str, list[str]]], skipped: dict[str, list[str]]
-) -> Iterator[TrainingPhoto]:
+def _in_table(
+    table: Path, pairs: Iterable[tuple[str, list[str]]], skipped: dict[str, list[str]], cache: Path | None
+) -> _Files:
     """Photos of a table; their files lie beside it, or in `images/` beside it, or where an absolute path says."""
     captions: dict[str, list[str]] = {}
     for file, texts in pairs:
         if not all(text.strip() for text in texts):
             skipped.setdefault("captions without text", []).append(file)
         captions.setdefault(file, []).extend(texts)
-    places: dict[str, Path] = {}
-    for file in captions:
+    found = []
+    for file, texts in captions.items():
         path = next((p for p in (table.parent / "images" / file, table.parent / file) if p.is_file()), None)
         if path is None:
             skipped.setdefault("missing photos", []).append(file)
         else:
-            places[file] = path
-    for (file, path), sha256 in zip(places.items(), _hashes(list(places.values())), strict=True):
-        yield TrainingPhoto(file, path, sha256, _captions(captions[file]))
+            found.append((file, path, tidy(texts)))
+    return _Files(found, notes.of_files(cache, table))
 
 
-def _read_shards(shards: Sequence[Path], skipped: dict[str, list[str]], cache: Path | None) -> Iterator[TrainingPhoto]:
-    for shard in shards:
-        if not shard.is_file():
-            raise DatasetError(f"The shard {shard} does not exist.")
-        for member in _contents(shard, cache):
-            if member["caption"] is not None and not member["caption"]:
-                skipped.setdefault("captions without text", []).append(member["name"])
-            yield TrainingPhoto(
-                f"{shard.name}/{member['name']}",
-                shard,
-                member["sha256"],
-                tuple(member["caption"] or ()),
-                member["offset"],
-                member["length"],
-            )
-
-
-def _contents(shard: Path, cache: Path | None) -> list[dict[str, Any]]:
-    """Table of contents of a webdataset shard: its photos, where they lie in the file, their captions.
-
-    webdataset groups the members into samples; the offsets, which let photos be read in any order, come from tarfile.
-    """
-    import webdataset
-
-    stat = shard.stat()
-    facts = f"{shard.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}"
-    kept = cache / "shards" / f"{hashlib.sha256(facts.encode()).hexdigest()[:32]}.json" if cache else None
-    if kept and kept.is_file():
-        return json.loads(kept.read_text(encoding="utf-8"))
-    contents = []
+def _hashed(path: Path) -> list[Any] | None:
+    """[size, time of change in ns, SHA-256] of a file; None when it cannot be read."""
+    stamp = _stamp(path)
     try:
-        with tarfile.open(shard, "r:") as archive:
-            place = {member.name: (member.offset_data, member.size) for member in archive if member.isfile()}
-        samples = webdataset.WebDataset(
-            [str(shard)],
-            shardshuffle=False,
-            nodesplitter=lambda src: src,
-            workersplitter=lambda src: src,
-            empty_check=False,
-        )
-        for sample in samples:
-            ending = next((key for key in sample if f".{key.rpartition('.')[2].lower()}" in images.SUFFIXES), None)
-            if ending is None:
-                continue
-            name = f"{sample['__key__']}.{ending}"
-            caption = sample.get("txt", sample.get("caption"))
-            if caption is None and "json" in sample:
-                record = json.loads(sample["json"])
-                caption = next((str(record[key]).encode() for key in CAPTION_KEYS if record.get(key)), None)
-            contents.append(
-                {
-                    "name": name,
-                    "sha256": hashlib.sha256(sample[ending]).hexdigest(),
-                    "offset": place[name][0],
-                    "length": place[name][1],
-                    "caption": None if caption is None else _captions(caption.decode("utf-8", "replace").splitlines()),
-                }
-            )
-    except (tarfile.TarError, OSError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DatasetError(
-            f"The shard {shard.name} is damaged or no plain tar file ({reason}); fetch it again."
-        ) from None
-    if kept:
-        _keep(kept, contents)
-    return contents
-
-
-def _captions(texts: Iterable[str]) -> tuple[str, ...]:
-    """Captions without surplus white space; empty and repeated ones dropped."""
-    return tuple(dict.fromkeys(clean for text in texts if (clean := " ".join(text.split()))))
-
-
-def _hashes(paths: Sequence[Path]) -> list[str]:
-    def sha256(path: Path) -> str:
         with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-
-    with ThreadPoolExecutor(8) as pool:
-        return list(pool.map(sha256, paths))
-
-
-def _keep(path: Path, facts: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, json.dumps(facts).encode())
+            return [*stamp, hashlib.file_digest(file, "sha256").hexdigest()] if stamp else None
+    except OSError:
+        return None
 
 
-def nouns_of(photos: Sequence[TrainingPhoto], nouns: Nouns, cache: Path | None = None) -> list[tuple[str, ...]]:
-    """The nouns of each photo's captions, in the order they are first named; kept in `cache`."""
-    facts = json.dumps([nouns.names, [photo.captions for photo in photos]])
-    kept = cache / "nouns" / f"{hashlib.sha256(facts.encode()).hexdigest()[:32]}.json" if cache else None
-    if kept and kept.is_file():
-        return [tuple(found) for found in json.loads(kept.read_text(encoding="utf-8"))]
-    found = [tuple(dict.fromkeys(n for caption in photo.captions for n in nouns.find(caption))) for photo in photos]
-    if kept:
-        _keep(kept, found)
-    return found
+def _stamp(path: Path) -> list[int] | None:
+    try:
+        facts = path.stat()
+    except OSError:
+        return None
+    return [facts.st_size, facts.st_mtime_ns]
 
 
-def pseudo_labels(
-    photos: Sequence[TrainingPhoto],
-    model: Model,
-    vocabulary: Vocabulary,
-    proposer: Proposer,
-    grids: Sequence[tuple[int, int]],
-    store: ArrayStore,
-    words_a_photo: int = 20,
-    confidence: float = CONFIDENCE,
-    margin: float = MARGIN,
-    share: tuple[int, int] = (0, 1),
-    progress: Any = None,
-    masks: MaskStore | None = None,
-) -> None:
-    """AFSS, stage 1: label the patches of photos that nobody labelled, into `store`.
+def _bar(total: int, what: str, unit: str, share: tuple[int, int]) -> Any:
+    from tqdm import tqdm
 
-    Of each photo first its `words_a_photo` likeliest words are kept (METHODS.md section 5, class proposal; by the mean
-    probability over patches, our reading), then its proposals are named with them (`textseg.pseudolabel`). The store
-    gets, for each (h, w) of `grids`, `label_keys(photo, grid)`: int16 word index or -1, and float16 confidence.
-    `share` (i, n) does the i-th of n parts of the work; `masks` keeps what the proposer finds for other words.
-    """
-    todo = [p for p in photos if any(key not in store for grid in grids for key in label_keys(p, grid))]
-    for start in range(share[0] * PHOTOS_A_SHARD, len(todo), share[1] * PHOTOS_A_SHARD):
-        labelled: dict[str, torch.Tensor] = {}
-        some = todo[start : start + PHOTOS_A_SHARD]
-        for photo in some:
-            scene = model.encode(photo.open())
-            similarity = torch.from_numpy(scene.similarity(vocabulary)).flatten(1)
-            likely = (
-                (similarity * model.logit_scale).softmax(0).mean(1).topk(min(words_a_photo, len(vocabulary))).indices
-            )
-            asked = Vocabulary(tuple(vocabulary[int(k)] for k in likely))
-            proposals = masks.open(photo.sha256, scene) if masks else proposer.open(scene.photo, scene)
-            regions = label_regions(scene, asked, proposals, others=None)
-            for grid in grids:
-                index, surety = regions.patches(grid, confidence, margin)
-                index = torch.where(index < 0, -1, likely[index.clamp(min=0)])
-                label_key, confidence_key = label_keys(photo, grid)
-                labelled |= {label_key: index.to(torch.int16), confidence_key: surety.half()}
-        store.add(labelled)
-        if masks is not None:
-            masks.flush()
-        if progress is not None:
-            progress.update(len(some))
-
-
-def label_keys(photo: TrainingPhoto, grid: tuple[int, int]) -> tuple[str, str]:
-    """Where a store holds the labels and the confidence of a photo's patches."""
-    place = f"{photo.sha256}/{grid[0]}x{grid[1]}"
-    return f"{place}/labels", f"{place}/confidence"
+    return tqdm(total=total, desc=what, unit=unit, disable=not sys.stderr.isatty() or share[0] > 0, file=sys.stderr)

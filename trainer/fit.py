@@ -32,6 +32,9 @@ from trainer.loop import Loop, Step
 from trainer.prepare import Say
 from trainer.recipes import Recipe
 
+PATIENCE = datetime.timedelta(hours=12)
+"""How long processes wait for each other: of a large data set one part may take far longer than another."""
+
 
 def train(
     objective: str,
@@ -75,7 +78,9 @@ def train(
     if isinstance(data, TrainingSet):
         photos = data
     else:
-        photos = training_data.read([data] if isinstance(data, (str, Path)) else data, root)
+        share = (accelerator.process_index, accelerator.num_processes)
+        places = [data] if isinstance(data, (str, Path)) else data
+        photos = training_data.read(places, root, share, accelerator.wait_for_everyone)
     if objective_type.needs == "captions":
         photos = photos.captioned()
     say(f"{', '.join(photos.sources)}: {photos}")
@@ -189,7 +194,7 @@ def _checked_out(out: str | Path) -> Path:
 def _accelerator(precision: str) -> Any:
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState
-    from accelerate.utils import parse_choice_from_env, parse_flag_from_env
+    from accelerate.utils import InitProcessGroupKwargs, parse_choice_from_env, parse_flag_from_env
 
     # Several processes without a GPU: Accelerate would start each as if it were alone, unless told.
     alone = int(os.environ.get("WORLD_SIZE", "1")) == 1
@@ -198,7 +203,8 @@ def _accelerator(precision: str) -> Any:
         bf16 = not cpu and torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
         precision = parse_choice_from_env("ACCELERATE_MIXED_PRECISION", "bf16" if bf16 else "no")
     AcceleratorState._reset_state()  # an earlier training in this process may have had another precision
-    return Accelerator(mixed_precision=precision, cpu=cpu)
+    patient = InitProcessGroupKwargs(timeout=PATIENCE)
+    return Accelerator(mixed_precision=precision, cpu=cpu, kwargs_handlers=[patient])
 
 
 def _built(

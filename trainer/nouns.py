@@ -1,10 +1,18 @@
 """The nouns of captions: concrete things a photo can show, found by a word list, so that every run finds the same."""
 
+import hashlib
+import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
+from pathlib import Path
 
 from textseg.shipped import asset
+from trainer.data import TrainingPhoto
+from trainer.notes import Notes
+
+PHOTOS_AT_ONCE = 20_000
+"""Photos whose nouns are kept together: what a kill can cost."""
 
 IRREGULAR = {"children": "child", "feet": "foot", "geese": "goose", "mice": "mouse", "oxen": "ox", "teeth": "tooth"}
 
@@ -45,6 +53,34 @@ class Nouns:
             if noun:
                 return noun
         return None
+
+
+def nouns_of(
+    photos: Sequence[TrainingPhoto],
+    nouns: Nouns,
+    root: Path | None = None,
+    share: tuple[int, int] = (0, 1),
+    together: Callable[[], None] = lambda: None,
+) -> list[tuple[str, ...]]:
+    """The nouns of each photo's captions, in the order they are first named; kept below `root`.
+
+    With `share` (i, n) this process looks through the i-th of n parts, and knows the others' after `together`, which
+    waits for all.
+    """
+    digest = hashlib.sha256(json.dumps(nouns.names).encode())
+    for photo in photos:
+        digest.update(json.dumps(photo.captions).encode())
+    kept = Notes(root and root / "nouns" / digest.hexdigest()[:16])
+    starts = range(0, len(photos), PHOTOS_AT_ONCE)
+    for part, wait in ((starts[share[0] :: share[1]], together), (starts, lambda: None)):
+        kept.refresh()
+        for start in part:
+            if kept.get(str(start)) is None:
+                some = photos[start : start + PHOTOS_AT_ONCE]
+                found = [list(dict.fromkeys(n for text in photo.captions for n in nouns.find(text))) for photo in some]
+                kept.add({str(start): found})
+        wait()
+    return [tuple(found) for start in starts for found in kept.get(str(start))]
 
 
 def singulars(word: str) -> Iterator[str]:

@@ -15,12 +15,13 @@ from textseg.model import Model, heads, load_model
 from textseg.model.backbones import Backbone
 from textseg.proposals import Proposer
 from textseg.vocabulary import Vocabulary
-from trainer import data, features
+from trainer import features, notes
 from trainer.batches import Labels, Words
 from trainer.data import TrainingPhoto, TrainingSet
 from trainer.features import FeatureCache, Texts
+from trainer.labelling import label_keys, pseudo_labels
 from trainer.masks import MaskStore
-from trainer.nouns import default_nouns
+from trainer.nouns import default_nouns, nouns_of
 from trainer.recipes import Recipe
 from trainer.store import ArrayStore
 
@@ -33,13 +34,14 @@ def encoded(
     """The readable photos, with their features on disk as far as the limit allows."""
     from accelerate.utils import gather_object
 
-    caches = [FeatureCache(root, backbone, size) for size in _sizes(recipe, backbone)]
-    kept, told = features.plan(photos.photos, caches, root, limit)
+    caches = [FeatureCache(root, backbone, size, recipe.packing) for size in sizes(recipe, backbone)]
+    readable = notes.of_readability(root)
+    kept, told = features.plan(photos.photos, caches, root, limit, readable)
     say(told)
     accelerator.wait_for_everyone()
     share = (accelerator.process_index, accelerator.num_processes)
     with _bar(len(photos.photos) // share[1], "encoding", accelerator) as bar:
-        unreadable = features.fill(photos.photos, kept, caches, backbone, share, bar)
+        unreadable = features.fill(photos.photos, kept, caches, backbone, readable, share, bar)
     accelerator.wait_for_everyone()
     for cache in caches:
         cache.refresh()
@@ -53,7 +55,7 @@ def encoded(
     return photos, caches
 
 
-def _sizes(recipe: Recipe, backbone: Backbone) -> list[tuple[int, int]]:
+def sizes(recipe: Recipe, backbone: Backbone) -> list[tuple[int, int]]:
     """(width, height) of each size in the recipe, rounded to what the backbone takes."""
     side = min(backbone.short_side, backbone.window or backbone.short_side)
     step = backbone.multiple
@@ -69,16 +71,18 @@ def words(
     photos: Sequence[TrainingPhoto], backbone: Backbone, recipe: Recipe, accelerator: Any, root: Path, say: Say
 ) -> Words:
     """Captions and nouns with their embeddings."""
-    nouns_of = data.nouns_of(photos, default_nouns(), root)
+    share, together = (accelerator.process_index, accelerator.num_processes), accelerator.wait_for_everyone
+    found = nouns_of(photos, default_nouns(), root, share, together)
     captions = {text: i for i, text in enumerate(dict.fromkeys(text for photo in photos for text in photo.captions))}
-    nouns = {noun: i for i, noun in enumerate(sorted({noun for found in nouns_of for noun in found}))}
+    nouns = {noun: i for i, noun in enumerate(sorted({noun for nouns in found for noun in nouns}))}
     say(f"{len(captions):,} different captions hold {len(nouns):,} different nouns.")
-    with accelerator.main_process_first(), _bar(len(captions), "embedding", accelerator) as bar:
+    templates = recipe.templates or backbone.templates
+    with _bar(len(captions) // share[1], "embedding", accelerator) as bar:
         return Words(
-            Texts(root, backbone, list(captions), "plain", bar),
+            Texts(root, backbone, list(captions), "plain", bar, share, together),
             [[captions[text] for text in photo.captions] for photo in photos],
-            Texts(root, backbone, list(nouns), recipe.templates or backbone.templates),
-            [[nouns[noun] for noun in found] for found in nouns_of],
+            Texts(root, backbone, list(nouns), templates, None, share, together),
+            [[nouns[noun] for noun in names] for names in found],
         )
 
 
@@ -93,9 +97,11 @@ def labels(
     say: Say,
 ) -> Labels:
     """Pseudo-labels of all photos from the masks of `proposer`, with the embeddings of their classes."""
+    share, together = (accelerator.process_index, accelerator.num_processes), accelerator.wait_for_everyone
     names = recipe.words
     if not names:
-        counted = Counter(n for found in data.nouns_of(photos, default_nouns(), root) for n in found)
+        found = nouns_of(photos, default_nouns(), root, share, together)
+        counted = Counter(noun for nouns in found for noun in nouns)
         names = [noun for noun, _ in counted.most_common()] or default_nouns().names
     vocabulary = Vocabulary.parse(",".join(names[: recipe.max_words]))
     teacher = _teacher(backbone, recipe, str(accelerator.device))
@@ -107,16 +113,15 @@ def labels(
     store = ArrayStore(root / "labels" / hashlib.sha256(repr(made_by).encode()).hexdigest()[:16])
     grids = list(dict.fromkeys(cache.shape[1:] for cache in caches))
     say(f"Pseudo-labels of {len(photos):,} photos from {len(vocabulary)} words and '{recipe.proposer}' proposals.")
-    share = (accelerator.process_index, accelerator.num_processes)
-    accelerator.wait_for_everyone()
+    together()
     with _bar(len(photos) // share[1], "labelling", accelerator) as bar:
-        data.pseudo_labels(
+        pseudo_labels(
             photos, teacher, vocabulary, proposer, grids, store,
             recipe.words_a_photo, recipe.confidence, recipe.margin, share, bar, MaskStore.of(root, proposer, teacher),
         )  # fmt: skip
-    accelerator.wait_for_everyone()
+    together()
     store.refresh()
-    labelled = [float((store[data.label_keys(p, grids[0])[0]] >= 0).float().mean()) for p in photos]
+    labelled = [float((store[label_keys(p, grids[0])[0]] >= 0).float().mean()) for p in photos]
     covered = sum(labelled) / len(labelled)
     say(f"They cover {covered:.0%} of the patches.")
     if covered == 0:
@@ -124,7 +129,7 @@ def labels(
             f"No patch was labelled: no proposal reaches the recipe's confidence {recipe.confidence:g} with the margin "
             f"{recipe.margin:g}; lower them or give words that the photos show."
         )
-    texts = Texts(root, backbone, vocabulary.names, recipe.templates or backbone.templates)
+    texts = Texts(root, backbone, vocabulary.names, recipe.templates or backbone.templates, None, share, together)
     return Labels(store, texts[range(len(vocabulary))])
 
 

@@ -23,6 +23,7 @@ from textseg.web.nouns import Nouns
 from textseg.web.pages.explore import Explore
 from textseg.web.pages.label import Label
 from trainer import data
+from trainer.labelling import label_keys, pseudo_labels
 from trainer.masks import MaskStore
 from trainer.store import ArrayStore
 
@@ -162,10 +163,10 @@ def test_masks_of_a_photo_are_found_once_for_all_words_and_thresholds(tmp_path: 
         store = ArrayStore(tmp_path / f"{words}{confidence}")
         masks = MaskStore.of(tmp_path, proposer, model)
         vocabulary = Vocabulary.parse(words)
-        data.pseudo_labels(
+        pseudo_labels(
             photos, model, vocabulary, proposer, [(4, 6)], store, confidence=confidence, margin=0.0, masks=masks
         )
-        labels.append(store[data.label_keys(photos[0], (4, 6))[0]])
+        labels.append(store[label_keys(photos[0], (4, 6))[0]])
     assert Halves.looked_at_by_all == before + 2
     assert (labels[0][:, :3] >= 0).all() and (labels[0][:, 3:] == -1).all()
     assert torch.equal(labels[1][:, :3] >= 0, torch.ones(4, 3, dtype=torch.bool))

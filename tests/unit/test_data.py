@@ -10,8 +10,9 @@ from tests.tiny import noise_photo, tiny_model
 from textseg.errors import DatasetError, PhotoError
 from textseg.proposals import Mask
 from textseg.vocabulary import Vocabulary
-from trainer import data
-from trainer.nouns import Nouns
+from trainer import data, shards
+from trainer.labelling import label_keys, pseudo_labels
+from trainer.nouns import Nouns, nouns_of
 from trainer.store import ArrayStore
 
 
@@ -113,11 +114,83 @@ def test_webdataset_shards_are_read_in_any_order(tmp_path, place):
     assert again.photos == found.photos
 
 
-def test_a_torn_shard_is_refused_in_one_sentence(tmp_path):
+def test_a_shard_without_a_whole_photo_is_refused_in_one_sentence(tmp_path):
     write_shard(tmp_path / "s.tar", {"000": {"png": png(0), "txt": b"a cat"}})
     (tmp_path / "s.tar").write_bytes((tmp_path / "s.tar").read_bytes()[:700])
-    with pytest.raises(DatasetError, match=r"s\.tar is damaged"):
+    with pytest.raises(
+        DatasetError, match=r"no photo to train on.*1 shards that are no plain tar files, such as s\.tar"
+    ):
         data.read([tmp_path / "s.tar"])
+
+
+@pytest.mark.parametrize("left", [2048, 2048 + 512 + 100], ids=["between two members", "in the middle of a photo"])
+def test_of_a_torn_shard_the_whole_photos_are_taken(tmp_path, left):
+    samples = {"000": {"png": png(0)[:400], "txt": b"a cat"}, "001": {"png": png(1), "txt": b"a dog"}}
+    write_shard(tmp_path / "s.tar", samples)
+    (tmp_path / "s.tar").write_bytes((tmp_path / "s.tar").read_bytes()[:left])
+    found = data.read([tmp_path])
+    assert captions(found) == {"s.tar/000.png": ("a cat",)}
+    assert found.skipped == {"torn shards (their whole photos are taken)": ["s.tar"]}
+    assert "left out (s.tar)" in str(found)
+
+
+def test_a_shard_with_upper_case_endings_and_odd_files_is_read_and_tells_them(tmp_path):
+    samples = {
+        "000": {"JPG": png(0), "TXT": b"a cat"},
+        "001": {"jpg": png(1), "json": b"{no json"},
+        "002": {"txt": b"alone"},
+        "._003": {"jpg": b"a Macintosh was here"},
+        "004": {"seg.PNG": png(4), "jpg": png(5), "json": b'{"caption": "a dog"}'},
+    }
+    write_shard(tmp_path / "s.TAR", samples)
+    found = data.read([tmp_path])
+    assert captions(found) == {"s.TAR/000.JPG": ("a cat",), "s.TAR/001.jpg": (), "s.TAR/004.seg.PNG": ("a dog",)}
+    assert {reason: names for reason, names in found.skipped.items()} == {
+        "odd files in shards": ["s.TAR/._003.jpg"],
+        "captions that are no JSON": ["s.TAR/001.jpg"],
+        "samples without a photo": ["s.TAR/002.txt"],
+        "further pictures of a sample": ["s.TAR/004.jpg"],
+    }
+
+
+def test_no_file_and_no_shard_is_read_twice_unless_it_changes(tmp_path, monkeypatch):
+    write_photos(tmp_path / "photos", "a.png", "b.png")
+    write_shard(tmp_path / "s.tar", {"000": {"png": png(2)}})
+    places, cache = [tmp_path / "photos", tmp_path / "s.tar"], tmp_path / "cache"
+    first = data.read(places, cache)
+
+    hashed, looked_into = [], []
+    whole, contents = data._hashed, shards.contents
+    monkeypatch.setattr(data, "_hashed", lambda path: hashed.append(path.name) or whole(path))
+    monkeypatch.setattr(shards, "contents", lambda path: looked_into.append(path.name) or contents(path))
+    assert data.read(places, cache).photos == first.photos and hashed == looked_into == []
+
+    (tmp_path / "photos" / "b.png").write_bytes(png(7))
+    write_shard(tmp_path / "s.tar", {"000": {"png": png(2)}, "001": {"png": png(3)}})
+    assert len(data.read(places, cache).photos) == 4
+    assert (hashed, looked_into) == (["b.png"], ["s.tar"])
+
+
+def test_processes_share_the_reading_of_a_data_set(tmp_path, monkeypatch):
+    write_photos(tmp_path / "photos", "a.png", "b.png", "c.png")
+    expected, cache, hashed = data.read([tmp_path / "photos"]), tmp_path / "cache", []
+    whole = data._hashed
+    monkeypatch.setattr(data, "_hashed", lambda path: hashed.append(path.name) or whole(path))
+
+    def other_process():
+        assert hashed == ["a.png", "c.png"]
+        assert data.read([tmp_path / "photos"], cache, (1, 2)).photos == expected.photos
+
+    found = data.read([tmp_path / "photos"], cache, (0, 2), together=other_process)
+    assert found.photos == expected.photos and sorted(hashed) == ["a.png", "b.png", "c.png"]
+
+
+def test_a_photo_that_cannot_be_read_is_told_and_left_out(tmp_path, monkeypatch):
+    write_photos(tmp_path, "a.png", "b.png")
+    whole = data._hashed
+    monkeypatch.setattr(data, "_hashed", lambda path: None if path.name == "a.png" else whole(path))
+    found = data.read([tmp_path])
+    assert captions(found) == {"b.png": ()} and found.skipped == {"photos that cannot be read": ["a.png"]}
 
 
 def test_photos_with_equal_bytes_are_one_photo(tmp_path):
@@ -169,10 +242,10 @@ def test_nouns_are_found_once_and_kept(tmp_path):
     (tmp_path / "a.txt").write_text("two dogs\na cat and a dog")
     photos = data.read([tmp_path]).photos
     nouns = Nouns(["cat", "dog"])
-    assert data.nouns_of(photos, nouns, tmp_path / "cache") == [("dog", "cat")]
+    assert nouns_of(photos, nouns, tmp_path / "cache") == [("dog", "cat")]
     nouns.find = None  # a second look would fail
-    assert data.nouns_of(photos, nouns, tmp_path / "cache") == [("dog", "cat")]
-    assert data.nouns_of(photos, Nouns(["cat"]), tmp_path / "cache") == [("cat",)]
+    assert nouns_of(photos, nouns, tmp_path / "cache") == [("dog", "cat")]
+    assert nouns_of(photos, Nouns(["cat"]), tmp_path / "cache") == [("cat",)]
 
 
 class LeftHalf:
@@ -196,11 +269,11 @@ def test_pseudo_labels_name_the_patches_that_a_proposal_covers(tmp_path):
     words = Vocabulary.parse("cat, dog, sky, tree")
     stores = [ArrayStore(tmp_path / name) for name in ("one", "two")]
     settings = {"words_a_photo": 2, "confidence": 0.0, "margin": 0.0}
-    data.pseudo_labels(photos, tiny_model(), words, LeftHalf(), [(4, 6)], stores[0], **settings)
+    pseudo_labels(photos, tiny_model(), words, LeftHalf(), [(4, 6)], stores[0], **settings)
     for share in ((0, 2), (1, 2)):
-        data.pseudo_labels(photos, tiny_model(), words, LeftHalf(), [(4, 6)], stores[1], **settings, share=share)
+        pseudo_labels(photos, tiny_model(), words, LeftHalf(), [(4, 6)], stores[1], **settings, share=share)
     for photo in photos:
-        label_key, confidence_key = data.label_keys(photo, (4, 6))
+        label_key, confidence_key = label_keys(photo, (4, 6))
         labels, confidence = stores[0][label_key], stores[0][confidence_key]
         assert (labels[:, 3:] == -1).all() and (confidence[:, 3:] == 0).all()
         assert len(labels[:, :3].unique()) == 1 and 0 <= labels[0, 0] < 4

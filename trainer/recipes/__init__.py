@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from textseg.errors import TrainingError
-from trainer import objectives
+from trainer import objectives, packings
 from trainer.objectives import Objective
 
 HERE = Path(__file__).parent
@@ -52,6 +52,8 @@ class Recipe:
     seed: int = 0
     checkpoint_every: int = 100
     """Steps between checkpoints."""
+    packing: str = "float16"
+    """How features lie in the cache: float16, float8 or int8 (trainer/packings.py), which take half the bytes."""
     max_nouns: int = 0
     """If not 0, at most this many of a photo's nouns a step, drawn anew each time."""
     templates: str = ""
@@ -83,6 +85,8 @@ class Recipe:
             raise TrainingError(f"The recipe's 'warmup' is {self.warmup}; it is a share of the steps, from 0 up to 1.")
         if self.precision not in ("auto", "no", "bf16", "fp16"):
             raise TrainingError(f"The recipe's 'precision' is '{self.precision}'; choose auto, no, bf16 or fp16.")
+        if self.packing not in packings.names():
+            raise TrainingError(f"The recipe's 'packing' is '{self.packing}'; choose {', '.join(packings.names())}.")
         if any(len(size) != 2 or min(size) < 1 for size in self.sizes):
             raise TrainingError("The recipe's 'sizes' is a list of [width, height] in pixels, such as [[320, 320]].")
 

@@ -1,0 +1,69 @@
+"""Pseudo-labels of photos that nobody labelled: AFSS (arXiv 2403.09307), stage 1."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from textseg.model import Model
+from textseg.proposals import Proposer
+from textseg.pseudolabel import CONFIDENCE, MARGIN, label_regions
+from textseg.vocabulary import Vocabulary
+from trainer.data import TrainingPhoto
+from trainer.masks import MaskStore
+from trainer.store import ArrayStore
+
+PHOTOS_A_SHARD = 64
+"""Photos whose pseudo-labels are written together: what a kill can cost."""
+
+
+def pseudo_labels(
+    photos: Sequence[TrainingPhoto],
+    model: Model,
+    vocabulary: Vocabulary,
+    proposer: Proposer,
+    grids: Sequence[tuple[int, int]],
+    store: ArrayStore,
+    words_a_photo: int = 20,
+    confidence: float = CONFIDENCE,
+    margin: float = MARGIN,
+    share: tuple[int, int] = (0, 1),
+    progress: Any = None,
+    masks: MaskStore | None = None,
+) -> None:
+    """AFSS, stage 1: label the patches of photos that nobody labelled, into `store`.
+
+    Of each photo first its `words_a_photo` likeliest words are kept (METHODS.md section 5, class proposal; by the mean
+    probability over patches, our reading), then its proposals are named with them (`textseg.pseudolabel`). The store
+    gets, for each (h, w) of `grids`, `label_keys(photo, grid)`: int16 word index or -1, and float16 confidence.
+    `share` (i, n) does the i-th of n parts of the work; `masks` keeps what the proposer finds for other words.
+    """
+    todo = [p for p in photos if any(key not in store for grid in grids for key in label_keys(p, grid))]
+    for start in range(share[0] * PHOTOS_A_SHARD, len(todo), share[1] * PHOTOS_A_SHARD):
+        labelled: dict[str, torch.Tensor] = {}
+        some = todo[start : start + PHOTOS_A_SHARD]
+        for photo in some:
+            scene = model.encode(photo.open())
+            similarity = torch.from_numpy(scene.similarity(vocabulary)).flatten(1)
+            likely = (
+                (similarity * model.logit_scale).softmax(0).mean(1).topk(min(words_a_photo, len(vocabulary))).indices
+            )
+            asked = Vocabulary(tuple(vocabulary[int(k)] for k in likely))
+            proposals = masks.open(photo.sha256, scene) if masks else proposer.open(scene.photo, scene)
+            regions = label_regions(scene, asked, proposals, others=None)
+            for grid in grids:
+                index, surety = regions.patches(grid, confidence, margin)
+                index = torch.where(index < 0, -1, likely[index.clamp(min=0)])
+                label_key, confidence_key = label_keys(photo, grid)
+                labelled |= {label_key: index.to(torch.int16), confidence_key: surety.half()}
+        store.add(labelled)
+        if masks is not None:
+            masks.flush()
+        if progress is not None:
+            progress.update(len(some))
+
+
+def label_keys(photo: TrainingPhoto, grid: tuple[int, int]) -> tuple[str, str]:
+    """Where a store holds the labels and the confidence of a photo's patches."""
+    place = f"{photo.sha256}/{grid[0]}x{grid[1]}"
+    return f"{place}/labels", f"{place}/confidence"
