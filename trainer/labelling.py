@@ -5,10 +5,12 @@ from typing import Any
 
 import torch
 
-from textseg.model import Model
+from textseg.errors import TrainingError
+from textseg.model import Model, Scene
 from textseg.proposals import Proposer
 from textseg.pseudolabel import CONFIDENCE, MARGIN, label_regions
 from textseg.vocabulary import Vocabulary
+from trainer import whole
 from trainer.data import TrainingPhoto
 from trainer.masks import MaskStore
 from trainer.store import ArrayStore
@@ -30,13 +32,14 @@ def pseudo_labels(
     share: tuple[int, int] = (0, 1),
     progress: Any = None,
     masks: MaskStore | None = None,
+    class_proposal: str = "auto",
 ) -> None:
     """AFSS, stage 1: label the patches of photos that nobody labelled, into `store`.
 
-    Of each photo first its `words_a_photo` likeliest words are kept (METHODS.md section 5, class proposal; by the mean
-    probability over patches, our reading), then its proposals are named with them (`textseg.pseudolabel`). The store
-    gets, for each (h, w) of `grids`, `label_keys(photo, grid)`: int16 word index or -1, and float16 confidence.
-    `share` (i, n) does the i-th of n parts of the work; `masks` keeps what the proposer finds for other words.
+    Of each photo first its `words_a_photo` likeliest words are kept (`likely_words`), then its proposals are named with
+    them (`textseg.pseudolabel`). The store gets, for each (h, w) of `grids`, `label_keys(photo, grid)`: int16 word
+    index or -1, and float16 confidence. `share` (i, n) does the i-th of n parts of the work; `masks` keeps what the
+    proposer finds for other words.
     """
     todo = [p for p in photos if any(key not in store for grid in grids for key in label_keys(p, grid))]
     for start in range(share[0] * PHOTOS_A_SHARD, len(todo), share[1] * PHOTOS_A_SHARD):
@@ -44,10 +47,7 @@ def pseudo_labels(
         some = todo[start : start + PHOTOS_A_SHARD]
         for photo in some:
             scene = model.encode(photo.open())
-            similarity = torch.from_numpy(scene.similarity(vocabulary)).flatten(1)
-            likely = (
-                (similarity * model.logit_scale).softmax(0).mean(1).topk(min(words_a_photo, len(vocabulary))).indices
-            )
+            likely = likely_words(scene, vocabulary, words_a_photo, class_proposal)
             asked = Vocabulary(tuple(vocabulary[int(k)] for k in likely))
             proposals = masks.open(photo.sha256, scene) if masks else proposer.open(scene.photo, scene)
             regions = label_regions(scene, asked, proposals, others=None)
@@ -61,6 +61,32 @@ def pseudo_labels(
             masks.flush()
         if progress is not None:
             progress.update(len(some))
+
+
+def likely_words(scene: Scene, vocabulary: Vocabulary, count: int, class_proposal: str = "auto") -> torch.Tensor:
+    """Indices of the at most `count` words that a photo likeliest shows, the likeliest first: AFSS's class proposal.
+
+    "photo": by the probability that the backbone's embedding of whole photos gives, the best of the photo and its crops
+    (`trainer.whole`), as the paper has it. "patches": by the mean probability over patches, for backbones without such
+    an embedding. "auto": the first where there is one. Which crops, and the best of them, is our reading.
+    """
+    backbone = scene.model.backbone
+    if class_proposal == "photo" and not whole.embeds_photos(backbone):
+        raise TrainingError(
+            f"'{backbone.name}' has no embedding of whole photos; set the recipe's 'class_proposal' to patches or auto."
+        )
+    if class_proposal != "patches" and whole.embeds_photos(backbone):
+        photos = whole.embed(backbone, whole.crops(scene.photo))
+        texts = scene.model.text([text for word in vocabulary for text in word.texts])
+        owner = torch.tensor([k for k, word in enumerate(vocabulary) for _ in word.texts])
+        by_text = photos @ texts.cpu().T
+        cosines = torch.full((len(photos), len(vocabulary)), -torch.inf)
+        cosines = cosines.scatter_reduce(1, owner.expand_as(by_text), by_text, "amax")
+        probability = (cosines * backbone.trained_scale).softmax(1).amax(0)
+    else:
+        similarity = torch.from_numpy(scene.similarity(vocabulary)).flatten(1)
+        probability = (similarity * scene.model.logit_scale).softmax(0).mean(1)
+    return probability.topk(min(count, len(vocabulary))).indices
 
 
 def label_keys(photo: TrainingPhoto, grid: tuple[int, int]) -> tuple[str, str]:

@@ -109,6 +109,7 @@ def labels(
     made_by = (
         teacher.name, teacher.backbone.weights_hash, hashlib.sha256(head_bytes).hexdigest(), str(vocabulary),
         getattr(proposer, "encoder", recipe.proposer), recipe.words_a_photo, recipe.confidence, recipe.margin,
+        recipe.class_proposal,
     )  # fmt: skip
     store = ArrayStore(root / "labels" / hashlib.sha256(repr(made_by).encode()).hexdigest()[:16])
     grids = list(dict.fromkeys(cache.shape[1:] for cache in caches))
@@ -118,6 +119,7 @@ def labels(
         pseudo_labels(
             photos, teacher, vocabulary, proposer, grids, store,
             recipe.words_a_photo, recipe.confidence, recipe.margin, share, bar, MaskStore.of(root, proposer, teacher),
+            recipe.class_proposal,
         )  # fmt: skip
     together()
     store.refresh()

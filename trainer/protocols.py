@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from textseg.registry import Registry
-from trainer.datasets import Dataset, named
+from trainer.datasets import Dataset
+from trainer.datasets.published import named
 
 
 @dataclass(frozen=True)

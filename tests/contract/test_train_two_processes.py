@@ -27,11 +27,21 @@ def read(path):
         return [float(row["loss"]) for row in csv.DictReader(file)]
 
 
-@pytest.mark.parametrize("limit", ["1GB", "0"], ids=["cached", "encoding every step"])
-def test_two_processes_have_the_loss_of_one(tmp_path, limit):
+LABELLED = {"words": "cat,dog,sky", "proposer": "halves", "confidence": 0.0, "margin": 0.0, "packing": "int8"}
+
+
+@pytest.mark.parametrize(
+    ("objective", "limit", "more"),
+    [("tiny", "1GB", {}), ("tiny", "0", {}), ("tiny-labels", "1GB", LABELLED)],
+    ids=["cached", "encoding every step", "pseudo-labels, a byte a channel"],
+)
+def test_two_processes_have_the_loss_of_one(tmp_path, objective, limit, more):
     write_data(tmp_path / "data")
-    fit.train(
-        "tiny", tmp_path / "data", tmp_path / "one.safetensors", TinyBackbone(), SETTINGS,
+    (tmp_path / "data" / "images" / "7.png").write_bytes(b"no picture")
+    (tmp_path / "data" / "images" / "8.png").unlink()
+    chosen = SETTINGS | more
+    one = fit.train(
+        objective, tmp_path / "data", tmp_path / "one.safetensors", TinyBackbone(), chosen,
         cache=tmp_path / "one", say=lambda text: None,
     )  # fmt: skip
     launch = [
@@ -54,11 +64,11 @@ def test_two_processes_have_the_loss_of_one(tmp_path, limit):
         "-m",
         "tests.tiny_training",
     ]
-    options = ["--objective", "tiny", "--backbone", "tiny", "--data", tmp_path / "data", "--cache-limit", limit]
+    options = ["--objective", objective, "--backbone", "tiny", "--data", tmp_path / "data", "--cache-limit", limit]
     options += ["--out", tmp_path / "two.safetensors", "--cache", tmp_path / "two"]
-    settings = ["--set", *(f"{key}={value}" for key, value in SETTINGS.items())]
+    settings = ["--set", *(f"{key}={value}" for key, value in chosen.items())]
     two = subprocess.run(
-        [*launch, *options, *settings], cwd=ROOT, capture_output=True, text=True, timeout=120,
+        [*launch, *options, *settings], cwd=ROOT, capture_output=True, text=True, timeout=300,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     assert two.returncode == 0, two.stderr
@@ -68,4 +78,6 @@ def test_two_processes_have_the_loss_of_one(tmp_path, limit):
     (features,) = (tmp_path / "two").glob("tiny-*")
     assert len(list(features.glob("*.safetensors"))) == (2 if limit == "1GB" else 0)  # each encoded its share
     with safe_open(tmp_path / "two.safetensors", framework="pt") as file:
-        assert json.loads(file.metadata()["textseg"])["steps"] == 8
+        two_facts = json.loads(file.metadata()["textseg"])
+    assert two_facts["steps"] == 8 and two_facts["data"] == one["data"]
+    assert one["data"]["skipped"] == {"missing photos": 1, "unreadable photos": 1}

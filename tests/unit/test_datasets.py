@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.io import savemat
 
 from textseg.errors import DatasetError, UnknownNameError
 from trainer import datasets
+from trainer.datasets import published
 from trainer.evaluate import evaluate
 
 COCO_GAPS = {11, 25, 28, 29, 44, 65, 67, 68, 70, 82, 90}
@@ -141,7 +143,7 @@ def test_the_published_folder_itself_may_be_given(tmp_path: Path) -> None:
     ],
 )
 def test_names_run_together_are_asked_in_plain_english(name: str, word: str) -> None:
-    assert datasets.plain(name) == word
+    assert published.plain(name) == word
 
 
 # The plain layout
@@ -252,3 +254,37 @@ def test_what_is_missing_is_said(folder: Folder, tmp_path: Path) -> None:
         datasets.open(folder("1\tcat\n", {}))
     with pytest.raises(UnknownNameError, match="voc20"):
         datasets.open(tmp_path, "voc")
+
+
+def test_all_classes_of_pascal_context_are_read_as_published(tmp_path: Path) -> None:
+    root = tmp_path / "VOC2010"
+    for name in ("JPEGImages", "trainval", "ImageSets/SegmentationContext"):
+        (root / name).mkdir(parents=True)
+    (root / "ImageSets/SegmentationContext/val.txt").write_text("first\n")
+    (root / "trainval/labels.txt").write_text("1: accordion\n2: aeroplane\n459: wood-piece\n")
+    ids = np.array([[1, 2, 459, 0]] * 3, np.uint16)
+    Image.fromarray(np.tile([[0, 1, 2, 0]], (3, 1)).astype(np.uint8)).save(root / "JPEGImages/first.jpg", "PNG")
+    savemat(root / "trainval/first.mat", {"LabelMap": ids})
+    dataset = datasets.open(tmp_path, "context459")
+    assert [entry.name for entry in dataset.classes] == ["accordion", "aeroplane", "wood-piece"]
+    assert evaluate(dataset, red).confusion.miou() == 100
+    (root / "trainval/first.mat").write_bytes(b"no matrix")
+    with pytest.raises(DatasetError, match="no MATLAB file with a 'LabelMap'"):
+        evaluate(dataset, red)
+
+
+def test_the_full_ade20k_has_the_classes_that_its_list_names(tmp_path: Path) -> None:
+    root = tmp_path / "ADE20K_2021_17_01"
+    for kind in ("images", "annotations"):
+        (root / f"{kind}_detectron2/validation").mkdir(parents=True)
+    Image.fromarray(np.tile([[0, 1, 0]], (3, 1)).astype(np.uint8)).save(
+        root / "images_detectron2/validation/a.jpg", "PNG"
+    )
+    ids = np.array([[0, 846, 65535]] * 3, np.uint16)
+    Image.fromarray(ids).save(root / "annotations_detectron2/validation/a.tif")
+    with pytest.raises(DatasetError, match=r"classes\.txt does not exist"):
+        datasets.open(tmp_path, "ade847")
+    (root / "classes.txt").write_text("0\twall\n846\tbed, beds\n")
+    dataset = datasets.open(tmp_path, "ade847")
+    assert [(entry.name, entry.word) for entry in dataset.classes] == [("wall", "wall"), ("bed, beds", "bed")]
+    assert evaluate(dataset, red).confusion.miou() == 100

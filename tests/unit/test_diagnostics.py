@@ -1,3 +1,5 @@
+import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from tests.tiny import noise_photo, tiny_model
+from tests.tiny import TinyBackbone, noise_photo, tiny_model
 from textseg.errors import DatasetError
+from textseg.model import Model, heads
+from textseg.model.embedding import embed_words
+from textseg.model.heads.pacl import PACLHead
 from textseg.vocabulary import Vocabulary
 from trainer import data, datasets, diagnostics
 
@@ -120,3 +125,59 @@ def test_classification_asks_every_name_of_every_photo(folder: Path, monkeypatch
 def test_a_missing_set_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert diagnostics.main(["patches", str(tmp_path / "nowhere"), "--head", "none"]) == 2
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+class PhotoBackbone(TinyBackbone):
+    """Embeds whole photos as what the corner of a picture 16 pixels wide says: its red picks one of the texts."""
+
+    photo_side, trained_scale = 16, 100.0
+
+    def embed_photos(self, photos: Sequence[Image.Image]) -> torch.Tensor:
+        assert all(photo.size == (16, 16) for photo in photos)
+        names = [("cat", "sofa", "wall")[round(photo.getpixel((0, 0))[0] / 100)] for photo in photos]
+        return embed_words(self.embed, names, "plain")
+
+
+def class_folders(folder: Path) -> Path:
+    for k, name in enumerate(("cat", "sofa", "n02123045")):
+        (folder / name).mkdir(parents=True)
+        for i in range(2):
+            Image.new("RGB", (40, 30), (100 * k, 10 * i, 0)).save(folder / name / f"{i}.JPEG")
+    return folder
+
+
+def test_a_folder_of_class_folders_is_read_with_wordnets_names(tmp_path: Path) -> None:
+    photos = diagnostics.of_class_folders(class_folders(tmp_path))
+    assert {photo.name: photo.captions for photo in photos if photo.name.endswith("0.JPEG")} == {
+        "cat/0.JPEG": ("cat",),
+        "n02123045/0.JPEG": ("tabby",),
+        "sofa/0.JPEG": ("sofa",),
+    }
+    with pytest.raises(DatasetError, match="one for each class"):
+        diagnostics.of_class_folders(tmp_path / "cat")
+
+
+def test_whole_photos_are_classified_by_the_backbones_own_embedding(tmp_path: Path) -> None:
+    photos = diagnostics.of_class_folders(class_folders(tmp_path))
+    backbone = PhotoBackbone()
+    found = diagnostics.classification(Model(backbone, backbone.alignment(), "none"), photos, attn_scale=None)
+    assert found == {"top1": pytest.approx(200 / 3), "top5": 100.0, "photos": 6, "classes": 3}
+    with pytest.raises(DatasetError, match="no embedding of whole photos; leave out --pool photo"):
+        diagnostics.classification(tiny_model(), photos, attn_scale=None)
+
+
+def test_kappa_is_what_the_head_was_trained_with(tmp_path: Path) -> None:
+    backbone = TinyBackbone()
+    for name, recipe in (("sharp", {"attn_scale": 50}), ("usual", {})):
+        head = PACLHead.build(backbone)
+        heads.save(head, tmp_path / f"{name}.safetensors", backbone, objective="pacl", recipe={"objective": recipe})
+    assert diagnostics.trained_attn_scale(str(tmp_path / "sharp.safetensors"), "tiny") == 50.0
+    assert diagnostics.trained_attn_scale(str(tmp_path / "usual.safetensors"), "tiny") == 10.0
+    assert diagnostics.trained_attn_scale("none", "tiny") == 10.0
+
+
+def test_class_folders_are_classified_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    class_folders(tmp_path)
+    assert diagnostics.main(["classify", str(tmp_path), "--backbone", "tiny", "--head", "none"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["photos"], found["classes"], found["pool"], found["attn_scale"]) == (6, 3, "pacl", 10.0)

@@ -19,7 +19,7 @@ from textseg.errors import DatasetError, UnknownNameError
 from textseg.model import dense
 from textseg.vocabulary import Vocabulary
 from trainer import datasets, protocols
-from trainer.datasets import UNSCORED
+from trainer.datasets import UNSCORED, published
 from trainer.evaluate import Confusion, Labeller, evaluate, improbable
 from trainer.protocols import Protocol
 
@@ -280,7 +280,9 @@ def test_protocols_set_size_windows_words_and_background(tmp_path: Path, folder:
     voc21 = replace(
         plain,
         layout="voc21",
-        classes=tuple(datasets.Class(n, datasets.plain(n), (k,)) for k, n in enumerate(["background", *datasets.VOC])),
+        classes=tuple(
+            datasets.Class(n, published.plain(n), (k,)) for k, n in enumerate(["background", *published.VOC])
+        ),
         background=0,
     )
     line = protocols.get("sclip", voc21)

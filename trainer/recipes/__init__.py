@@ -20,7 +20,7 @@ ALWAYS = frozenset(["readout", "steps", "batch", "lr", "seed", "licence", "objec
 
 CAPTIONS_ONLY = frozenset(["max_nouns"])
 LABELS_ONLY = frozenset(
-    ["words", "max_words", "words_a_photo", "proposer", "confidence", "margin"]
+    ["words", "max_words", "words_a_photo", "class_proposal", "proposer", "confidence", "margin"]
     + ["teacher", "teacher_backbone", "teacher_readout"]
 )
 
@@ -62,6 +62,9 @@ class Recipe:
     """Vocabulary of the pseudo-labels; empty: the captions' most frequent nouns, or the shipped list's."""
     max_words: int = 200
     words_a_photo: int = 20
+    class_proposal: str = "auto"
+    """Which words a photo shows is asked of the teacher's embedding of the whole "photo" and its crops, or of its
+    "patches"; auto: the first where it has one (trainer/labelling.py)."""
     proposer: str = "regions"
     teacher_backbone: str = ""
     """Backbone of the model that makes pseudo-labels, such as `clip:ViT-B-16/openai`; empty: the head's own."""
@@ -87,6 +90,10 @@ class Recipe:
             raise TrainingError(f"The recipe's 'precision' is '{self.precision}'; choose auto, no, bf16 or fp16.")
         if self.packing not in packings.names():
             raise TrainingError(f"The recipe's 'packing' is '{self.packing}'; choose {', '.join(packings.names())}.")
+        if self.class_proposal not in ("auto", "photo", "patches"):
+            raise TrainingError(
+                f"The recipe's 'class_proposal' is '{self.class_proposal}'; choose auto, photo or patches."
+            )
         if any(len(size) != 2 or min(size) < 1 for size in self.sizes):
             raise TrainingError("The recipe's 'sizes' is a list of [width, height] in pixels, such as [[320, 320]].")
 

@@ -77,6 +77,7 @@ class ImageText:
                 f"'{name}' asks for a patch stride of {stride}; it must divide the patch, {tower.patch} pixels."
             )
         self.multiple = self.patch_stride
+        self.photo_side = tower.native
         self.short_side = tower.native * 3 // 2
         self.window: int | None = (self.short_side if self._proxy else tower.native) // self.multiple * self.multiple
         self.feature_dim, self.text_dim, self.licence = tower.feature_dim, tower.text_dim, licence

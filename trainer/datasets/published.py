@@ -1,181 +1,17 @@
-"""Labelled photo sets on disk: which photo goes with which label, and what the ids in the labels mean.
+"""The field's benchmarks as their authors publish them.
 
-A layout is a named way of laying out such a set. `folder` is the plain one (`images/`, `labels/`, `classes.txt`,
-`ignore.txt`); the others are the field's benchmarks as their authors publish them. Ids are read as they lie on disk and
-looked up in a table, so nothing is shifted: what segmentation libraries call `reduce_zero_label` is here the id 0
-missing from the classes.
-
-Words that the benchmarks run together or decorate ("tvmonitor", "wall-brick", "sky-other") are asked in plain English
-("tv monitor", "brick wall", "sky"); results keep the published names.
+Words that they run together or decorate ("tvmonitor", "wall-brick", "sky-other") are asked in plain English ("tv
+monitor", "brick wall", "sky"); results keep the published names.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
 
 from textseg import images
 from textseg.errors import DatasetError
 from textseg.formats.published import ADE20K_150
-from textseg.labelmap import read_index_png
-from textseg.registry import Registry
-
-UNSCORED = -1
-"""In a truth map: the pixel is not scored."""
-
-MAX_ID = 65535
-
-
-@dataclass(frozen=True)
-class Class:
-    """One class of a set: its published name, the word that is asked for it, and its ids in the label files."""
-
-    name: str
-    word: str
-    ids: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """A labelled photo set; `pairs` are (photo, label) files, `ignored` the label ids that are not scored.
-
-    `background` is the index of the class that stands for "none of the words", where the set scores one.
-    """
-
-    layout: str
-    classes: tuple[Class, ...]
-    pairs: tuple[tuple[Path, Path], ...]
-    ignored: frozenset[int]
-    background: int | None = None
-
-    def truth(self, label: Path, size: tuple[int, int]) -> np.ndarray:
-        """(H, W) int32, for each pixel the index of its class in `classes`, or UNSCORED.
-
-        `size` is the photo's (width, height); the label is never resized. Raises DatasetError when the label is
-        missing, has another size, or holds an id that the set does not know.
-        """
-        if not label.is_file():
-            raise DatasetError(f"{label} does not exist; every photo needs a label file of the same stem.")
-        ids = read_index_png(label)
-        if ids.shape != size[::-1]:
-            raise DatasetError(
-                f"{label} is {ids.shape[1]} x {ids.shape[0]} pixels but its photo is {size[0]} x {size[1]}; "
-                "a label has the size of its photo."
-            )
-        truth = self._index_of_id[ids]
-        if truth.min(initial=UNSCORED) < UNSCORED:
-            unknown = int(ids[truth < UNSCORED][0])
-            raise DatasetError(f"{label} holds the id {unknown}, which is neither a class of the set nor ignored.")
-        return truth
-
-    @cached_property
-    def _index_of_id(self) -> np.ndarray:
-        table = np.full(MAX_ID + 1, UNSCORED - 1, np.int32)
-        table[list(self.ignored)] = UNSCORED
-        for index, entry in enumerate(self.classes):
-            table[list(entry.ids)] = index
-        return table
-
-
-Layout = Callable[[Path], Dataset]
-_registry: Registry[Layout] = Registry("layout", __name__)
-register, names = _registry.register, _registry.names
-
-
-def open(path: Path, layout: str = "folder") -> Dataset:  # noqa: A001 (read as datasets.open)
-    """The set under `path`; raises DatasetError (what is missing, and where) or UnknownNameError for the layout."""
-    read = _registry.get(layout)
-    if not path.is_dir():
-        raise DatasetError(f"{path} is not a folder; give the folder of a labelled photo set.")
-    dataset = read(path)
-    if not dataset.pairs:
-        raise DatasetError(f"{path} has no photos where the layout '{layout}' looks for them.")
-    return replace(dataset, layout=layout)
-
-
-# The plain layout
-
-
-@register("folder")
-def folder(path: Path) -> Dataset:
-    """`images/`, `labels/` (index PNG, same stems), `classes.txt` and perhaps `ignore.txt`.
-
-    Ids neither scored nor asked: those in `ignore.txt`; without that file 255. The ids 0 and 255 are also left out
-    wherever `classes.txt` does not name them. A scored class 0 called background means "none of the words".
-    """
-    photos, labels = _folder(path / "images"), _folder(path / "labels")
-    listed = read_classes(path / "classes.txt")
-    known = {id for entry in listed for id in entry.ids}
-    file = path / "ignore.txt"
-    ignored = (_read_ids(file) if file.is_file() else {255}) | ({0, 255} - known)
-    classes = tuple(entry for entry in listed if entry.ids[0] not in ignored)
-    if not classes:
-        raise DatasetError(f"{path / 'classes.txt'} names no class that is scored.")
-    label_of = {label.stem: label for label in sorted(labels.iterdir()) if label.suffix.lower() == ".png"}
-    found = images.find([photos])
-    pairs = [(photo, label_of.get(photo.stem, labels / f"{photo.stem}.png")) for photo in found]
-    # A label without its photo is not passed over in silence: opening the photo will say that it is missing.
-    alone = label_of.keys() - {photo.stem for photo in found}
-    pairs = sorted(pairs + [(photos / f"{stem}.jpg", label_of[stem]) for stem in alone])
-    background = next((k for k, entry in enumerate(classes) if _means_none(entry)), None)
-    return Dataset("folder", classes, tuple(pairs), frozenset(ignored), background)
-
-
-def read_classes(file: Path) -> list[Class]:
-    """The classes of a `classes.txt`: `id<TAB>name` or `id<TAB>name<TAB>prompt` a line; the word asked comes last."""
-    classes: list[Class] = []
-    seen: set[int] = set()
-    taken: set[str] = set()
-    for number, line in _lines(file):
-        id, *columns = [column.strip() for column in line.split("\t")]
-        if not columns or not columns[0]:
-            raise DatasetError(f"{file} line {number} has no name; a line is id<TAB>name or id<TAB>name<TAB>prompt.")
-        value = _id(id, file, number)
-        if value in seen:
-            raise DatasetError(f"{file} line {number} names the id {value} a second time.")
-        seen.add(value)
-        # Results are kept by name, so a name that two ids share is told apart by its id.
-        name = columns[0] if columns[0] not in taken else f"{columns[0]} ({value})"
-        taken.add(name)
-        word = columns[1] if len(columns) > 1 and columns[1] else columns[0]
-        classes.append(Class(name, word, (value,)))
-    return classes
-
-
-def _means_none(entry: Class) -> bool:
-    return entry.ids == (0,) and "background" in (entry.name + entry.word).casefold()
-
-
-def _read_ids(file: Path) -> set[int]:
-    return {_id(line.split()[0], file, number) for number, line in _lines(file)}
-
-
-def _id(text: str, file: Path, number: int) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) <= MAX_ID):
-        raise DatasetError(f"{file} line {number} begins with '{text[:40]}', which is not an id from 0 to {MAX_ID}.")
-    return int(text)
-
-
-def _lines(file: Path) -> Iterable[tuple[int, str]]:
-    """The non-empty lines with their numbers, from 1."""
-    if not file.is_file():
-        raise DatasetError(f"{file} does not exist.")
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise DatasetError(f"{file} is not UTF-8 text.") from None
-    return [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
-
-
-def _folder(path: Path) -> Path:
-    if not path.is_dir():
-        raise DatasetError(f"The folder {path} does not exist.")
-    return path
-
-
-# The field's benchmarks
+from trainer.datasets import MAX_ID, Class, Dataset, folder_of, lines_of, parsed_id, read_classes, register
 
 
 def named(text: str) -> list[str]:
@@ -303,16 +139,52 @@ def coco_object(path: Path) -> Dataset:
 def ade150(path: Path) -> Dataset:
     """ADE20K val: `ADEChallengeData2016/{images,annotations}/validation`, 0 = other, 1..150."""
     root = _root(path, "ADEChallengeData2016")
-    photos, labels = _folder(root / "images/validation"), _folder(root / "annotations/validation")
+    photos, labels = folder_of(root / "images/validation"), folder_of(root / "annotations/validation")
     pairs = tuple((photo, labels / f"{photo.stem}.png") for photo in images.find([photos]))
     return Dataset("ade150", _classes(ADE20K_150, range(1, 151)), pairs, frozenset({0, 255}))
+
+
+@register("ade847")
+def ade847(path: Path) -> Dataset:
+    """ADE20K's full set (2021_17_01) val, as MaskFormer's script converts it, with the classes of a `classes.txt`.
+
+    `ADE20K_2021_17_01/{images,annotations}_detectron2/validation`, 16-bit TIFF with 65535 where nothing is scored, and
+    `classes.txt` (`id<TAB>name`, ids from 0): which 847 of the 3,688 names are meant the published set does not say,
+    and this program does not either. Of several names, "bed, beds", the first is asked.
+    """
+    root = _root(path, "ADE20K_2021_17_01")
+    photos, labels = (folder_of(root / f"{kind}_detectron2/validation") for kind in ("images", "annotations"))
+    classes = tuple(_first_name(entry) for entry in read_classes(root / "classes.txt"))
+    pairs = tuple((photo, labels / f"{photo.stem}.tif") for photo in images.find([photos]))
+    return Dataset("ade847", classes, pairs, frozenset({MAX_ID}))
+
+
+@register("context459")
+def context459(path: Path) -> Dataset:
+    """PASCAL Context val with all its classes, as published: `VOC2010/trainval/*.mat` (`LabelMap`) and `labels.txt`.
+
+    The classes are those of `labels.txt` (`id: name` a line), which lies in `trainval` or beside it; 0 is not scored.
+    The photos are those of `context60`.
+    """
+    root = _root(path, "VOC2010")
+    listed = next((file for file in (root / "labels.txt", root / "trainval/labels.txt") if file.is_file()), None)
+    if listed is None:
+        raise DatasetError(f"{root / 'labels.txt'} does not exist; it comes with PASCAL Context's annotations.")
+    names = [(number, line.partition(":")) for number, line in lines_of(listed)]
+    classes = tuple(
+        Class(name.strip(), plain(name.strip()), (parsed_id(id.strip(), listed, number),))
+        for number, (id, _, name) in names
+        if name.strip() and id.strip() != "0"
+    )
+    pairs = _val(root, "trainval", "ImageSets/SegmentationContext/val.txt", ".mat")
+    return Dataset("context459", classes, pairs, frozenset({0}))
 
 
 @register("cityscapes19")
 def cityscapes19(path: Path) -> Dataset:
     """Cityscapes val: `leftImg8bit/val/<city>`, `gtFine/val/<city>/*_labelTrainIds.png`, else `*_labelIds.png`."""
     root = _root(path, "cityscapes")
-    photos, labels = _folder(root / "leftImg8bit/val"), _folder(root / "gtFine/val")
+    photos, labels = folder_of(root / "leftImg8bit/val"), folder_of(root / "gtFine/val")
     converted = any(labels.glob("*/*_gtFine_labelTrainIds.png"))
     kind, ids = ("labelTrainIds", range(19)) if converted else ("labelIds", _CITYSCAPES_IDS)
     pairs = tuple(
@@ -320,6 +192,10 @@ def cityscapes19(path: Path) -> Dataset:
         for photo in sorted(photos.glob("*/*_leftImg8bit.png"))
     )
     return Dataset("cityscapes19", _classes(CITYSCAPES, ids), pairs, frozenset({*range(256)} - {*ids}))
+
+
+def _first_name(entry: Class) -> Class:
+    return replace(entry, word=entry.word.partition(",")[0].strip())
 
 
 def _without_background(dataset: Dataset) -> Dataset:
@@ -332,17 +208,17 @@ def _root(path: Path, name: str) -> Path:
     return path / name if (path / name).is_dir() else path
 
 
-def _val(root: Path, labels: str, list_file: str) -> tuple[tuple[Path, Path], ...]:
+def _val(root: Path, labels: str, list_file: str, ending: str = ".png") -> tuple[tuple[Path, Path], ...]:
     """The VOC way: stems in a list file."""
-    photos, labels_folder = _folder(root / "JPEGImages"), _folder(root / labels)
-    stems = [line.strip() for _, line in _lines(root / list_file)]
-    return tuple((photos / f"{stem}.jpg", labels_folder / f"{stem}.png") for stem in stems)
+    photos, labels_folder = folder_of(root / "JPEGImages"), folder_of(root / labels)
+    stems = [line.strip() for _, line in lines_of(root / list_file)]
+    return tuple((photos / f"{stem}.jpg", labels_folder / f"{stem}{ending}") for stem in stems)
 
 
 def _coco(path: Path, suffix: str) -> tuple[tuple[tuple[Path, Path], ...], bool]:
     """((photo, label) pairs, whether the labels are the converted ones with `suffix`)."""
     root = _root(path, "coco_stuff164k")
-    photos, labels = _folder(root / "images/val2017"), _folder(root / "annotations/val2017")
+    photos, labels = folder_of(root / "images/val2017"), folder_of(root / "annotations/val2017")
     converted = any(labels.glob(f"*{suffix}.png"))
     ending = f"{suffix}.png" if converted else ".png"
     return tuple((photo, labels / f"{photo.stem}{ending}") for photo in images.find([photos])), converted
