@@ -148,7 +148,7 @@ def test_options_are_those_of_the_library():
 
 
 def test_an_upload_has_one_limit_for_all_its_files(page, monkeypatch):
-    monkeypatch.setattr("textseg.web.pages.data.MAX_STAGED_BYTES", 8)
+    monkeypatch.setattr("textseg.web.api.project.MAX_STAGED_BYTES", 8)
     token = page.stage(piece(b"12345", path="a.png"))["upload"]
     with pytest.raises(DatasetError, match="together"):
         page.stage(piece(b"6789", path="b.png", upload=token))

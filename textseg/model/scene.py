@@ -185,6 +185,12 @@ class SceneCache:
             for key in [key for key, scene in self._scenes.items() if not wanted(scene)]:
                 del self._scenes[key]
 
+    def forget(self, unwanted: Callable[[Any], bool]) -> None:
+        """Let go of the scenes whose keys are not wanted any more."""
+        with self._lock:
+            for key in [key for key in self._scenes if unwanted(key)]:
+                del self._scenes[key]
+
     def __len__(self) -> int:
         return len(self._scenes)
 

@@ -67,6 +67,7 @@ class Database:
     def __init__(self, backend: Backend, fill: Fill | None = None) -> None:
         """With `fill` the database is empty and becomes a project, all of it or nothing."""
         self._backend = backend
+        self.frozen = False
         self.engines = backend.engines
         try:
             self._migrate(fill)
@@ -88,8 +89,11 @@ class Database:
         """A transaction: on leaving it is on disk, or nothing of it is.
 
         With `one_photo` it changes one photo, which is found with its lock (`photos.find(..., lock=True)`): others may
-        be changed meanwhile, where the database can do that.
+        be changed meanwhile, where the database can do that. Raises ProjectError where the project is `frozen`: shown
+        to people who may only look.
         """
+        if self.frozen:
+            raise ProjectError("This project is here to be looked at; nothing in it can be changed.")
         with self._session("writing") as session:
             self._backend.lock(session.connection(), one_photo)
             yield session

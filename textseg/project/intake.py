@@ -39,7 +39,9 @@ class Intake:
             return known, False
         width, height = size
         row = StoredPhoto(sha256=sha256, name=clean(name), suffix=suffix, width=width, height=height)
-        if not self._dry_run:
+        if self._dry_run:
+            self._arrivals.check(row)
+        else:
             self._arrivals.put(row, content)
         self._session.add(row)
         self._session.flush()

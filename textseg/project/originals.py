@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from textseg.files import write_atomically
+from textseg.project.allowance import Allowance
 from textseg.project.database import Database
 from textseg.project.schema import StoredPhoto
 
@@ -23,12 +24,15 @@ def path_of(folder: Path, photo: StoredPhoto) -> Path:
 class Arrivals:
     """The photo files that one transaction brings; a note beside them says which, until the transaction has ended."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, check: Callable[[StoredPhoto], None] = lambda photo: None) -> None:
+        """`check` raises PhotoError where there is no room for a photo whose row is new."""
+        self.check = check
         self._photos, self._note = folder / "photos", folder / f".{secrets.token_hex(8)}.arriving"
         self._written: list[Path] = []
 
     def put(self, photo: StoredPhoto, content: bytes) -> None:
-        """Write the file of a photo whose row is new in this transaction."""
+        """Write the file of a photo whose row is new in this transaction; raises PhotoError where there is no room."""
+        self.check(photo)
         path = self._photos / f"{photo.sha256}{photo.suffix}"
         with self._note.open("a", encoding="utf-8") as note:
             note.write(f"{path.name}\n")
@@ -47,14 +51,18 @@ class Arrivals:
 
 
 @contextmanager
-def arriving(database: Database, folder: Path) -> Iterator[tuple[Session, Arrivals]]:
+def arriving(
+    database: Database, folder: Path, allowance: Allowance | None = None
+) -> Iterator[tuple[Session, Arrivals]]:
     """A transaction that brings rows and files of photos: on leaving both are on disk, after an error neither is.
 
-    What transactions left that were killed is cleared away first.
+    What transactions left that were killed is cleared away first. `allowance` bounds what may come.
     """
     arrivals = Arrivals(folder)
     try:
         with database.writing() as session:
+            if allowance is not None:
+                arrivals.check = lambda photo: allowance.check(session, photo)
             try:
                 _clear(folder, session)
                 yield session, arrivals

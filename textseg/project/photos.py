@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from textseg import pages
 from textseg.errors import PhotoError, ProjectError
 from textseg.folders import Found, gather
+from textseg.project.allowance import Allowance
 from textseg.project.database import Database
 from textseg.project.originals import arriving
 from textseg.project.schema import STATES, StoredPhoto, clean
@@ -55,6 +56,7 @@ def add(
     progress: Callable[[int, int], None] | None,
     cancel: Callable[[], bool] | None,
     flat: bool = False,
+    allowance: Allowance | None = None,
 ) -> AddReport:
     """Take in photos, each in a transaction of its own; see `Project.add`."""
     gathered = gather(paths, flat)
@@ -66,7 +68,7 @@ def add(
         if progress is not None:
             progress(done, len(found))
         try:
-            _add(database, folder, one, report)
+            _add(database, folder, one, report, allowance)
             taken[one.path] += 1
         except OSError as error:
             raise ProjectError(
@@ -81,11 +83,11 @@ def add(
     return report
 
 
-def _add(database: Database, folder: Path, found: Found, report: AddReport) -> None:
+def _add(database: Database, folder: Path, found: Found, report: AddReport, allowance: Allowance | None) -> None:
     width, height = found.open().size
     content = found.content()
     sha256 = hashlib.sha256(content).hexdigest()
-    with arriving(database, folder) as (session, arrivals):
+    with arriving(database, folder, allowance) as (session, arrivals):
         known = with_hash(session, sha256)
         if known is None:
             name, suffix = clean(found.name), PurePosixPath(found.name).suffix.lower()

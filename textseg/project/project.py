@@ -16,6 +16,7 @@ from textseg import images
 from textseg.errors import EditError, ProjectError, StaleRevisionError
 from textseg.folders import Found
 from textseg.project import counts, gestures, log, photos
+from textseg.project.allowance import Allowance
 from textseg.project.classes import Classes
 from textseg.project.counts import PERSONS
 from textseg.project.gestures import Region
@@ -47,6 +48,7 @@ class Project:
         self.folder = self.place.folder
         """Holds the files of photos and heads, and the cache."""
         self.database = self.place.open()
+        self.allowance: Allowance | None = None
 
     @classmethod
     def create(cls, place: str | Path | Place, vocabulary: Vocabulary, files: str | Path | None = None) -> Project:
@@ -102,7 +104,7 @@ class Project:
         Each photo is in the project when it is done: one that was stopped by `cancel` keeps those that came before, and
         its report names them. `progress(done, all)` is called before each photo.
         """
-        return photos.add(self.database, self.folder, paths, progress, cancel, flat)
+        return photos.add(self.database, self.folder, paths, progress, cancel, flat, self.allowance)
 
     @contextmanager
     def taking_in(self, dry_run: bool = False) -> Iterator[Intake]:
@@ -110,7 +112,7 @@ class Project:
 
         With `dry_run` nothing stays either, and the project is as it was.
         """
-        with arriving(self.database, self.folder) as (session, arrivals):
+        with arriving(self.database, self.folder, self.allowance) as (session, arrivals):
             yield Intake(session, arrivals, dry_run)
             if dry_run:
                 session.rollback()

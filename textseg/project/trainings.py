@@ -47,6 +47,7 @@ class Trainings:
 
     def keep_learning(self, on: bool) -> None:
         """Switch learning by itself on or off; the project remembers."""
+        self._may_change()
         if on:
             self._folder.mkdir(exist_ok=True)
             self._keep.touch()
@@ -60,6 +61,7 @@ class Trainings:
 
     def take_as_complete(self, on: bool) -> None:
         """Say whether photos marked done show everything; the project remembers."""
+        self._may_change()
         if on:
             self._incomplete.unlink(missing_ok=True)
         else:
@@ -163,12 +165,17 @@ class Trainings:
             dead = [
                 row.id for row in session.scalars(select(Training).where(Training.state == "running")) if _is_dead(row)
             ]
-        if dead:
+        if dead and not self._database.frozen:
             with self._database.writing() as session:
                 for training_id in dead:
                     row = _training(session, training_id)
                     if row.state == "running" and _is_dead(row):
                         _end(row, "killed", KILLED)
+
+    def _may_change(self) -> None:
+        """Raise ProjectError where the project may only be looked at: what follows is kept beside the database."""
+        with self._database.writing():
+            pass
 
 
 def _training(session: Session, training_id: int) -> Training:

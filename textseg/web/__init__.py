@@ -8,5 +8,6 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("DO_NOT_TRACK", "1")
 
 from textseg.web.app import build, serve  # noqa: E402
+from textseg.web.visitors.shared import shared_project  # noqa: E402
 
-__all__ = ["build", "serve"]
+__all__ = ["build", "serve", "shared_project"]

@@ -34,6 +34,10 @@ from textseg.web.pages import Shared
 from textseg.web.rpc.page import ASSETS, TOKEN, page, url
 from textseg.web.rpc.photos import MAX_FILE_MB
 from textseg.web.samples import SAMPLES
+from textseg.web.visitors import Visitors
+from textseg.web.visitors.api import VisitorApi
+from textseg.web.visitors.functions import VisitFunctions
+from textseg.web.visitors.shared import SharedProject, WhoIsSignedIn
 
 FIRST = ("shared", "shell", "canvas")
 """Folders of `assets/web` whose styles come before those of the pages that stand on them."""
@@ -52,24 +56,35 @@ def build(
     proposals: str | None = None,
     readout: str | None = None,
     offered: Sequence[str] = (),
+    visitors: Visitors | None = None,
+    shared: SharedProject | None = None,
 ) -> gr.Blocks:
     """The app as Gradio Blocks. The model loads in the background; the page opens at once and says how far it is.
 
     `local`: only whoever sits at this machine reaches it, so the page may make and open projects anywhere on it, and
     switch to any model; others switch to those that are `offered`. Where no model is named, it is the one that the
-    project remembers, as far as it is on this machine.
+    project remembers, as far as it is on this machine. With `visitors` every visitor has a project of their own, and
+    perhaps the `shared` one beside it.
     """
     said = (backbone, str(head), proposals, readout) != (None, "default", None, None)
     place = None if project is None else Place.of(project)
     known = of_project(place.folder) if place is not None and not said else None
     chosen = known or Chosen(backbone or "lite", readout, str(head), proposals or "regions")
     engine, nouns = Engine(chosen.backbone, chosen.head, chosen.proposals, chosen.readout), Nouns()
-    api = ProjectApi(Project(place) if place is not None else None, engine, local)
-    shared = Shared(engine, api, nouns)
-    with Pages(title="textseg", analytics_enabled=False, fill_width=True, delete_cache=(3600, DAY)) as blocks:
-        add_header(shared, offered)
+    if visitors is not None:
+        api: ProjectApi = VisitorApi(visitors, engine, shared)
+        own = {sample.photo().key for sample in SAMPLES}
+        visitors.deleted = lambda photos: engine.forget(set(photos) - own)
+    else:
+        api = ProjectApi(Project(place) if place is not None else None, engine, local)
+    all_pages = Shared(engine, api, nouns)
+    kept = (3600, DAY) if visitors is None else (600, round(visitors.limits.life))
+    with Pages(title="textseg", analytics_enabled=False, fill_width=True, delete_cache=kept) as blocks:
+        add_header(all_pages, offered)
         for name in pages.names():
-            pages.get(name)(shared)
+            pages.get(name)(all_pages)
+        if shared is not None and shared.open_for == "signed-in":
+            gr.LoginButton(visible=False)  # what makes Gradio keep a session of those who sign in
         add_segment(engine)
         add_project(api)
         add_export(api)
@@ -87,12 +102,21 @@ def add_header(shared: Shared, offered: Sequence[str] = ()) -> None:
 
     def status(message: Any) -> dict[str, Any]:
         """How far the model is, and what it costs here."""
-        return {**shared.engine.status(), **chooser.told(), "nouns": [shared.nouns.done, len(shared.nouns.words)]}
+        visited = {} if visit is None else {"visit": visit.told()}
+        return {
+            **shared.engine.status(),
+            **chooser.told(),
+            **visited,
+            "nouns": [shared.nouns.done, len(shared.nouns.words)],
+        }
 
+    visit = VisitFunctions(shared.api) if isinstance(shared.api, VisitorApi) else None
     chooser = ModelFunctions(shared.engine, shared.api, offered)
     links = [{"name": name, "title": pages.facts(name).title or name} for name in pages.names()]
     first = "label" if shared.api.key is not None else links[0]["name"]
-    page("shell", [status, *chooser.functions], {"version": __version__, "pages": links, "first": first})
+    functions = [status, *chooser.functions, *(visit.functions if visit else [])]
+    given = {"version": __version__, "pages": links, "first": first, "visits": visit.given if visit else None}
+    page("shell", functions, given)
 
 
 def page_head() -> str:
@@ -124,13 +148,15 @@ def serve(
     proposals: str | None = None,
     readout: str | None = None,
     offered: Sequence[str] = (),
+    visitors: Visitors | None = None,
+    shared: SharedProject | None = None,
 ) -> gr.Blocks:
     """Serve the pages until interrupted (or, without `block`, until the returned Blocks are closed).
 
     `allow_hosts` are names beside this machine's own by which browsers reach the server, such as a proxy's. A project
     is served beyond this machine only with `share_project`: whoever reaches the pages can then do everything to it.
-    `offered` are the models that those who do not sit at this machine may switch to. Raises TextsegError when the port
-    is taken.
+    `offered` are the models that those who do not sit at this machine may switch to. In a Space, and
+    wherever there are `visitors`, each visitor has a project of their own. Raises TextsegError when the port is taken.
     """
     in_space = "SPACE_ID" in os.environ
     local = host in LOOPBACK and not in_space and not known_as(allow_hosts)
@@ -140,13 +166,18 @@ def serve(
             "say --share-project if you mean that."
         )
     _keep_private()
-    blocks = build(backbone, head, project, local, proposals, readout, offered)
+    if in_space and project is None and visitors is None:
+        visitors = Visitors()
+    if visitors is not None:
+        visitors.start()
+    blocks = build(backbone, head, project, local and visitors is None, proposals, readout, offered, visitors, shared)
     blocks.queue(max_size=MAX_QUEUED)
-    gate = Middleware(Gate, allowed=known_as([host, *allow_hosts]), in_space=in_space)
+    signs_in = shared is not None and shared.open_for == "signed-in"
+    gate = Middleware(Gate, allowed=known_as([host, *allow_hosts]), in_space=in_space, signs_in=signs_in)
     try:
         blocks.launch(
             server_name=host, server_port=port, prevent_thread_lock=True, quiet=True,
-            app_kwargs={"middleware": [gate], "routes": [_assets()]}, **launch_options(),
+            app_kwargs={"middleware": [gate, Middleware(WhoIsSignedIn)], "routes": [_assets()]}, **launch_options(),
         )  # fmt: skip
     except OSError:
         raise TextsegError(f"Port {port} of {host} is taken or may not be used; choose another with --port.") from None

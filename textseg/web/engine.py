@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -180,6 +180,10 @@ class Engine:
                 return scene
         finally:
             self._waiting -= 1
+
+    def forget(self, photos: Collection[str]) -> None:
+        """Let go of the scenes of these photos, which are named by the hash of their file."""
+        self.scenes.forget(lambda key: key[0] in photos)
 
     def proposer(self) -> Proposer:
         """Where masks come from, loaded at the first call; `regions` with a notice where it cannot be had."""

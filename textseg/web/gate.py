@@ -42,8 +42,10 @@ MAX_PAUSE = 60.0
 SPARE_DISK = 512 * 2**20
 """Bytes that files of strangers leave free."""
 
-UNUSED = re.compile("/gradio_api/(process_recording|proxy=|stream/|vibe-|undo-vibe|run-history|dev/)|/log(in|out)")
+UNUSED = re.compile("/gradio_api/(process_recording|proxy=|stream/|vibe-|undo-vibe|run-history|dev/)")
 """What Gradio offers and no page here asks for: some of it starts programs or calls other servers."""
+SIGN_IN = re.compile("/log(in|out)")
+"""Gradio's, and nowhere asked for but where people sign in with the hub."""
 
 _TOO_LARGE = "At most {} MB are taken at a time.\n"
 
@@ -58,11 +60,14 @@ POLICY = (
 class Gate:
     """ASGI middleware; `allowed` are the host names beside this machine's own by which the server may be reached."""
 
-    def __init__(self, app: ASGIApp, allowed: Iterable[str] = (), in_space: bool = False) -> None:
+    def __init__(
+        self, app: ASGIApp, allowed: Iterable[str] = (), in_space: bool = False, signs_in: bool = False
+    ) -> None:
+        """`signs_in`: people sign in with the hub, which sends them back from there."""
         self._app = app
         self._named = frozenset(_name(name) or name.casefold() for name in allowed)
         self._own = frozenset({*LOOPBACK, socket.gethostname().casefold(), f"{socket.gethostname().casefold()}.local"})
-        self._in_space = in_space
+        self._in_space, self._signs_in = in_space, signs_in
         self._at_once = 0
         self._policy = POLICY.format(ancestors=f"'self' {HUB}" if in_space else "'none'")
 
@@ -108,7 +113,7 @@ class Gate:
 
     def _no_room(self, path: str, headers: Headers) -> tuple[int, str] | None:
         """(status, why) of a request that the server has no answer, no time or no space for."""
-        if UNUSED.match(path):
+        if UNUSED.match(path) or (SIGN_IN.match(path) and not self._signs_in):
             return 404, "There is nothing here.\n"
         if self._at_once >= MAX_AT_ONCE:
             return 503, "Many requests are being answered; try again in a minute.\n"

@@ -17,8 +17,14 @@ class Sample:
     file: str
     words: str
 
+    @property
+    def path(self) -> Path:
+        spec = find_spec("skimage")
+        assert spec is not None and spec.origin is not None  # scikit-image is one of the program's requirements
+        return Path(spec.origin).parent / "data" / self.file
+
     def photo(self) -> UploadedPhoto:
-        return UploadedPhoto(self.file, _read(self.file))
+        return UploadedPhoto(self.file, _read(self.path))
 
     def shown(self) -> dict[str, str]:
         """What the page's list of samples needs: name, words, and a small picture as a data URL."""
@@ -36,7 +42,5 @@ SAMPLES = (
 
 
 @cache
-def _read(file: str) -> bytes:
-    spec = find_spec("skimage")
-    assert spec is not None and spec.origin is not None  # scikit-image is one of the program's requirements
-    return (Path(spec.origin).parent / "data" / file).read_bytes()
+def _read(path: Path) -> bytes:
+    return path.read_bytes()

@@ -1,7 +1,9 @@
 /** Making a project, and opening one: what the Label page shows when there is none, and in a dialog later. */
 
 import { h, icon } from "../shared/dom.js";
+import { hear } from "../shared/bus.js";
 import { waitElsewhere } from "./save-line.js";
+import { visitForm } from "./visit.js";
 
 const KEPT = "textseg-projects"; // folders opened in this browser, newest first
 const MOST = 6;
@@ -23,6 +25,7 @@ export class ProjectDialog {
   /** @param {Object} overview the server's @returns {HTMLElement[]} */
   forms(overview) {
     const { page } = this;
+    if (overview.visits) return this.visit();
     const forms = projectForms(overview, {
       make: (message) => page.call("make_project", message),
       open: (message) => page.call("open_project", message),
@@ -44,6 +47,18 @@ export class ProjectDialog {
       h("button", { class: "link", type: "button", onclick: forget }, "Discard it"),
     );
     return [note, ...forms];
+  }
+
+  /** For a visitor of a server where each has a project: the form comes with what the header knows. */
+  visit() {
+    const place = h("div", {});
+    hear("visits", (visits) => place.replaceChildren(...visitForm(visits, () => this.begun())));
+    return [place];
+  }
+
+  begun() {
+    history.replaceState(null, "", "#label");
+    location.reload();
   }
 
   /** The forms, in a dialog; what is drawn is saved first. */

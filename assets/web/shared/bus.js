@@ -1,8 +1,8 @@
 /** What the header and the pages tell each other. */
 
 /**
- * @typedef {"page"|"photo"|"project"|"status"|"model"|"reached"} Topic the page in front; what it has in hand; how the model
- *   is; that another model answers from now on; whether the server answered last time
+ * @typedef {"page"|"photo"|"project"|"status"|"model"|"reached"|"visits"} Topic the page in front; what it has in hand; how the model
+ *   is; that another model answers from now on; whether the server answered last time; how a visitor begins a project, on a server where each has one
  */
 
 const hub = new EventTarget();

@@ -1,6 +1,7 @@
 /** The server functions of a page: one way to call them, one kind of answer. */
 
 import { tell } from "./bus.js";
+import { visitor } from "./visitor.js";
 
 /**
  * What every call answers. Beside `error`, one sentence for the person, a mark says what the page can do about it:
@@ -60,7 +61,7 @@ export class Server {
   }
 
   async send(name, message) {
-    const packed = pack({ token, project: this.project, ...message });
+    const packed = pack({ token, visitor: visitor(), project: this.project, ...message });
     const reply = await this.functions[name](packed).catch(() => null);
     tell("reached", reply != null); // Gradio answers undefined where nothing was heard
     return reply ?? { ok: false, lost: true, error: SILENCE };

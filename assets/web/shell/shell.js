@@ -6,6 +6,7 @@ import { openable } from "../shared/openable.js";
 import { Server } from "../shared/server.js";
 import { watchModel } from "./model.js";
 import { followTheme } from "./theme.js";
+import { Visit } from "./visit.js";
 
 export function mount(root, functions, given) {
   const part = parts(root);
@@ -24,7 +25,9 @@ export function mount(root, functions, given) {
     part.photo.replaceChildren(h("b", {}, name), h("span", { class: "number" }, ` ${size[0]} × ${size[1]}`));
   });
   hear("project", (name) => part.photo.replaceChildren(h("b", {}, name)));
-  watchModel(part, new Server(functions), given.version);
+  const server = new Server(functions);
+  if (given.visits) new Visit(part, server, given.visits);
+  watchModel(part, server, given.version);
 }
 
 /**

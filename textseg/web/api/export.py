@@ -16,7 +16,7 @@ from textseg.files import zip_folder
 from textseg.formats.filenames import portable
 from textseg.project import Project
 from textseg.web.api.endpoint import add_endpoint
-from textseg.web.api.project import ProjectApi
+from textseg.web.api.project import ProjectApi, of_callers
 
 
 def export_zip(
@@ -30,11 +30,16 @@ def export_zip(
     with TemporaryDirectory(prefix="textseg-export-") as folder:
         out = Path(folder) / "export"
         report = formats.export(project, format, out, progress=progress, **options)
-        place = cache / secrets.token_hex(16)
-        place.mkdir(parents=True)
-        path = place / f"{portable(project.name)}-{format}.zip"
+        path = unguessable(cache) / f"{portable(project.name)}-{format}.zip"
         zip_folder(out, path)
     return path, report
+
+
+def unguessable(cache: Path) -> Path:
+    """A new folder in `cache` that nobody can guess."""
+    place = cache / secrets.token_hex(16)
+    place.mkdir(parents=True)
+    return place
 
 
 def export_options(given: Any) -> dict[str, Any]:
@@ -84,4 +89,4 @@ def add_export(api: ProjectApi) -> None:
     with gr.Row(visible=False):
         inputs = [gr.Textbox(label="project"), gr.Textbox(label="format"), gr.JSON(label="options", value={})]
         file, report = gr.File(label="zip"), gr.JSON(label="report")
-    add_endpoint("export", export, inputs, [file, report], at_once=1)
+    add_endpoint("export", of_callers(api, export), inputs, [file, report], at_once=1)

@@ -3,8 +3,9 @@
 
 import base64
 import contextlib
+import functools
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,9 @@ from textseg.web.rpc.pictures import threshold_of
 
 log = logging.getLogger(__name__)
 
+MAX_STAGED_BYTES = 16 * 2**30
+"""What one upload may bring in all its pieces."""
+
 CALLERS_OPTIONS = ("activate", "cancel", "complete", "training")
 """What a caller may say of a training. Backbone, head and recipe are the owner's: naming one loads what it names."""
 
@@ -46,16 +50,37 @@ class ProjectApi:
     @property
     def project(self) -> Project:
         """The project in hand; while a message that names one is answered, that one."""
-        project = self._meant.get() or self._open
+        project = self._meant.get() or self.in_hand()
         if project is None:
-            raise ProjectError("No project is open; start with: textseg serve --project DIR")
+            raise ProjectError(self.nothing_open)
         return project
 
     @property
     def key(self) -> str | None:
         """Tells the project in hand from others, so that nothing meant for one reaches another; None without one."""
-        project = self._meant.get() or self._open
+        project = self._meant.get() or self.in_hand()
         return None if project is None else key_of(project)
+
+    nothing_open = "No project is open; start with: textseg serve --project DIR"
+
+    def in_hand(self) -> Project | None:
+        """The project that is open for whoever asks."""
+        return self._open
+
+    @contextlib.contextmanager
+    def called(self, project: str) -> Iterator[str]:
+        """What an endpoint does inside is done to the project that its caller names; -> the project's name."""
+        yield project
+
+    @property
+    def most_staged(self) -> int:
+        """Bytes that one upload may bring in all its pieces."""
+        return MAX_STAGED_BYTES
+
+    visits = False
+    """Whether every visitor has a project of their own."""
+    staged_for = 3600.0
+    """Seconds after which an upload that nobody came back to leaves, when another one begins."""
 
     @contextlib.contextmanager
     def meant(self, key: str) -> Iterator[None]:
@@ -63,7 +88,7 @@ class ProjectApi:
 
         Raises OtherProjectError when it is not the one in hand.
         """
-        project = self._open
+        project = self.in_hand()
         if project is None:
             raise OtherProjectError("The project of this page is not open here; open it again, or reload the page.")
         if key_of(project) != key:
@@ -227,6 +252,17 @@ class ProjectApi:
         }
 
 
+def of_callers(api: ProjectApi, function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function whose first argument names a project, done to what its caller means by that name."""
+
+    @functools.wraps(function)
+    def called(project: str, *rest: Any) -> Any:
+        with api.called(project) as name:
+            return function(name, *rest)
+
+    return called
+
+
 def key_of(project: Project) -> str:
     return project.place.key
 
@@ -252,4 +288,5 @@ def add_project(project_api: ProjectApi) -> None:
         ("train", project_api.train, [project, operation], answer),
     ]
     for name, function, inputs, outputs in endpoints:
-        add_endpoint(name, function, inputs, outputs, at_once=1 if name == "pseudolabel" else AT_ONCE)
+        called, at_once = of_callers(project_api, function), 1 if name == "pseudolabel" else AT_ONCE
+        add_endpoint(name, called, inputs, outputs, at_once)

@@ -27,10 +27,6 @@ from textseg.web.rpc.jobs import Jobs, Progress
 from textseg.web.rpc.messages import Message
 from textseg.web.rpc.page import of_any_project, page
 
-MAX_STAGED_BYTES = 16 * 2**30
-"""What one upload may bring in all its pieces."""
-
-HOUR = 3600.0
 MAKERS: tuple[Literal["person", "model"], ...] = ("person", "model")
 """Whose work imported labels are."""
 
@@ -100,7 +96,7 @@ class Data:
         content, token = asked.files[0][1], asked.text("upload", "")
         if not token:
             token = secrets.token_hex(16)
-            self._clear(older_than=HOUR)
+            self._clear(older_than=self._api.staged_for)
         folder = self._staged(token)
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / _relative(asked.text("path", ""))
@@ -110,10 +106,10 @@ class Data:
             raise DatasetError(f"A piece of {path.name} is missing; send it again.")
         if token not in self._staged_bytes:  # the server was started again since
             self._staged_bytes[token] = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-        if self._staged_bytes[token] + len(content) > MAX_STAGED_BYTES:
-            raise DatasetError(
-                f"The files are larger than {MAX_STAGED_BYTES / 2**30:.0f} GB together; use the command line."
-            )
+        most = self._api.most_staged
+        if self._staged_bytes[token] + len(content) > most:
+            size = f"{most / 2**30:.0f} GB" if most >= 2**30 else f"{most / 2**20:.0f} MB"
+            raise DatasetError(f"The files are larger than {size} together; use the command line.")
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab") as file:
             file.write(content)

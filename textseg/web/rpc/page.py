@@ -3,8 +3,9 @@
 import functools
 import logging
 import secrets
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from typing import Any
 
 import gradio as gr
@@ -38,6 +39,11 @@ ASSETS = "web"
 TOKEN = secrets.token_urlsafe(24)
 """Made anew at each start. A page finds it in its own head, where no other site can read it, and sends it with every
 message."""
+
+VISITOR: ContextVar[str] = ContextVar("visitor", default="")
+"""What the page whose message is answered says of its visitor, on a server where each has a project of their own."""
+
+MAX_KEY = 200
 
 MARKS: dict[type[TextsegError], str] = {
     PhotoGoneError: "gone", StaleRevisionError: "stale", OtherProjectError: "other_project",
@@ -93,7 +99,7 @@ def answered(function: ServerFunction, meant: Meant | None = None, token: str | 
                 Message(message).text("token", "").encode(), token.encode()
             ):
                 raise ExpiredError
-            with _project_of(message, function, meant):
+            with _visiting(message), _project_of(message, function, meant):
                 return {"ok": True, **function(message)}
         except TextsegError as error:
             marks = {mark: True for kind, mark in MARKS.items() if isinstance(error, kind)}
@@ -110,6 +116,16 @@ def answered(function: ServerFunction, meant: Meant | None = None, token: str | 
     del call.__wrapped__  # type: ignore[attr-defined]  # Gradio would read the bound method's signature instead
     call.__annotations__ = {}
     return call
+
+
+@contextmanager
+def _visiting(message: Any) -> Iterator[None]:
+    fields = Message(message)
+    before = VISITOR.set(fields.text("visitor", "", MAX_KEY))
+    try:
+        yield
+    finally:
+        VISITOR.reset(before)
 
 
 def _project_of(message: Any, function: ServerFunction, meant: Meant | None) -> AbstractContextManager[Any]:

@@ -55,7 +55,7 @@ class Label(PhotoFunctions, GestureFunctions, ClassFunctions):
 
         Of each photo `photos` has [id, name, number of its state, revision]: ten thousand of them travel at a time.
         """
-        here = {"key": self.api.key, "local": self.api.local}
+        here: dict[str, Any] = {"key": self.api.key, "local": self.api.local, "visits": self.api.visits}
         here |= {"place": str(_free_place())} if self.api.local else {}
         if self.api.key is None:
             return here | {"project": None}
