@@ -23,11 +23,11 @@ SIGNED_IN: ContextVar[str | None] = ContextVar("signed-in", default=None)
 class SharedProject:
     """A project for all visitors: `looking`, nobody changes it; `signed-in`, people with an account of the hub do."""
 
-    def __init__(self, folder: Path, open_for: str) -> None:
+    def __init__(self, place: str | Path, open_for: str) -> None:
         """Raises ProjectError, UsageError."""
         if open_for not in ("looking", "signed-in"):
             raise UsageError(f"A shared project is open for 'looking' or for 'signed-in', not for {open_for!r}.")
-        self._project, self.open_for = Project(folder), open_for
+        self._project, self.open_for = Project(place), open_for
         self._project.database.frozen = open_for == "looking"
 
     @property
@@ -71,5 +71,5 @@ def shared_project(environment: Mapping[str, str]) -> SharedProject | None:
 
     Raises ProjectError, UsageError.
     """
-    folder = environment.get("TEXTSEG_SHARED_PROJECT")
-    return SharedProject(Path(folder), environment.get("TEXTSEG_SHARED_FOR", "looking")) if folder else None
+    place = environment.get("TEXTSEG_SHARED_PROJECT")
+    return SharedProject(place, environment.get("TEXTSEG_SHARED_FOR", "looking")) if place else None
