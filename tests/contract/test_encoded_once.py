@@ -10,9 +10,9 @@ import pytest
 
 from tests.tiny import TinyBackbone
 from tests.tiny_learning import SETTINGS, make_project, two_halves
+from textseg.bulk.whole_project import pseudo_label_all
 from textseg.model import load_model
 from textseg.project import Project
-from textseg.project.labeller import pseudo_label_all
 from textseg.web.api.project import ProjectApi
 from textseg.web.engine import Engine
 from textseg.web.rpc.photos import UploadedPhoto

@@ -215,9 +215,9 @@ def test_a_persons_work_stays_unless_a_dry_run_has_counted_it(folder, capsys):
 
 
 def test_a_full_disk_ends_the_run_and_keeps_what_is_done(folder, capsys, monkeypatch):
-    from textseg import bulk
+    from textseg.bulk import files
 
-    write, written = bulk.write_atomically, []
+    write, written = files.write_atomically, []
 
     def full(path, content):
         if len(written) == 4:
@@ -225,7 +225,7 @@ def test_a_full_disk_ends_the_run_and_keeps_what_is_done(folder, capsys, monkeyp
         written.append(path)
         write(path, content)
 
-    monkeypatch.setattr(bulk, "write_atomically", full)
+    monkeypatch.setattr(files, "write_atomically", full)
     assert main(["label", "photos", *WORDS, "--out", "out"]) == 1
     error = capsys.readouterr().err
     assert "No space left on device" in error and "--resume" in error

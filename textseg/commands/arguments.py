@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -136,6 +136,13 @@ def count(text: str) -> int:
     return int(text)
 
 
+def some(text: str) -> int:
+    """A whole number from 1 up; raises ArgumentTypeError."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 1 up")
+    return int(text)
+
+
 def read_words(words: str, background: str = "") -> Vocabulary:
     """The vocabulary given on the command line: words, `-` for a list on standard input, `@FILE` for one in a file."""
     if words == "-":
@@ -177,25 +184,15 @@ def read_others(others: str) -> str | list[str] | None:
 
 
 def note_words(model: "Model", vocabulary: Vocabulary, others: "Choice", proposer: "Proposer | None" = None) -> None:
-    """Say on standard error which words the model does not know, and where nothing competes; all are asked.
+    """Say on standard error what `word_notes` finds."""
+    from textseg.bulk.answerer import word_notes
 
-    Of a `proposer` that knows words, and is asked in the model's place, nothing is said.
-    """
-    from textseg.model import known
-    from textseg.model import others as other_words
-    from textseg.proposals import knows_words
+    tell_notes(word_notes(model, vocabulary, others, proposer))
 
-    if proposer is not None and knows_words(proposer):
-        return
-    strange = known.unknown(model, vocabulary)
-    if strange:
-        print(f"textseg: note: {known.sentence(strange)}", file=sys.stderr)
-    rest = other_words.of(model, others)
-    if rest is not None and not rest.rivals(model, vocabulary).any():
-        print(
-            "textseg: note: All other words are too near to those given to compete; some word will win every pixel.",
-            file=sys.stderr,
-        )
+
+def tell_notes(notes: Iterable[str]) -> None:
+    for note in notes:
+        print(f"textseg: note: {note}", file=sys.stderr)
 
 
 @contextmanager

@@ -2,6 +2,9 @@
 
 import argparse
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,17 +16,21 @@ from textseg.commands.arguments import (
     add_same_range,
     add_words,
     count,
-    note_words,
     read_others,
     read_project,
     read_words,
     share,
+    some,
+    tell_notes,
 )
 from textseg.errors import UsageError, spelt_out
 from textseg.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
+    from textseg.bulk.answerer import Question
+    from textseg.bulk.run import Crew, Report
     from textseg.folders import Found
+    from textseg.model.others import Choice
     from textseg.project import Project
     from textseg.project.place import Place
 
@@ -48,6 +55,12 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--confidence", type=share, metavar="T", help="lowest probability, 0 to 1, at which a region is labelled"
     )
     command.add_argument("--margin", type=share, metavar="T", help="lowest lead over the second-best word, 0 to 1")
+    command.add_argument(
+        "--workers",
+        type=some,
+        metavar="N",
+        help="processes that label, each on one thread (default: one a core if there is memory, one for few photos)",
+    )
     command.add_argument("--engine", choices=["local"], default="local", help="where the work runs")
     command.add_argument("--resume", action="store_true", help="skip photos that an earlier run labelled")
     command.add_argument("--dry-run", action="store_true", help="with --project: only report what would be done")
@@ -76,40 +89,14 @@ def run(args: argparse.Namespace) -> int:
 
     others = read_others(args.others)
 
-    from tqdm import tqdm
-
-    from textseg import bulk
-    from textseg.folders import common_span, not_taken
+    from textseg.bulk.listing import read_list
+    from textseg.folders import not_taken
     from textseg.project import Project
 
-    gathered = bulk.read_list(args.photos, args.flat, args.out)
-    photos = gathered.photos
+    gathered = read_list(args.photos, args.flat, args.out)
     if args.dry_run:
-        return _dry(photos, Project(place) if place is not None and there else None)
-
-    from textseg.model import load_model
-    from textseg.proposals import load_proposer
-    from textseg.pseudolabel import CONFIDENCE, MARGIN
-
-    confidence = CONFIDENCE if args.confidence is None else args.confidence
-    margin = MARGIN if args.margin is None else args.margin
-    model = load_model(args.backbone, args.head, readout=args.readout)
-    proposer = load_proposer(args.proposals or "regions")
-    target: bulk.Target
-    if place is None:
-        assert vocabulary is not None  # asked for above
-        note_words(model, vocabulary, others, proposer)
-        out = bulk.LabelFolder(args.out, photos)
-        span = common_span(photos) if args.same_range else None
-        target = bulk.IntoFolder(model, vocabulary, out, confidence, margin, args.resume, others, proposer, span)
-    else:
-        project = _project_with(place, vocabulary)
-        note_words(model, project.vocabulary()[0], others, proposer)
-        target = bulk.IntoProject(model, project, confidence, margin, args.resume, args.overwrite, others, proposer)
-    with tqdm(photos, unit="photo", disable=None) as bar:
-        report = bulk.label(
-            bar, target, tell=lambda photo, why: tqdm.write(spelt_out(f"{photo}: {why}"), file=sys.stderr)
-        )
+        return _dry(gathered.photos, Project(place) if place is not None and there else None)
+    report = _labelled(args, gathered.photos, vocabulary, place, others)
     if report.stopped:
         print(f"textseg: {report.stopped} --resume goes on from there.", file=sys.stderr)
     print(f"{len(report.labelled)} photos labelled, {len(report.skipped)} left as they were.")
@@ -118,6 +105,76 @@ def run(args: argparse.Namespace) -> int:
     if not report.failed and not report.stopped:
         return 0
     return 1 if report.labelled or report.skipped else 2
+
+
+def _labelled(
+    args: argparse.Namespace,
+    photos: "list[Found]",
+    vocabulary: Vocabulary | None,
+    place: "Place | None",
+    others: "Choice",
+) -> "Report":
+    """The run itself: on the machine's own processes, its progress on a terminal."""
+    from tqdm import tqdm
+
+    from textseg.bulk import run
+    from textseg.bulk.answerer import Question
+    from textseg.bulk.files import LabelFolder
+    from textseg.bulk.targets import IntoFolder, IntoProject, Target
+    from textseg.folders import common_span
+    from textseg.pseudolabel import CONFIDENCE, MARGIN
+
+    confidence = CONFIDENCE if args.confidence is None else args.confidence
+    margin = MARGIN if args.margin is None else args.margin
+    target: Target
+    if place is None:
+        assert vocabulary is not None  # asked for above
+        out = LabelFolder(args.out, photos)
+        span = common_span(photos) if args.same_range else None
+        question = Question(vocabulary, confidence, margin, others, span)
+        target = IntoFolder(out, question, args.resume)
+    else:
+        project = _project_with(place, vocabulary)
+        words, class_ids = project.vocabulary()
+        question = Question(words, confidence, margin, others, form="regions", encodings=project.encodings.folder)
+        target = IntoProject(project, class_ids, args.resume, args.overwrite)
+
+    def tell(photo: "Found", why: str) -> None:
+        tqdm.write(spelt_out(f"{photo}: {why}"), file=sys.stderr)
+
+    with _crew(args, question, len(photos)) as crew:
+        tell_notes(crew.facts.notes)
+        with tqdm(total=len(photos), unit="photo", disable=None) as bar:
+
+            def progress(report: "Report") -> None:
+                bar.set_postfix_str(report.slowest, refresh=False)
+                bar.update(report.done - bar.n)
+
+            return run.label(photos, target, crew, tell, progress)
+
+
+@contextmanager
+def _crew(args: argparse.Namespace, question: "Question", photos: int) -> "Iterator[Crew]":
+    """Who answers: this process with one worker, else as many processes."""
+    from textseg.bulk.answerer import Answerer, Named
+    from textseg.bulk.here import Here
+    from textseg.bulk.processes import Processes, sensible_count
+
+    named = Named(args.backbone, args.head, args.readout, args.proposals or "regions")
+    workers = sensible_count(photos) if args.workers is None else args.workers
+    start = partial(Answerer.load, named, question)
+    if workers > 1:
+        with Processes(start, workers) as crew:
+            yield crew
+        return
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as in every worker: the same sums in the same order, whatever the number of workers
+    try:
+        yield Here(start())
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _project_with(place: "Place", vocabulary: Vocabulary | None) -> "Project":
@@ -134,9 +191,9 @@ def _project_with(place: "Place", vocabulary: Vocabulary | None) -> "Project":
 
 
 def _dry(photos: "list[Found]", project: "Project | None") -> int:
-    from textseg import bulk
+    from textseg.bulk.preview import count
 
-    found = bulk.count(photos, project)
+    found = count(photos, project)
     print(f"{found.new} photos would be added and labelled, {found.again} labelled again; {found.finished} are done.")
     if found.person_pixels:
         print(

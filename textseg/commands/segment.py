@@ -23,7 +23,7 @@ from textseg.files import write_atomically
 from textseg.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
-    from textseg.bulk import LabelFolder
+    from textseg.bulk.files import LabelFolder
     from textseg.folders import Found
     from textseg.model import Model, Scene
     from textseg.proposals import Proposer
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
         raise PhotoError("There are no photos in the folders given.")
     from tqdm import tqdm
 
-    from textseg.bulk import LabelFolder
+    from textseg.bulk.files import LabelFolder
     from textseg.model import load_model
     from textseg.proposals import load_proposer
 

@@ -26,6 +26,9 @@ from textseg.model.windows import Box, laid, windows
 from textseg.shipped import asset
 from textseg.vocabulary import Vocabulary
 
+Pieces = tuple[tuple[int, int], list[tuple[Box, torch.Tensor]]]
+"""(width, height) of a photo as it is encoded, and the features of each of its windows."""
+
 MOST_TEXTS = 20_000
 """Embedded texts that a model keeps."""
 
@@ -112,25 +115,34 @@ class Model:
     @torch.inference_mode()
     def encode(self, photo: Image.Image) -> Scene:
         """Encode one photo (any PIL image) into a scene."""
-        photo = images.open(photo)
+        return self.encode_all([photo])[0]
+
+    @torch.inference_mode()
+    def encode_all(self, photos: Sequence[Image.Image]) -> list[Scene]:
+        """Encode some photos (any PIL images); the backbone takes those of one shape together."""
+        photos = [images.open(photo) for photo in photos]
         with self._lock:
-            if self.head.sizes:
-                features = self._averaged(photo)
-                embedding = self.head(features[None])[0]
-            else:  # of several windows the embeddings are averaged: similarities are linear in them
-                whole, pieces = self._pieces(photo, self.backbone.short_side)
-                features = laid(whole, pieces)
-                embedding = laid(whole, [(box, self.head(piece[None])[0]) for box, piece in pieces])
-        return Scene(photo, embedding, features.half(), self)
+            pieces = self._all_pieces(photos)
+            return [Scene(photo, *self._encoded(of), self) for photo, of in zip(photos, pieces, strict=True)]
+
+    def _encoded(self, pieces: Sequence[Pieces]) -> tuple[torch.Tensor, torch.Tensor]:
+        """((E, h, w) embedding, (D, h, w) float16 features) of a photo, from its pieces at each working size."""
+        if self.head.sizes:
+            features = self._averaged(pieces)
+            embedding = self.head(features[None])[0]
+        else:  # of several windows the embeddings are averaged: similarities are linear in them
+            whole, parts = pieces[0]
+            features = laid(whole, parts)
+            embedding = laid(whole, [(box, self.head(part[None])[0]) for box, part in parts])
+        return embedding, features.half()
 
     @torch.inference_mode()
     def features(self, photo: Image.Image) -> torch.Tensor:
         """(D, h, w) float16 features of one photo (any PIL image), as its scene holds them; the head does not run."""
         photo = images.open(photo)
         with self._lock:
-            if self.head.sizes:
-                return self._averaged(photo).half()
-            return laid(*self._pieces(photo, self.backbone.short_side)).half()
+            pieces = self._all_pieces([photo])[0]
+            return (self._averaged(pieces) if self.head.sizes else laid(*pieces[0])).half()
 
     @torch.inference_mode()
     def scene(self, photo: Image.Image, features: torch.Tensor) -> Scene:
@@ -145,21 +157,33 @@ class Model:
         """(D, h, w) features -> (E, h', w'), what the head makes of them."""
         return self.head(features[None].float().to(self.device))[0]
 
-    def _averaged(self, photo: Image.Image) -> torch.Tensor:
-        """(D, h, w) the weighted mean of the features at the head's own sizes, on the grid of the finest."""
-        *coarse, (finest, weight) = self.head.sizes
-        features = weight * laid(*self._pieces(photo, finest))
-        for side, share in coarse:
-            resized = F.interpolate(laid(*self._pieces(photo, side))[None], features.shape[-2:], mode="bilinear")
-            features += share * resized[0]
+    def _averaged(self, pieces: Sequence[Pieces]) -> torch.Tensor:
+        """(D, h, w) the weighted mean of the features at the head's own sizes, on the grid of the finest, the last."""
+        weights = [weight for _, weight in self.head.sizes]
+        features = weights[-1] * laid(*pieces[-1])
+        for part, weight in zip(pieces[:-1], weights, strict=False):
+            resized = F.interpolate(laid(*part)[None], features.shape[-2:], mode="bilinear")
+            features += weight * resized[0]
         return features
 
-    def _pieces(self, photo: Image.Image, short_side: int) -> tuple[tuple[int, int], list[tuple[Box, torch.Tensor]]]:
-        """The photo's working size, and the (D, h, w) features of each window that covers it."""
-        image = images.fit(photo, short_side, self.backbone.multiple)
-        side = self.backbone.window or max(image.size)
-        boxes = windows(image.size, side, side // 2, self.backbone.multiple)
-        return image.size, [(box, self.backbone.encode([image.crop(box)])[0]) for box in boxes]
+    def _all_pieces(self, photos: Sequence[Image.Image]) -> list[list[Pieces]]:
+        """Of each photo its pieces at each of the working sizes: the head's own, else the backbone's."""
+        sides = [side for side, _ in self.head.sizes] or [self.backbone.short_side]
+        by_side = [self._pieces(photos, side) for side in sides]
+        return [list(pieces) for pieces in zip(*by_side, strict=True)]
+
+    def _pieces(self, photos: Sequence[Image.Image], short_side: int) -> list[Pieces]:
+        """Of each photo the size it is encoded at, and the (D, h, w) features of each window that covers it."""
+        fitted = [images.fit(photo, short_side, self.backbone.multiple) for photo in photos]
+        found: list[Pieces] = [(image.size, []) for image in fitted]
+        for size in dict.fromkeys(image.size for image in fitted):
+            alike = [k for k, image in enumerate(fitted) if image.size == size]
+            side = self.backbone.window or max(size)
+            for box in windows(size, side, side // 2, self.backbone.multiple):
+                features = self.backbone.encode([fitted[k].crop(box) for k in alike])
+                for k, part in zip(alike, features, strict=True):
+                    found[k][1].append((box, part))
+        return found
 
     def text(self, texts: Sequence[str], templates: str | None = None) -> torch.Tensor:
         """(K, T) unit embeddings of texts, before the head maps them; cached."""

@@ -1,13 +1,12 @@
-"""A model's labels for the photos of a project: one photo or all of them, resumable, never over a person's work."""
+"""A model's labels for a photo of a project, never over a person's work."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from textseg.errors import EditError, PhotoError
 from textseg.labelmap import LabelMap
 from textseg.model import Model, Scene
 from textseg.model.others import Choice
@@ -16,16 +15,6 @@ from textseg.proposals import Proposals, Proposer, opened
 from textseg.pseudolabel import CONFIDENCE, MARGIN, label_regions
 from textseg.segmentation import segment
 from textseg.vocabulary import Vocabulary, colour_cycle, fold
-
-
-@dataclass
-class LabelReport:
-    """What became of photos given to a model."""
-
-    labelled: list[str] = field(default_factory=list)
-    failed: list[tuple[str, str]] = field(default_factory=list)
-    """(photo, reason)."""
-    cancelled: bool = False
 
 
 def pseudo_label(
@@ -96,35 +85,3 @@ def add_words(project: Project, vocabulary: Vocabulary) -> list[str]:
         project.add_class(word)
         added.append(word.name)
     return added
-
-
-def pseudo_label_all(
-    project: Project,
-    model: Model,
-    photos: Sequence[int] | None = None,
-    progress: Callable[[int, int], None] | None = None,
-    cancel: Callable[[], bool] | None = None,
-    proposer: Proposer | None = None,
-) -> LabelReport:
-    """Label `photos` (default: all that are new), one after the other; each is saved when it is done.
-
-    A run that was stopped or killed is resumed by running it again: the photos it finished are new no more. `proposer`
-    is where masks come from, None for `regions`.
-    """
-    wanted = [photo.id for photo in project.photos(state="new")] if photos is None else list(photos)
-    report = LabelReport()
-    for done, photo in enumerate(wanted):
-        if cancel is not None and cancel():
-            report.cancelled = True
-            break
-        if progress is not None:
-            progress(done, len(wanted))
-        name = project.photo(photo).name
-        try:
-            pseudo_label(project, photo, model, proposer=proposer)
-            report.labelled.append(name)
-        except (PhotoError, EditError) as error:  # this photo's own fault; a full disk, say, would fail all of them
-            report.failed.append((name, str(error)))
-    if progress is not None and not report.cancelled:
-        progress(len(wanted), len(wanted))
-    return report

@@ -14,11 +14,12 @@ from typing import Any
 import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
 
+from textseg.bulk.whole_project import pseudo_label_all
 from textseg.errors import EditError, HeadError, PhotoError, ProjectError, TrainingError
 from textseg.labelmap import index_png
 from textseg.model import Model, Scene
 from textseg.project import EditResult, Project
-from textseg.project.labeller import add_words, pseudo_label, pseudo_label_all, put_view
+from textseg.project.labeller import add_words, pseudo_label, put_view
 from textseg.project.schema import StoredPhoto
 from textseg.proposals import Proposals, knows_words
 from textseg.vocabulary import Vocabulary
@@ -152,7 +153,8 @@ class ProjectApi:
         model = self.model()
         if photo == "all":
             run = pseudo_label_all(self.project, model, proposer=self._engine.proposer())
-            return {"labelled": run.labelled, "failed": [f"{name}: {reason}" for name, reason in run.failed]}
+            failed = [f"{one.name}: {reason}" for one, reason in run.failed]
+            return {"labelled": [one.name for one in run.labelled], "failed": failed}
         scene = self.scene(self.project.photo(photo))
         return self._answer(pseudo_label(self.project, photo, model, scene=scene, proposer=self._engine.proposer()))
 

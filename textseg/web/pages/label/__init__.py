@@ -8,9 +8,9 @@ from typing import Any
 import gradio as gr
 
 from textseg import images
+from textseg.bulk.whole_project import pseudo_label_all
 from textseg.errors import Cancelled, PhotoError
 from textseg.folders import Gathered, gather
-from textseg.project.labeller import pseudo_label_all
 from textseg.project.schema import STATES
 from textseg.web.api.project import ProjectApi
 from textseg.web.engine import Engine
@@ -109,7 +109,8 @@ class Label(PhotoFunctions, GestureFunctions, ClassFunctions):
             )  # fmt: skip
             if run.cancelled:
                 raise Cancelled(f"Cancelled after {progress.done} of {progress.all}; start again to go on.")
-            return {"labelled": run.labelled, "failed": run.failed}
+            failed = [(one.name, reason) for one, reason in run.failed]
+            return {"labelled": [one.name for one in run.labelled], "failed": failed}
 
         return work
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from gradio.processing_utils import save_file_to_cache
 
+from textseg.bulk.whole_project import pseudo_label_all
 from textseg.errors import Cancelled
-from textseg.project.labeller import pseudo_label_all
 from textseg.web.api.project import ProjectApi
 from textseg.web.rpc.jobs import Jobs, Progress
 from textseg.web.rpc.messages import Message
@@ -45,7 +45,7 @@ class HeadFunctions:
                 )
                 if run.cancelled:
                     raise Cancelled(f"Stopped after {progress.done} of {progress.all}; those that are labelled stay.")
-                return {"failed": run.failed}
+                return {"failed": [(one.name, reason) for one, reason in run.failed]}
 
             self._jobs.start(self._api.key, "Labelling photos with the active head", work)
         elif action == "cancel":

@@ -1,0 +1,100 @@
+"""Where the labels of a run go: into files, or into a project. One process asks a target, one photo at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from textseg.bulk.answerer import Done, Facts, Job, Question
+from textseg.bulk.files import LabelFolder
+from textseg.errors import PhotoError
+from textseg.folders import Found
+from textseg.project import Project, Region
+from textseg.project.schema import StoredPhoto
+
+
+class Target(Protocol):
+    """Where labels go."""
+
+    def job(self, number: int, photo: Found, facts: Facts) -> Job | None:
+        """What is to be answered for a photo, None if there is nothing to do. Raises PhotoError."""
+
+    def write(self, done: Done) -> None:
+        """Put an answer on disk. Raises EditError, OSError."""
+
+    def failed(self, job: Job) -> None:
+        """There will be no answer."""
+
+
+@dataclass
+class IntoFolder:
+    """Labels as files; with `resume` what an earlier run wrote stays."""
+
+    out: LabelFolder
+    question: Question
+    resume: bool = False
+
+    def job(self, number: int, photo: Found, facts: Facts) -> Job | None:
+        self.out.claim(photo)
+        asked = self.question
+        if self.resume and self.out.has(photo, facts.maker, asked.vocabulary, asked.others, facts.proposals):
+            return None
+        return Job(number, photo)
+
+    def write(self, done: Done) -> None:
+        self.out.put(done.job.photo, done.answer)
+
+    def failed(self, job: Job) -> None:
+        self.out.release(job.photo)
+
+
+@dataclass
+class IntoProject:
+    """Labels in a project; photos that it lacks are taken in. Done and skipped photos are left alone."""
+
+    project: Project
+    class_ids: list[int]
+    """Of the words of the question."""
+    resume: bool = False
+    overwrite: int | None = None
+    """At most so many pixels that a person made are written over, all photos together; None: not one."""
+    _head: str = field(default="", init=False)
+
+    def job(self, number: int, photo: Found, facts: Facts) -> Job | None:
+        report = self.project.add([photo])
+        if report.failed:
+            raise PhotoError(report.failed[0][1])
+        row = self.project.photo(report.ids[0])
+        if row.state in ("done", "skipped") or (self.resume and row.state != "new"):
+            return None
+        return self.given(number, row, facts)
+
+    def given(self, number: int, row: StoredPhoto, facts: Facts) -> Job:
+        """What is to be answered for a photo that is in the project."""
+        self._head = f"{facts.maker['backbone']}/{facts.maker['head']}"
+        return Job(number, Found(self.project.original(row), row.name), row.sha256)
+
+    def write(self, done: Done) -> None:
+        row = self.project.photo_with(done.job.sha256)
+        if row is None:
+            raise PhotoError(f"{done.job.photo.name} is no longer in the project.")
+        index, found = done.answer
+        regions = [Region(self.class_ids[word - 1], confidence) for word, confidence in found]
+        before = self.project.person_pixels(row.id) if self.overwrite is not None else 0
+        self.project.put_model_labels(row.id, index, regions, self._head, self.overwrite)
+        if self.overwrite is not None:
+            self.overwrite -= before - self.project.person_pixels(row.id)
+
+    def failed(self, job: Job) -> None:
+        pass
+
+
+@dataclass
+class WithinProject(IntoProject):
+    """Labels for photos of a project, given as the files that it keeps of them: none is taken in or left alone."""
+
+    def job(self, number: int, photo: Found, facts: Facts) -> Job | None:
+        row = self.project.photo_with(photo.path.stem)
+        if row is None:
+            raise PhotoError(f"{photo.name} is no longer in the project.")
+        return self.given(number, row, facts)

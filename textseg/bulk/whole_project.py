@@ -1,0 +1,44 @@
+"""A model's labels for the photos of a project: all that are new, or those named; resumable, never over a person's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from textseg.bulk.answerer import Answerer, Question
+from textseg.bulk.here import Here
+from textseg.bulk.run import Report, label
+from textseg.bulk.targets import WithinProject
+from textseg.errors import TextsegError
+from textseg.folders import Found
+from textseg.model import Model
+from textseg.project import Project
+from textseg.proposals import Proposer, load_proposer
+
+
+def pseudo_label_all(
+    project: Project,
+    model: Model,
+    photos: Sequence[int] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    cancel: Callable[[], bool] | None = None,
+    proposer: Proposer | None = None,
+) -> Report:
+    """Label `photos` (default: all that are new), each saved when it is done; `progress(done, all)` counts them.
+
+    A run that was stopped or killed is resumed by running it again: the photos it finished are new no more. `proposer`
+    is where masks come from, None for `regions`. A photo's own fault is in the report; a full disk, say, is raised.
+    """
+    rows = project.photos(state="new") if photos is None else [project.photo(photo) for photo in photos]
+    wanted = [Found(project.original(row), row.name) for row in rows]
+    vocabulary, class_ids = project.vocabulary()
+    question = Question(vocabulary, form="regions", encodings=project.encodings.folder)
+    crew = Here(Answerer(model, proposer or load_proposer("regions"), question))
+    if progress is not None:
+        progress(0, len(wanted))
+    report = label(
+        wanted, WithinProject(project, class_ids), crew, cancel=cancel,
+        progress=None if progress is None else lambda report: progress(report.done, len(wanted)),
+    )  # fmt: skip
+    if report.stopped:
+        raise TextsegError(report.stopped)
+    return report
