@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
@@ -13,7 +13,7 @@ Item = TypeVar("Item")
 def overlapped(
     items: Iterable[Item], steps: Sequence[Callable[[Any], Any]], ahead: int | None = None
 ) -> Iterator[Future[Any]]:
-    """For each item, in order, the future of the last of `steps`, each of which takes what the one before gave.
+    """For each item, in order, the future, done, of the last of `steps`; each takes what the one before gave.
 
     Every step has a thread of its own and works on one item at a time. At most `ahead` items (default: one a step) are
     on their way beyond the one that was asked for, so that memory is theirs alone; `items` are asked for in the
@@ -31,12 +31,17 @@ def overlapped(
             waiting.append(done)
             del done, item  # what a step no longer needs must not be held here
             while len(waiting) > ahead:
-                yield waiting.popleft()
+                yield _done(waiting.popleft())
         while waiting:
-            yield waiting.popleft()
+            yield _done(waiting.popleft())
     finally:
         for thread in threads:
             thread.shutdown(wait=True, cancel_futures=True)
+
+
+def _done(future: Future[Any]) -> Future[Any]:
+    wait([future])
+    return future
 
 
 def _after(step: Callable[[Any], Any], before: Future[Any]) -> Any:
