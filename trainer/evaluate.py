@@ -18,6 +18,7 @@ import textseg
 from textseg import images
 from textseg.errors import DatasetError, PhotoError
 from textseg.vocabulary import Vocabulary, Word
+from trainer import groupvit
 from trainer.datasets import UNSCORED, Dataset
 from trainer.protocols import Protocol
 
@@ -169,6 +170,11 @@ class Labeller:
         if not asked:
             return np.full(photo.size[::-1], self._none, np.int32), np.ones(photo.size[::-1], np.float32)
         scene = self.model.encode(photo)
+        if self.protocol.groups:
+            words, certainty = groupvit.answer(
+                scene, self._vocabulary(asked), self.protocol.templates, self.protocol.min_probability
+            )
+            return np.array([*asked, *[self._none] * (len(self._behind) + 1)], np.int32)[words], certainty
         (predicted, certainty), kept = self._ask(scene, asked), asked
         if self.protocol.min_area:
             kept = self._large(predicted, asked) or asked

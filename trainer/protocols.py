@@ -1,7 +1,8 @@
-"""The two published ways to run the field's benchmarks: at which size, with which words, and what is background.
+"""The published ways to run the field's benchmarks: at which size, with which words, and what is background.
 
-`tcl` is the line of GroupViT and TCL (Cha et al., CVPR 2023), `sclip` that of SCLIP (Wang et al., ECCV 2024) and the
-training-free methods after it. Numbers of different lines do not compare: state the line with every number.
+`tcl` is the line of GroupViT and TCL (Cha et al., CVPR 2023), with GroupViT's own inference `groupvit`; `sclip` that of
+SCLIP (Wang et al., ECCV 2024) and the training-free methods after it, of which `naclip` (Hajimiri et al., WACV 2025)
+encodes VOC whole. Numbers of different lines do not compare: state the line with every number.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,7 +19,8 @@ class Protocol:
 
     short_side: int | None = None
     window: int | None = None
-    """Side of the square windows, in pixels of the resized photo; they overlap by half."""
+    """Side of the square windows, in pixels of the resized photo; they overlap by half. None beside a `short_side`: the
+    photo is encoded whole."""
     templates: str | None = None
     refine: str | None = None
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -30,6 +32,9 @@ class Protocol:
     scale: float | None = None
     min_area: float | None = None
     """Words that cover less than this share of a photo's foreground lose their pixels to the next best."""
+    groups: bool = False
+    """Each group of a grouping head takes one word (trainer/groupvit.py), with `min_probability` where background is
+    scored."""
 
 
 _registry: Registry[Callable[[Dataset], Protocol]] = Registry("protocol", __name__)
@@ -52,6 +57,19 @@ def tcl(dataset: Dataset) -> Protocol:
     if dataset.background is None:
         return line
     return replace(line, words={dataset.classes[dataset.background].name: ()}, threshold=0.25)
+
+
+@register("groupvit")
+def groupvit(dataset: Dataset) -> Protocol:
+    """GroupViT's inference for grouping heads, at the sizes of `tcl`; a group below 0.95 is background.
+
+    0.95 is GroupViT's for VOC, and taken for other sets that score a background class too.
+    """
+    return replace(tcl(dataset), threshold=None, groups=True, min_probability=_scored(dataset, 0.95))
+
+
+def _scored(dataset: Dataset, value: float) -> float | None:
+    return None if dataset.background is None else value
 
 
 _PERSON = ("person", *(f"person in {worn}" for worn in ("shirt", "jeans", "dress", "sweater", "skirt", "jacket")))
@@ -91,6 +109,13 @@ def sclip(dataset: Dataset) -> Protocol:
         refine="none",
         words=_SCLIP_WORDS.get(dataset.layout, {}),
         scale=_SCLIP_SCALE.get(dataset.layout, 40.0),
-        min_probability=None if dataset.background is None else 0.1,
+        min_probability=_scored(dataset, 0.1),
         min_area=0.1 if dataset.layout == "voc21" else None,
     )
+
+
+@register("naclip")
+def naclip(dataset: Dataset) -> Protocol:
+    """SCLIP's line, but VOC is encoded whole, at a short side of 336, instead of in windows."""
+    line = sclip(dataset)
+    return replace(line, window=None) if dataset.layout in ("voc20", "voc21") else line

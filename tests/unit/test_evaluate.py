@@ -307,6 +307,15 @@ def test_protocols_set_size_windows_words_and_background(tmp_path: Path, folder:
     assert protocols.get("sclip", replace(plain, layout="cityscapes19")).short_side == 560
     assert protocols.get("sclip", replace(plain, layout="coco_stuff171")).short_side == 448
 
+    line = protocols.get("naclip", voc21)
+    assert (line.short_side, line.window, line.min_probability) == (336, None, 0.1)
+    assert Labeller(model, voc21, line).model.backbone.window is None
+    assert protocols.get("naclip", replace(plain, layout="ade150")).window == 224
+
+    line = protocols.get("groupvit", voc21)
+    assert (line.short_side, line.window, line.groups, line.min_probability) == (448, 448, True, 0.95)
+    assert protocols.get("groupvit", plain).min_probability is None
+
 
 def test_the_confusion_picture_is_a_picture(folder: Path, run: Run) -> None:
     run(folder, "--confusion", folder / "confusion.png")

@@ -107,6 +107,10 @@ def test_many_words_on_a_large_photo_stay_within_the_bound(model, monkeypatch):
     scene = model.encode(noise_photo(1200, 800))
     assert refine.get("guided")(scene, torch.randn(10, 8, 12)).shape == (10, 141, 212)  # 320 x 213, shrunk
     assert max(refine.get("pamr")(scene, torch.randn(10, 8, 12)).shape) == pamr.WORKING_SIDE
+    monkeypatch.setattr(pamr, "FULL_SIDE", 240)
+    assert refine.get("pamr_full")(scene, torch.randn(10, 8, 12)).shape == (10, 160, 240)
+    monkeypatch.setattr(pamr, "MOST_BYTES", 4 * 10 * 120 * 80)
+    assert refine.get("pamr_full")(scene, torch.randn(10, 8, 12)).shape == (10, 80, 120)
     monkeypatch.setattr(guided, "MOST_BYTES", 1)
     assert refine.get("guided")(scene, torch.randn(10, 8, 12)).shape == (10, 1, 1)
 
@@ -173,7 +177,8 @@ def test_words_can_be_filtered_some_at_a_time(model, monkeypatch):
     assert torch.allclose(refine.get("guided")(scene, grid), together, atol=1e-5)
 
 
-def test_pamr_equals_its_formula(model):
+@pytest.mark.parametrize(("name", "dilations"), [("pamr", pamr.DILATIONS), ("pamr_full", pamr.FULL_DILATIONS)])
+def test_pamr_equals_its_formula(model, name, dilations):
     photo = noise_photo(9, 7)
     grid = torch.randn(2, 7, 9, generator=torch.Generator().manual_seed(0))
     colours, scores = np.asarray(photo) / 255, grid.double().numpy()
@@ -181,7 +186,7 @@ def test_pamr_equals_its_formula(model):
     for y, x in np.ndindex(7, 9):
         windows = [
             (np.clip(y + d * down, 0, 6), np.clip(x + d * right, 0, 8))
-            for d in pamr.DILATIONS
+            for d in dilations
             for down in (-1, 0, 1)
             for right in (-1, 0, 1)
         ]
@@ -193,9 +198,7 @@ def test_pamr_equals_its_formula(model):
         for (row, column), weight in zip(neighbours, weights / weights.sum(), strict=True):
             alpha[y * 9 + x, row * 9 + column] += weight
     naive = np.linalg.matrix_power(alpha, pamr.REPETITIONS) @ scores.reshape(2, -1).T
-    np.testing.assert_allclose(
-        refine.get("pamr")(model.encode(photo), grid).numpy(), naive.T.reshape(2, 7, 9), atol=1e-4
-    )
+    np.testing.assert_allclose(refine.get(name)(model.encode(photo), grid).numpy(), naive.T.reshape(2, 7, 9), atol=1e-4)
 
 
 def test_regions_take_the_mean_of_their_scores(model):

@@ -70,12 +70,16 @@ class GroupingHead(Head):
         segments, _, a2 = self.second(groups, carried)
         return F.normalize(self.project(segments), dim=-1), a2 @ a1
 
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """(B, D, h, w) -> (B, E, h, w) unit embeddings."""
+    def segments(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(B, D, h, w) -> `group` of its tokens: segments (B, G, E) and shares (B, G, h * w)."""
         tokens = self.context(features)
         for layer in self.layers:
             tokens = layer(tokens)
-        segments, share = self.group(tokens)
+        return self.group(tokens)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """(B, D, h, w) -> (B, E, h, w) unit embeddings."""
+        segments, share = self.segments(features)
         z = F.normalize(torch.einsum("bge,bgt->bet", segments, share), dim=1)
         return z.unflatten(-1, features.shape[-2:])
 
