@@ -10,7 +10,20 @@ import sys
 from collections.abc import Sequence
 
 from textseg import __version__
-from textseg.commands import doctor, evaluate, export, import_, label, models, project, segment, serve, space, train
+from textseg.commands import (
+    doctor,
+    evaluate,
+    export,
+    import_,
+    label,
+    models,
+    project,
+    segment,
+    serve,
+    space,
+    train,
+    users,
+)
 from textseg.commands.arguments import Parser
 from textseg.errors import TextsegError, explain
 
@@ -25,6 +38,7 @@ COMMANDS = {
     "import": import_,
     "models": models,
     "space": space,
+    "users": users,
     "doctor": doctor,
 }
 

@@ -16,8 +16,8 @@ SIZE = (40, 30)
 
 
 @pytest.fixture
-def project(tmp_path):
-    made = make_project(tmp_path / "p", ["cat"], {"one.png": SIZE})
+def project(places):
+    made = make_project(places("p"), ["cat"], {"one.png": SIZE})
     yield made
     made.close()
 
@@ -65,9 +65,10 @@ def test_nothing_of_it_stays_after_an_error(project, error):
     assert (files(project), project.status()) == before
 
 
+@pytest.mark.parametrize("places", ["sqlite"], indirect=True)
 def test_nothing_of_it_stays_when_the_last_write_fails(project):
     before = files(project), project.status()
-    engine = project.database.engines["BEGIN IMMEDIATE"]
+    engine = project.database.engines["writing"]
 
     def full(connection):
         raise OperationalError("COMMIT", {}, Exception("database or disk is full"))

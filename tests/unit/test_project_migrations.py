@@ -21,6 +21,14 @@ def project(places):
 
 NEWS = {
     "0003": ["ALTER TABLE head DROP COLUMN started_from"],
+    "0005": [
+        "DROP TABLE presence",
+        "DROP TABLE review",
+        "DROP TABLE opinion",
+        "ALTER TABLE edit DROP COLUMN author",
+        "ALTER TABLE photo DROP COLUMN assignee",
+        "ALTER TABLE photo DROP COLUMN review",
+    ],
     "0004": [
         "DROP TABLE pixel_count",
         "DROP INDEX ix_source_head",

@@ -93,7 +93,8 @@ def _history(args: argparse.Namespace) -> int:
 
     for step in Project(read_project(args.folder, args.files)).history(args.photo):
         what = step["type"] + (f" class {step['class']}" if step["class"] is not None else "")
-        print(f"{step['revision']:6}  {step['time']}  {what:24} {step['changed_pixels']:10,} pixels")
+        by = f"  {spelt_out(step['by'])}" if "by" in step else ""
+        print(f"{step['revision']:6}  {step['time']}  {what:24} {step['changed_pixels']:10,} pixels{by}")
     return 0
 
 

@@ -1,6 +1,7 @@
 """`textseg serve`."""
 
 import argparse
+from pathlib import Path
 
 from textseg.commands.arguments import add_model, add_project, add_proposals, read_project
 
@@ -13,6 +14,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     add_project(command, "--project", "the project to label in")
     command.add_argument(
         "--share-project", action="store_true", help="let everyone who reaches the server work on the project"
+    )
+    command.add_argument(
+        "--users", type=Path, metavar="FILE", help="people sign in; `textseg users add` writes the file"
     )
     command.add_argument(
         "--allow-host",
@@ -37,6 +41,6 @@ def run(args: argparse.Namespace) -> int:
     web.serve(
         host=args.host, port=args.port, project=project, backbone=args.backbone, head=args.head,
         readout=args.readout, allow_hosts=args.allow_host, share_project=args.share_project,
-        proposals=args.proposals, offered=args.offer,
+        proposals=args.proposals, offered=args.offer, users=args.users,
     )  # fmt: skip
     return 0

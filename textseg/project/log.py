@@ -10,6 +10,7 @@ import numpy as np
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from textseg.project.author import at_work
 from textseg.project.labels import Labels
 from textseg.project.raster import Box, pack_patch, unpack_patch
 from textseg.project.schema import Edit, StoredPhoto
@@ -105,7 +106,10 @@ def redo(labels: Labels) -> EditResult:
 def history(session: Session, photo: StoredPhoto) -> list[dict[str, Any]]:
     """Every step of a photo, oldest first; see `Project.history`."""
     rows = session.execute(
-        select(Edit.revision, Edit.kind, Edit.operation, Edit.changed, Edit.created, Edit.x0, Edit.y0, Edit.x1, Edit.y1)
+        select(
+            Edit.revision, Edit.kind, Edit.operation, Edit.changed, Edit.created, Edit.x0, Edit.y0, Edit.x1, Edit.y1,
+            Edit.author,
+        )
         .where(Edit.photo_id == photo.id)
         .order_by(Edit.revision)
     )
@@ -117,6 +121,7 @@ def history(session: Session, photo: StoredPhoto) -> list[dict[str, Any]]:
             "changed_pixels": row.changed,
             "box": [row.x0, row.y0, row.x1, row.y1],
             "time": row.created.isoformat(timespec="seconds"),
+            **({"by": row.author} if row.author else {}),
         }
         for row in rows
     ]
@@ -150,6 +155,7 @@ def _append(labels: Labels, edit: Edit, box: Box, new: Pixels) -> None:
     labels.write(box, *new)
     labels.photo.revision += 1
     edit.revision = labels.photo.revision
+    edit.author = at_work()
     edit.x0, edit.y0, edit.x1, edit.y1 = box
     labels.session.add(edit)
     labels.session.flush()

@@ -17,6 +17,7 @@ from textseg.errors import EditError, ProjectError, StaleRevisionError
 from textseg.folders import Found
 from textseg.project import counts, gestures, log, photos
 from textseg.project.allowance import Allowance
+from textseg.project.author import at_work
 from textseg.project.classes import Classes
 from textseg.project.counts import PERSONS
 from textseg.project.gestures import Region
@@ -28,6 +29,7 @@ from textseg.project.originals import arriving, path_of
 from textseg.project.photos import AddReport, QueueEntry
 from textseg.project.place import Place
 from textseg.project.schema import STATES, Class, PixelCount, Provenance, StoredPhoto
+from textseg.project.team import Team, check_open
 from textseg.project.trainings import Trainings
 from textseg.vocabulary import Vocabulary, Word
 
@@ -72,6 +74,11 @@ class Project:
     def trainings(self) -> Trainings:
         """How it learns."""
         return Trainings(self.database, self.folder / "heads")
+
+    @property
+    def team(self) -> Team:
+        """Who works on it."""
+        return Team(self.database)
 
     @property
     def encodings(self) -> EncodingStore:
@@ -156,8 +163,11 @@ class Project:
         return self.encodings.scene(photo.sha256, model, lambda: self.picture(photo.id))
 
     def set_state(self, key: int | str, state: str) -> None:
+        """Put a photo into a state; where people sign in, `Team.labelled` and `Team.take_back` say what that means."""
         if state not in STATES:
             raise ProjectError(f"A photo is {', '.join(STATES)}; '{state}' is none of these.")
+        if at_work() is not None:
+            return self.team.labelled(key) if state == "done" else self.team.take_back(key, state)
         with self.database.writing(one_photo=True) as session:
             photos.find(session, key, lock=True).state = state
 
@@ -236,6 +246,7 @@ class Project:
                 raise StaleRevisionError(
                     f"stale revision {base_revision}: the label map of {photo.name} is at revision {photo.revision}."
                 )
+            check_open(photo)
             return gestures.apply(Labels(session, photo), operation)
 
     def put_model_labels(
@@ -254,6 +265,7 @@ class Project:
         """
         with self.database.writing(one_photo=True) as session:
             labels = Labels(session, photos.find(session, key, lock=True))
+            check_open(labels.photo)
             return gestures.put_model_labels(labels, index, regions, head, over_person)
 
     def person_pixels(self, key: int | str) -> int:
@@ -281,7 +293,7 @@ class Project:
             return list(session.scalars(select(StoredPhoto).where(StoredPhoto.id.in_(query)).order_by(StoredPhoto.id)))
 
     def history(self, key: int | str) -> list[dict[str, Any]]:
-        """Every step of a photo, oldest first: revision, type, class, changed pixels, box, time."""
+        """Every step of a photo, oldest first: revision, type, class, changed pixels, box, time, by whom if known."""
         with self.database.reading() as session:
             return log.history(session, photos.find(session, key))
 

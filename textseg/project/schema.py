@@ -103,6 +103,10 @@ class StoredPhoto(Base):
     note: Mapped[str] = mapped_column(Text, default="")
     added: Mapped[datetime] = mapped_column(default=now)
     revision: Mapped[int] = mapped_column(default=0)
+    assignee: Mapped[str | None]
+    """Who is to label it, in a team."""
+    review: Mapped[str | None]
+    """What a reviewer said of it: "reviewed" or "returned"."""
     undo_top: Mapped[int | None]
     """The edit that the next undo takes back."""
     redo_top: Mapped[int | None]
@@ -186,8 +190,48 @@ class Edit(Base):
     undo_parent: Mapped[int | None]
     redo_parent: Mapped[int | None]
     target: Mapped[int | None]
+    author: Mapped[str | None]
+    """Whose gesture it was, where people sign in."""
     created: Mapped[datetime] = mapped_column(default=now)
     __table_args__ = (Index("ix_edit_photo_revision", "photo_id", "revision", unique=True),)
+
+
+class Presence(Base):
+    """Who is on which photo, until when by the database's clock."""
+
+    __tablename__ = "presence"
+    photo_id: Mapped[int] = mapped_column(ForeignKey("photo.id"), primary_key=True)
+    who: Mapped[str] = mapped_column(primary_key=True)
+    since: Mapped[datetime]
+    until: Mapped[datetime]
+
+
+class Review(Base):
+    """What somebody said of a photo as a whole. Rows are only ever added."""
+
+    __tablename__ = "review"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    photo_id: Mapped[int] = mapped_column(ForeignKey("photo.id"), index=True)
+    who: Mapped[str]
+    what: Mapped[str]
+    """Such as "assigned", "labelled", "reviewed", "returned"."""
+    whom: Mapped[str | None]
+    note: Mapped[str] = mapped_column(Text, default="")
+    revision: Mapped[int]
+    """Of the label map that it was said of."""
+    created: Mapped[datetime] = mapped_column(default=now)
+
+
+class Opinion(Base):
+    """A photo's label map as one person called it done."""
+
+    __tablename__ = "opinion"
+    photo_id: Mapped[int] = mapped_column(ForeignKey("photo.id"), primary_key=True)
+    who: Mapped[str] = mapped_column(primary_key=True)
+    ids: Mapped[bytes] = mapped_column(LargeBinary)
+    """(H, W) little-endian uint16 class ids as they are stored, zlib-compressed."""
+    revision: Mapped[int]
+    created: Mapped[datetime] = mapped_column(default=now)
 
 
 class Head(Base):

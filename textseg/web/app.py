@@ -21,7 +21,9 @@ from textseg.project import Project
 from textseg.project.chosen import Chosen
 from textseg.project.place import Place
 from textseg.shipped import asset
+from textseg.users import Users
 from textseg.web import pages
+from textseg.web.access import Access, current, guarding
 from textseg.web.api.export import add_export
 from textseg.web.api.project import ProjectApi, add_project
 from textseg.web.api.segment import add_segment
@@ -34,6 +36,7 @@ from textseg.web.pages import Shared
 from textseg.web.rpc.page import ASSETS, TOKEN, page, url
 from textseg.web.rpc.photos import MAX_FILE_MB
 from textseg.web.samples import SAMPLES
+from textseg.web.sign_in import SignIn
 from textseg.web.visitors import Visitors
 from textseg.web.visitors.api import VisitorApi
 from textseg.web.visitors.functions import VisitFunctions
@@ -58,13 +61,14 @@ def build(
     offered: Sequence[str] = (),
     visitors: Visitors | None = None,
     shared: SharedProject | None = None,
+    access: Access | None = None,
 ) -> gr.Blocks:
     """The app as Gradio Blocks. The model loads in the background; the page opens at once and says how far it is.
 
     `local`: only whoever sits at this machine reaches it, so the page may make and open projects anywhere on it, and
     switch to any model; others switch to those that are `offered`. Where no model is named, it is the one that the
     project remembers, as far as it is on this machine. With `visitors` every visitor has a project of their own, and
-    perhaps the `shared` one beside it.
+    perhaps the `shared` one beside it. `access` says who may do what, None that everybody may.
     """
     said = (backbone, str(head), proposals, readout) != (None, "default", None, None)
     place = None if project is None else Place.of(project)
@@ -77,9 +81,12 @@ def build(
         visitors.deleted = lambda photos: engine.forget(set(photos) - own)
     else:
         api = ProjectApi(Project(place) if place is not None else None, engine, local)
+    api.users = None if access is None else access.users
     all_pages = Shared(engine, api, nouns)
     kept = (3600, DAY) if visitors is None else (600, round(visitors.limits.life))
-    with Pages(title="textseg", analytics_enabled=False, fill_width=True, delete_cache=kept) as blocks:
+    shown = Pages(title="textseg", analytics_enabled=False, fill_width=True, delete_cache=kept)
+    shown.access = access
+    with guarding(access), shown as blocks:
         add_header(all_pages, offered)
         for name in pages.names():
             pages.get(name)(all_pages)
@@ -103,10 +110,12 @@ def add_header(shared: Shared, offered: Sequence[str] = ()) -> None:
     def status(message: Any) -> dict[str, Any]:
         """How far the model is, and what it costs here."""
         visited = {} if visit is None else {"visit": visit.told()}
+        me = current()
         return {
             **shared.engine.status(),
             **chooser.told(),
             **visited,
+            "me": None if me is None else {"name": me.name, "role": me.role},
             "nouns": [shared.nouns.done, len(shared.nouns.words)],
         }
 
@@ -150,34 +159,41 @@ def serve(
     offered: Sequence[str] = (),
     visitors: Visitors | None = None,
     shared: SharedProject | None = None,
+    users: str | Path | None = None,
 ) -> gr.Blocks:
     """Serve the pages until interrupted (or, without `block`, until the returned Blocks are closed).
 
     `allow_hosts` are names beside this machine's own by which browsers reach the server, such as a proxy's. A project
     is served beyond this machine only with `share_project`: whoever reaches the pages can then do everything to it.
-    `offered` are the models that those who do not sit at this machine may switch to. In a Space, and
-    wherever there are `visitors`, each visitor has a project of their own. Raises TextsegError when the port is taken.
+    `offered` are the models that those who do not sit at this machine may switch to. With a file of `users` people
+    sign in, and nobody counts as sitting at this machine. In a Space, and wherever there are `visitors`, each visitor
+    has a project of their own. Raises TextsegError when the port is taken.
     """
     in_space = "SPACE_ID" in os.environ
-    local = host in LOOPBACK and not in_space and not known_as(allow_hosts)
-    if project is not None and not local and not share_project:
+    access = None if users is None else Access(Users(users))
+    local = host in LOOPBACK and not in_space and not known_as(allow_hosts) and access is None
+    if project is not None and not local and not share_project and access is None:
         raise UsageError(
             "Everyone who reaches this server could see, change and download the project, and train in it; "
             "say --share-project if you mean that."
         )
     _keep_private()
-    if in_space and project is None and visitors is None:
+    if in_space and project is None and visitors is None and access is None:
         visitors = Visitors()
     if visitors is not None:
         visitors.start()
-    blocks = build(backbone, head, project, local and visitors is None, proposals, readout, offered, visitors, shared)
+    blocks = build(
+        backbone, head, project, local and visitors is None, proposals, readout, offered, visitors, shared, access
+    )
     blocks.queue(max_size=MAX_QUEUED)
     signs_in = shared is not None and shared.open_for == "signed-in"
     gate = Middleware(Gate, allowed=known_as([host, *allow_hosts]), in_space=in_space, signs_in=signs_in)
+    door = [] if access is None else [Middleware(SignIn, access=access)]
+    middleware = [gate, *door, Middleware(WhoIsSignedIn)]
     try:
         blocks.launch(
             server_name=host, server_port=port, prevent_thread_lock=True, quiet=True,
-            app_kwargs={"middleware": [gate, Middleware(WhoIsSignedIn)], "routes": [_assets()]}, **launch_options(),
+            app_kwargs={"middleware": middleware, "routes": [_assets()]}, **launch_options(),
         )  # fmt: skip
     except OSError:
         raise TextsegError(f"Port {port} of {host} is taken or may not be used; choose another with --port.") from None

@@ -1,11 +1,14 @@
 """Gradio's Blocks, whose named endpoints answer a mistake in one sentence whatever a stranger sent."""
 
 import logging
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+import anyio.to_thread
 import gradio as gr
 
 from textseg.errors import TextsegError, explain, traced
+from textseg.web.access import ENDPOINTS, HIGHEST, Access
 
 log = logging.getLogger(__name__)
 
@@ -29,10 +32,14 @@ class Pages(gr.Blocks):
         except Exception:
             raise gr.Error("Send files as gradio_client does, or name those that /gradio_api/upload took in.") from None
 
-    async def process_api(self, *arguments: Any, **named: Any) -> dict[str, Any]:
+    access: Access | None = None
+    """Who may do what, on a server with people."""
+
+    async def process_api(self, block_fn: Any, *arguments: Any, **named: Any) -> dict[str, Any]:
         """As Gradio's; raises gradio.Error alone, which is told and not printed."""
         try:
-            return await super().process_api(*arguments, **named)
+            with await self._working(block_fn, named.get("request")):
+                return await super().process_api(block_fn, *arguments, **named)
         except gr.Error as error:
             sentence = error.message
         except TextsegError as error:
@@ -43,3 +50,14 @@ class Pages(gr.Blocks):
             log.error("a call ended unexpectedly: %s", traced(error))
             sentence = "The server could not do that; its log says why."
         raise gr.Error(sentence, print_exception=False) from None
+
+    async def _working(self, block_fn: Any, request: Any) -> AbstractContextManager[None]:
+        """In the name of whoever called: the queue has lost what the sign-in knew of the request."""
+        if self.access is None:
+            return nullcontext()
+        name = (self.fns[block_fn] if isinstance(block_fn, int) else block_fn).api_name
+        user = None
+        if isinstance(request, gr.Request) and request.headers is not None:
+            address = request.client.host if request.client else ""
+            user = await anyio.to_thread.run_sync(self.access.who, request.headers, address)
+        return self.access.working(user, ENDPOINTS.get(name, HIGHEST))

@@ -42,7 +42,7 @@ export class Edits {
     this.pause = rest;
     /** @type {Gesture[]} */
     this.waiting = [];
-    /** Why nothing is saved: no server answers, it has no database, or another project open. @type {"lost"|"away"|"elsewhere"|null} */
+    /** Why nothing is saved: no server answers, it has no database, nobody is signed in, or another project is open. @type {"lost"|"away"|"out"|"elsewhere"|null} */
     this.trouble = null;
     this.reason = null; // the same in the words of the answer
     this.delayed = false; // something of what waits had to be sent again
@@ -73,7 +73,7 @@ export class Edits {
       const reply = await this.send(gesture, this.revision);
       gesture.heard?.();
       const before = this.reason;
-      this.trouble = reply.lost || reply.expired ? "lost" : reply.away ? "away" : reply.other_project ? "elsewhere" : null;
+      this.trouble = troubleOf(reply);
       this.reason = this.trouble && reply.error;
       if (this.trouble) {
         this.delayed = true;
@@ -95,6 +95,14 @@ export class Edits {
     }
     this.delayed = false;
   }
+}
+
+/** Why a gesture waits for its server, null when it has been heard. @param {Reply} reply */
+function troubleOf(reply) {
+  if (reply.lost || reply.expired) return "lost";
+  if (reply.signed_out) return "out";
+  if (reply.away) return "away";
+  return reply.other_project ? "elsewhere" : null;
 }
 
 const pause = (wait) => new Promise((resolve) => setTimeout(resolve, wait));

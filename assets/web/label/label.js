@@ -16,6 +16,7 @@ import { Saving } from "./saving.js";
 import { Server } from "../shared/server.js";
 import { Statistics } from "./statistics.js";
 import { Store } from "./store.js";
+import { Team } from "./team.js";
 import { TOOLS } from "./tools/index.js";
 import { listenForDrops, listenForPastes } from "../shared/intake.js";
 import { Waiting } from "../shared/waiting.js";
@@ -59,6 +60,7 @@ export class LabelPage {
     this.run = new Run(this);
     this.statistics = new Statistics(this);
     this.project = new ProjectDialog(this);
+    this.team = new Team(this);
     this.actions = new Actions(labelActions(this), part.labelling);
     this.store.watch(["classes", "chosen"], (state, { fields, origin }) => {
       if (fields.has("chosen") && origin === "person") this.desk.tool.classChosen();
@@ -88,6 +90,7 @@ export class LabelPage {
     part["add-folder"].hidden = !local;
     this.classes.recall();
     this.classes.take(overview);
+    this.team.take(overview.team);
     await this.photos.begin(overview.photos);
     this.run.look(true);
   }

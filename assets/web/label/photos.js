@@ -157,6 +157,7 @@ export class Photos {
     const reply = await page.call("set_state", { photo, state });
     if (!reply.ok) return page.problem(reply.error);
     this.change(photo, { state });
+    if (page.team.told) delete page.team.told.standing[photo];
     if (!still()) return; // somebody has gone on already
     if (this.queue.step(1) !== null) this.step(1);
     else if (to !== null && !this.state.photos.every(isOver))
@@ -204,6 +205,7 @@ export class Photos {
       this.queue.show(now);
       this.page.statistics.soon();
     }
+    page.team.take(overview.team);
     const changed = JSON.stringify(overview.classes) !== JSON.stringify(classes);
     if (changed) page.classes.take(overview);
     if (!photo) return this.begin(overview.photos);

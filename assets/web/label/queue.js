@@ -3,7 +3,7 @@
  * rows in sight are elements, so that ten thousand photos cost what a dozen do.
  */
 
-import { counted, inSight, reaching, sift } from "./sift.js";
+import { counted, inSight, reaching, sift, standingOf } from "./sift.js";
 import { h } from "../shared/dom.js";
 import { Thumbnails } from "./thumbnails.js";
 
@@ -26,6 +26,8 @@ export class Queue {
     /** Rows that are elements now, by photo. @type {Map<number, HTMLElement>} */
     this.rows = new Map();
     this.current = null; // the photo in hand
+    /** @type {import("./team.js").Told|null} */
+    this.team = null;
     this.reachable = null; // the photo whose row has the tab stop
     this.thumbnails = new Thumbnails(thumbs, (photo, picture) => this.rows.get(photo)?.querySelector(".thumb").replaceChildren(picture));
     this.list = part.rows;
@@ -59,7 +61,7 @@ export class Queue {
   /** List what matches, and say how far the project is. */
   sift() {
     const { photos, part, current } = this;
-    this.listed = sift(photos, { text: part.search.value, filter: part.filter.value, current });
+    this.listed = sift(photos, { text: part.search.value, filter: part.filter.value, current, team: this.team });
     this.draw();
     const counts = counted(photos),
       of = (state) => counts.get(state) ?? 0,
@@ -149,10 +151,18 @@ export class Queue {
     const { state } = this.photos[this.places.get(photo)],
       current = photo === this.current;
     row.dataset.state = state;
-    row.querySelector(".state").textContent = state;
+    row.querySelector(".state").textContent = [standingOf(this.team, photo)?.review ?? state, ...this.people(photo)].join(" · ");
     row.classList.toggle("current", current);
     if (current) row.firstElementChild.setAttribute("aria-current", "true");
     else row.firstElementChild.removeAttribute("aria-current");
+  }
+
+  /** Whose it is, and who is on it. @returns {string[]} */
+  people(photo) {
+    if (!this.team) return [];
+    const assignee = standingOf(this.team, photo)?.assignee;
+    const there = (this.team.present[photo] ?? []).filter((who) => who !== this.team.me);
+    return [...(assignee ? [assignee] : []), ...there.map((who) => `${who} is there`)];
   }
 
   /** The list is one stop of the Tab key: the row that had the focus last, the photo in hand, or the first in sight. */

@@ -3,7 +3,7 @@
 /**
  * @param {Object} work
  * @param {number} work.waiting edits on their way
- * @param {"lost"|"away"|"elsewhere"|null} work.trouble why they are not saved
+ * @param {"lost"|"away"|"out"|"elsewhere"|null} work.trouble why they are not saved
  * @param {number} work.late edits that came too late: the photo has changed since
  * @param {{project: string, edits: number}[]} work.elsewhere edits kept for projects that are not open here
  * @returns {{state: "offline"|"saving"|"waits"|"saved", text: string}}
@@ -11,6 +11,7 @@
 export function saveLine({ waiting, trouble, late, elsewhere }) {
   const silent = { lost: "the server", away: "the project's database" }[trouble];
   if (silent) return { state: "offline", text: `Not saved yet: ${silent} does not answer; ${waiting} waiting` };
+  if (trouble === "out") return { state: "offline", text: `Not saved yet: ${edits(waiting)} until you sign in again` };
   if (trouble) return { state: "offline", text: `Not saved yet: ${edits(waiting)} until this project is open here again` };
   if (waiting) return { state: "saving", text: "Saving" };
   if (late) return { state: "offline", text: `Not saved: ${edits(late, "")}` };

@@ -19,19 +19,30 @@ export const isOver = ({ state }) => OVER.includes(state);
 /**
  * The photos that match, as places in `photos`. The one in hand stays listed although it no longer matches.
  * @param {QueuedPhoto[]} photos
- * @param {{text?: string, filter?: string, current?: number|null}} asked `text` is in the name, whatever the case;
- *   `filter` is a state, "open" for what is still to do, or "" for all
+ * @param {{text?: string, filter?: string, current?: number|null, team?: import("./team.js").Told|null}} asked `text` is in the name, whatever the case;
+ *   `filter` is a state, "open" for what is still to do, "" for all, or in a team "mine" or what a review said
  * @returns {number[]}
  */
-export function sift(photos, { text = "", filter = "", current = null }) {
+export function sift(photos, { text = "", filter = "", current = null, team = null }) {
   const wanted = text.trim().toLowerCase();
   const places = [];
   for (let place = 0; place < photos.length; place++) {
     const one = photos[place];
-    const state = !filter || (filter === "open" ? !isOver(one) : one.state === filter);
+    const state = !filter || (filter === "open" ? !isOver(one) : one.state === filter || inTeam(one, filter, team));
     if ((state && (!wanted || one.name.toLowerCase().includes(wanted))) || one.photo === current) places.push(place);
   }
   return places;
+}
+
+/** What is said of a photo in a team. @param {import("./team.js").Told|null} team */
+export const standingOf = (team, photo) => team?.standing[photo];
+
+/** @param {QueuedPhoto} one @param {string} filter @param {import("./team.js").Told|null} team */
+function inTeam({ photo, state }, filter, team) {
+  const said = standingOf(team, photo);
+  if (!team) return false;
+  if (filter === "mine") return said?.assignee === team.me;
+  return filter === "to review" ? state === "done" && said?.review !== "reviewed" : said?.review === filter;
 }
 
 /** Photos by state. @param {QueuedPhoto[]} photos @returns {Map<string, number>} */

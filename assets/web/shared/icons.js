@@ -1,6 +1,7 @@
 /** The icon set: paths on a 24-pixel grid, drawn in the colour of the text beside them. */
 
 export const ICONS = {
+  leave: '<path d="M10 4H5v16h5M10 12h10M16 8l4 4-4 4"/>',
   open: '<path d="M4 16v3h16v-3M12 15V4M7.5 8.5 12 4l4.5 4.5"/>',
   camera: '<path d="M4 8h3.5L9 5.5h6L16.5 8H20v11H4z"/><circle cx="12" cy="13" r="3.5"/>',
   download: '<path d="M4 16v3h16v-3M12 4v11M7.5 10.5 12 15l4.5-4.5"/>',

@@ -8,9 +8,9 @@ import { visitor } from "./visitor.js";
  * `lost` nothing was heard from the server, so it is not known whether the message arrived; `gone` the server no longer
  * holds the photo; `stale` the gesture was made on an older label map; `other_project` the message is about a project
  * that is not the one open there; `expired` the server was started again since the page was opened; `away` the server
- * lost its database, so it is not known whether the change is in it.
+ * lost its database, so it is not known whether the change is in it; `signed_out` the person has to sign in again.
  * @typedef {{ok: boolean, error?: string, lost?: boolean, gone?: boolean, stale?: boolean, other_project?: boolean,
- *   expired?: boolean, away?: boolean, [fact: string]: any}} Reply
+ *   expired?: boolean, away?: boolean, signed_out?: boolean, [fact: string]: any}} Reply
  */
 
 const SILENCE = "The server does not answer; see that it still runs, then try again.";

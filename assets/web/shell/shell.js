@@ -4,6 +4,7 @@ import { h, icon, parts } from "../shared/dom.js";
 import { hear, tell } from "../shared/bus.js";
 import { openable } from "../shared/openable.js";
 import { Server } from "../shared/server.js";
+import { showMe } from "./me.js";
 import { watchModel } from "./model.js";
 import { followTheme } from "./theme.js";
 import { Visit } from "./visit.js";
@@ -25,6 +26,7 @@ export function mount(root, functions, given) {
     part.photo.replaceChildren(h("b", {}, name), h("span", { class: "number" }, ` ${size[0]} × ${size[1]}`));
   });
   hear("project", (name) => part.photo.replaceChildren(h("b", {}, name)));
+  hear("status", ({ me }) => showMe(part.me, me));
   const server = new Server(functions);
   if (given.visits) new Visit(part, server, given.visits);
   watchModel(part, server, given.version);

@@ -22,6 +22,7 @@ from textseg.project import EditResult, Project
 from textseg.project.labeller import add_words, pseudo_label, put_view
 from textseg.project.schema import StoredPhoto
 from textseg.proposals import Proposals, knows_words
+from textseg.users import Users
 from textseg.vocabulary import Vocabulary
 from textseg.web.api.endpoint import AT_ONCE, add_endpoint
 from textseg.web.engine import Engine
@@ -46,6 +47,8 @@ class ProjectApi:
 
     def __init__(self, project: Project | None, engine: Engine, local: bool = False) -> None:
         self._open, self._engine, self.local = project, engine, local
+        self.users: Users | None = None
+        """The people of the server, where they sign in."""
         self._meant: ContextVar[Project | None] = ContextVar("meant", default=None)
 
     @property

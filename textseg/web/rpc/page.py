@@ -12,6 +12,8 @@ import gradio as gr
 
 from textseg.errors import DatabaseAwayError, RequestError, StaleRevisionError, TextsegError, explain, traced
 from textseg.shipped import asset
+from textseg.web import access
+from textseg.web.access import NotSignedInError
 from textseg.web.rpc.messages import Message
 from textseg.web.rpc.photos import PhotoGoneError
 
@@ -47,7 +49,7 @@ MAX_KEY = 200
 
 MARKS: dict[type[TextsegError], str] = {
     PhotoGoneError: "gone", StaleRevisionError: "stale", OtherProjectError: "other_project",
-    ExpiredError: "expired", DatabaseAwayError: "away",
+    ExpiredError: "expired", NotSignedInError: "signed_out", DatabaseAwayError: "away",
 }  # fmt: skip
 """Errors that a page can do something about, and how an answer marks them; see `assets/web/shared/server.js`."""
 
@@ -73,7 +75,7 @@ def page(name: str, functions: Sequence[ServerFunction], given: dict[str, Any], 
         html_template=asset(f"web/{name}/{name}.html").read_text("utf-8"),
         js_on_load=MOUNT,
         apply_default_css=False,
-        server_functions=[answered(function, meant, TOKEN) for function in functions],
+        server_functions=[answered(one, meant, TOKEN, access.role_of(name, one.__name__)) for one in functions],
         elem_id=f"{name}-page",
         elem_classes="page",
         script=url(f"{name}/{name}.js"),
@@ -86,11 +88,17 @@ def url(file: str) -> str:
     return f"{ASSETS}/{file}"
 
 
-def answered(function: ServerFunction, meant: Meant | None = None, token: str | None = None) -> ServerFunction:
+def answered(
+    function: ServerFunction, meant: Meant | None = None, token: str | None = None, role: str = access.HIGHEST
+) -> ServerFunction:
     """`function` as Gradio's server function: one message in, one JSON object out, whatever happens.
+
+    On a server with people it takes `role`.
 
     An exception would reach the page as null, so it becomes `{"ok": false, "error": sentence}`, marked as in MARKS.
     """
+
+    guard = access.guard()
 
     @functools.wraps(function)
     def call(message: Any) -> dict[str, Any]:
@@ -99,7 +107,8 @@ def answered(function: ServerFunction, meant: Meant | None = None, token: str | 
                 Message(message).text("token", "").encode(), token.encode()
             ):
                 raise ExpiredError
-            with _visiting(message), _project_of(message, function, meant):
+            working = guard.working(access.current(), role) if guard else nullcontext()
+            with working, _visiting(message), _project_of(message, function, meant):
                 return {"ok": True, **function(message)}
         except TextsegError as error:
             marks = {mark: True for kind, mark in MARKS.items() if isinstance(error, kind)}

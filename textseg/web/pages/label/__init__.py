@@ -19,6 +19,7 @@ from textseg.web.pages import Shared, register
 from textseg.web.pages.label.classes import ClassFunctions
 from textseg.web.pages.label.gestures import GestureFunctions
 from textseg.web.pages.label.photos import PhotoFunctions
+from textseg.web.pages.label.team import TeamFunctions
 from textseg.web.rpc.jobs import Jobs, Progress, Work
 from textseg.web.rpc.messages import Message
 from textseg.web.rpc.page import of_any_project, page
@@ -30,7 +31,7 @@ def component(shared: Shared) -> gr.HTML:
     return Label(shared.api, shared.engine).component()
 
 
-class Label(PhotoFunctions, GestureFunctions, ClassFunctions):
+class Label(PhotoFunctions, GestureFunctions, ClassFunctions, TeamFunctions):
     """The server side of the page. Its functions take one message (a dict from a stranger) and give one dict."""
 
     def __init__(self, api: ProjectApi, engine: Engine) -> None:
@@ -43,7 +44,8 @@ class Label(PhotoFunctions, GestureFunctions, ClassFunctions):
             self.overview, self.make_project, self.open_project, self.add_folder, self.thumbs, self.open,
             self.label_map, self.edit, self.hierarchy, self.prompt, self.prepare, self.pseudolabel, self.run,
             self.model_view, self.sources, self.set_state, self.set_note, self.add_class, self.change_class,
-            self.delete_class, self.restore_class, self.unknown, self.add_photos, self.statistics,
+            self.delete_class, self.restore_class, self.unknown, self.add_photos, self.statistics, self.team, self.look,
+            self.assign, self.review, self.trail, self.second, self.agreement, self.adjudicate,
         ]  # fmt: skip
         return page("label", functions, {"states": list(STATES)}, self.api.meant)
 
@@ -61,7 +63,7 @@ class Label(PhotoFunctions, GestureFunctions, ClassFunctions):
             return here | {"project": None}
         here |= {"folder": str(self.api.project.folder)} if self.api.local else {}
         photos = [(row.id, row.name, STATES.index(row.state), row.revision) for row in self.api.project.queue()]
-        return here | {"project": self.api.project.name, "photos": photos} | self.classes()
+        return here | {"project": self.api.project.name, "photos": photos} | self.classes() | self.team(message)
 
     @of_any_project
     def make_project(self, message: Any) -> dict[str, Any]:
