@@ -15,7 +15,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -50,6 +50,7 @@ def train(
     say: Say | None = None,
     watch: Callable[[Step], None] | None = None,
     cancel: Callable[[], bool] | None = None,
+    until: Literal["planned", "prepared", "trained"] = "trained",
 ) -> dict[str, Any]:
     """Train a head and write it to `out`; -> the facts that the head file carries.
 
@@ -57,16 +58,20 @@ def train(
     (trainer/recipes), `changes` single settings as `KEY=VALUE`, `head` a head file to start from. Beside `out` appear a
     log (`.csv`), its picture (`.png`) and, until the training is done, a `.checkpoint` that `resume` goes on from.
     `cache` keeps features and embeddings, at most `cache_limit` bytes; every process of a training must see it.
-    `say` gets sentences for a person, `watch` every step; `cancel` is asked at every step. Raises DatasetError,
+    `say` gets sentences for a person, `watch` every step; `cancel` is asked at every step. `until` "planned" reads the
+    data, loads the models and says what would be done, "prepared" stops before the first step. Raises DatasetError,
     TrainingError, HeadError, WeightsError, UnknownNameError, and Cancelled when `cancel` said so.
     """
     out = _checked_out(out)
     objective_type = objectives.get(objective)
+    name = backbone if isinstance(backbone, str) else backbone.name
     if not isinstance(recipe, Recipe):
-        recipe = recipes.load(objective, recipe, changes)
-    if head is not None and recipe.head != recipes.load(objective).head:
+        recipe = recipes.load(objective, recipe, changes, name, head)
+    if head is not None and recipe.head:
         raise TrainingError(f"{Path(head).name} has its own settings; leave out the recipe's 'head', or --head.")
     if objective_type.needs == "corrections":
+        if until != "trained":
+            raise TrainingError("Learning from corrections takes seconds and needs no preparation; just run it.")
         return _learn(data, out, backbone, recipe, head, say or _to_stderr, cancel)
     accelerator = _accelerator(recipe.precision)
     main = accelerator.is_main_process
@@ -114,11 +119,20 @@ def train(
     words, labels, proposer = None, None, None
     if objective_type.needs == "labels":  # what cannot be had is told before hours of encoding
         proposer = load_proposer(recipe.proposer, str(accelerator.device))
+    if until == "planned":
+        say(prepare.planned(photos.photos, backbone, recipe, root, cache_limit))
+        steps, size = recipe.step_count(len(photos.photos)), min(recipe.batch, len(photos.photos))
+        say(f"Then {steps:,} steps of {size:,} photos. Nothing was encoded or trained.")
+        return {}
     photos, caches = prepare.encoded(photos, backbone, recipe, accelerator, root, cache_limit, say)
     if proposer is None:
         words = prepare.words(photos.photos, backbone, recipe, accelerator, root, say)
     else:
         labels = prepare.labels(photos.photos, caches, backbone, recipe, proposer, accelerator, root, say)
+    if until == "prepared":
+        say(f"Everything is prepared in {root}; the same command without --prepare trains.")
+        accelerator.wait_for_everyone()
+        return {}
     batches = Batches(photos.photos, caches, backbone, recipe, accelerator, words, labels)
     run = Loop(module, batches, recipe, accelerator, out, identity)
     try:

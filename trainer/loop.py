@@ -47,7 +47,7 @@ class Loop:
     ) -> None:
         self.module, self.batches, self.recipe, self.accelerator = module, batches, recipe, accelerator
         self.identity = identity
-        self.steps = recipe.steps or max(1, round(recipe.epochs * batches.per_epoch))
+        self.steps = recipe.step_count(len(batches.photos))
         self.step, self.loss = 0, math.nan
         self._updating = False  # weights and step do not belong together just now
         self.parameters = [p for p in module.parameters() if p.requires_grad]

@@ -55,6 +55,12 @@ def encoded(
     return photos, caches
 
 
+def planned(photos: Sequence[TrainingPhoto], backbone: Backbone, recipe: Recipe, root: Path, limit: int) -> str:
+    """What `encoded` would do, in a sentence."""
+    caches = [FeatureCache(root, backbone, size) for size in sizes(recipe, backbone)]
+    return features.plan(photos, caches, root, limit)[1]
+
+
 def sizes(recipe: Recipe, backbone: Backbone) -> list[tuple[int, int]]:
     """(width, height) of each size in the recipe, rounded to what the backbone takes."""
     side = min(backbone.short_side, backbone.window or backbone.short_side)

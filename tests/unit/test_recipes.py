@@ -1,3 +1,4 @@
+import re
 from dataclasses import fields
 
 import pytest
@@ -15,10 +16,48 @@ def test_a_recipe_is_the_shipped_one_then_the_file_then_single_settings(tmp_path
     assert recipe.objective == {"attn_scale": 1, "nouns": False}
 
 
-@pytest.mark.parametrize("objective", ["pacl", "mgca", "mixreorg", "afss"])
-def test_every_paper_has_a_recipe(objective):
-    assert (recipes.HERE / f"{objective}.yaml").is_file()
-    assert recipes.load(objective).sizes
+PAPERS = ("pacl", "mgca", "mixreorg", "afss")
+FULL_SIZE = {name: "clip:ViT-B-16/openai" for name in PAPERS} | {"afss": "dinov2:base+clip:ViT-B-16/openai"}
+
+
+@pytest.mark.parametrize("objective", PAPERS)
+def test_every_paper_has_a_recipe_at_full_size_and_a_small_one_for_lite(objective):
+    full, small = recipes.load(objective, backbone=FULL_SIZE[objective]), recipes.load(objective, backbone="lite")
+    assert full.sizes and small.sizes and full != small
+    assert recipes.load(objective) == small == recipes.load(objective, backbone="somebody-elses")
+    assert full.batch >= small.batch
+
+
+def test_the_full_size_recipes_hold_what_the_papers_publish():
+    pacl = recipes.load("pacl", backbone="clip:ViT-B-16/openai")
+    assert (pacl.epochs, pacl.batch, pacl.lr, pacl.weight_decay) == (10, 4096, 5e-4, 0.2)
+    assert (pacl.templates, pacl.readout) == ("simple", "clip")
+    mixreorg = recipes.load("mixreorg", backbone="clip:ViT-B-16/openai")
+    assert (mixreorg.head["groups"], mixreorg.head["width"]) == ([64, 8], 384)
+    afss = recipes.load("afss", backbone="dinov2:base+clip:ViT-B-16/openai")
+    assert (afss.teacher_backbone, afss.proposer) == ("clip:ViT-B-16/openai", "hf:facebook/sam-vit-base")
+    assert len(afss.words) == 171 == afss.max_words
+
+
+@pytest.mark.parametrize("objective", PAPERS)
+def test_each_value_of_a_full_size_recipe_says_where_it_comes_from(objective):
+    text = (recipes.HERE / f"{objective}.yaml").read_text("utf-8")
+    values = re.findall(r"^ *(\w+): +([^#\n>]+?)(?: +# (.*))?$", text, re.MULTILINE)
+    assert len(values) > 8
+    for name, _, said in values:
+        if name != "licence":
+            assert re.search("confirmed|inferred|unknown|ours", said), f"{objective}: {name}"
+
+
+def test_a_backbone_without_readouts_does_not_hear_of_the_recipes():
+    assert recipes.load("pacl", backbone="dinov2:base").readout == ""
+    assert recipes.load("pacl", {"readout": "gem"}, backbone="dinov2:base").readout == "gem"  # and is refused later
+
+
+def test_a_training_from_a_head_goes_on_with_that_heads_readout_and_settings():
+    recipe = recipes.load("mgca", backbone="clip:ViT-B-16/openai", head="first.safetensors")
+    assert recipe.readout == "" and recipe.head == {}
+    assert recipes.load("mgca", None, ["readout=gem"], "clip:ViT-B-16/openai", "first.safetensors").readout == "gem"
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backbone", default="lite", metavar="NAME", help="the backbone it is for (default: lite)")
     parser.add_argument("--head", metavar="FILE", help="a head to start from (default: a new one)")
     add_readout(parser)
-    parser.add_argument("--recipe", metavar="FILE", help="YAML with settings to change")
+    parser.add_argument("--recipe", metavar="FILE", help="YAML with settings to change (default: the shipped one)")
     parser.add_argument(
         "--set",
         dest="changes",
@@ -41,6 +41,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     done.add_argument(
         "--incomplete", dest="complete", action="store_false", default=None,
         help="for corrections: photos marked done may leave things out",
+    )  # fmt: skip
+    early = parser.add_mutually_exclusive_group()
+    early.add_argument(
+        "--dry-run", dest="until", action="store_const", const="planned", default="trained",
+        help="read the data, load the models, say what would be done and how many bytes it takes, and stop",
+    )  # fmt: skip
+    early.add_argument(
+        "--prepare", dest="until", action="store_const", const="prepared",
+        help="encode the photos, embed the captions, make the pseudo-labels, and stop before the first step",
     )  # fmt: skip
     parser.add_argument("--resume", action="store_true", help="continue a training that was interrupted")
     parser.add_argument("--cache", metavar="DIR", help="folder for features (default: the user's cache folder)")
@@ -72,6 +81,6 @@ def run(args: argparse.Namespace) -> int:
     data = args.data if args.files is None or len(args.data) > 1 else read_project(args.data[0], args.files)
     fit.train(
         args.objective, data, args.out, args.backbone, args.recipe, args.resume, args.head,
-        args.cache, args.cache_limit, [*said, *args.changes],
+        args.cache, args.cache_limit, [*said, *args.changes], until=args.until,
     )  # fmt: skip
     return 0

@@ -1,4 +1,7 @@
-"""Recipes: how a head is trained, in YAML. One for each objective lies here; a person's own holds what differs.
+"""Recipes: how a head is trained, in YAML; a person's own holds what differs from the one that lies here.
+
+For each paper there are two: at full size, for the backbones that the papers train on, and in `lite/` one for `lite` on
+two CPU cores, which backbones of other packages get as well.
 
 A setting that the training would not read is refused by name, so that nobody waits for what it changes.
 """
@@ -14,6 +17,10 @@ from trainer import objectives, packings
 from trainer.objectives import Objective
 
 HERE = Path(__file__).parent
+
+IMAGE_TEXT = ("clip", "hf")
+FULL_SIZE = (*IMAGE_TEXT, "dino", "dinov2", "dinov3")
+"""Families of backbones that the full-size recipes are for; of these only image-text models have readouts."""
 
 ALWAYS = frozenset(["readout", "steps", "batch", "lr", "seed", "licence", "objective"])
 """What every training reads; learning from corrections reads nothing else."""
@@ -97,21 +104,39 @@ class Recipe:
         if any(len(size) != 2 or min(size) < 1 for size in self.sizes):
             raise TrainingError("The recipe's 'sizes' is a list of [width, height] in pixels, such as [[320, 320]].")
 
+    def step_count(self, photos: int) -> int:
+        """Steps of a training on so many photos; those that fill no batch are left out of an epoch."""
+        return self.steps or max(1, round(self.epochs * (photos // min(self.batch, photos))))
+
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def load(objective: str, recipe: str | Path | Mapping[str, Any] | None = None, changes: Sequence[str] = ()) -> Recipe:
-    """The recipe that lies here for `objective`, changed by a file or a mapping, then by `KEY=VALUE` texts.
+def load(
+    objective: str,
+    recipe: str | Path | Mapping[str, Any] | None = None,
+    changes: Sequence[str] = (),
+    backbone: str = "lite",
+    head: str | Path | None = None,
+) -> Recipe:
+    """The recipe here for `objective` on `backbone`, changed by a file or a mapping, then by `KEY=VALUE` texts.
 
-    A key may reach into a section: `objective.attn_scale=10`. Raises TrainingError for a key or value that is none, and
-    for a key that this objective does not read; UnknownNameError for an objective that does not exist.
+    A key may reach into a section: `objective.attn_scale=10`. A training that starts from a `head` goes on with that
+    head's readout and settings, unless told otherwise. Raises TrainingError for a key or value that is none, and for a
+    key that this objective does not read; UnknownNameError for an objective that does not exist.
+
+    >>> load("pacl", {"lr": 0.001}, ["objective.attn_scale=1"], "clip:ViT-B-16/openai").batch
+    4096
     """
     kind = objectives.get(objective)
     settings: dict[str, Any] = {}
-    shipped = HERE / f"{objective}.yaml"
-    if shipped.is_file():
+    shipped = shipped_for(objective, backbone)
+    if shipped is not None:
         _merge(settings, _parse(shipped.read_text(encoding="utf-8"), shipped.name), shipped.name)
+        if head is not None or family_of(backbone) not in IMAGE_TEXT:
+            settings.pop("readout", None)
+        if head is not None:
+            settings.pop("head", None)
     if isinstance(recipe, Mapping):
         _merge(settings, recipe, "the recipe")
     elif recipe is not None:
@@ -139,6 +164,18 @@ def load(objective: str, recipe: str | Path | Mapping[str, Any] | None = None, c
                 f"it has {', '.join(known)}."
             )
     return Recipe(**settings)
+
+
+def shipped_for(objective: str, backbone: str) -> Path | None:
+    """The recipe that lies here for `objective` on `backbone`; None where there is none."""
+    full, small = HERE / f"{objective}.yaml", HERE / "lite" / f"{objective}.yaml"
+    wanted = full if family_of(backbone) in FULL_SIZE or not small.is_file() else small
+    return wanted if wanted.is_file() else None
+
+
+def family_of(backbone: str) -> str:
+    """`clip` of `clip:ViT-B-16/openai`."""
+    return backbone.partition(":")[0]
 
 
 def read_by(objective: type[Objective]) -> list[str]:
