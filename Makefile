@@ -1,6 +1,9 @@
 # make app    set up, then serve the page on http://127.0.0.1:7860
 # make test   set up, then run the linters and every test
 # make venv   set up only: .venv with everything in it
+# make docs   set up with the extra [docs], then build the documentation site into site/
+# make release            wheel and sdist in dist/, checked; VERSION=0.2.0 cuts that version first
+# make test-versions      every test but the browser's with the oldest and the newest versions allowed (slow)
 # make fuzz   set up, then try mutated input at every door for ten minutes (MINUTES=2 for less)
 
 # The first Python that is new enough; PYTHON=... chooses another.
@@ -11,7 +14,7 @@ READY := .venv/ready
 # pip shows its progress on a terminal only.
 QUIET := $(if $(MAKE_TERMOUT),,--quiet)
 
-.PHONY: app test venv lint types chromium postgres fuzz clean
+.PHONY: app test test-versions venv docs release lint types chromium postgres fuzz clean
 .DEFAULT_GOAL := app
 
 app: $(READY)
@@ -57,8 +60,24 @@ postgres:
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql >/dev/null; }; } \
 		|| echo "postgresql could not be installed: the tests of projects in a database will be skipped."
 
+# Strict: a link that leads nowhere, or a page outside the navigation, ends it. The site loads nothing from other hosts.
+docs: $(READY)
+	$(BIN)/python -m pip install $(QUIET) --disable-pip-version-check -e '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+	@echo "The site is in site/; open site/index.html."
+
+release: $(READY)
+	$(BIN)/python -m pip install $(QUIET) --disable-pip-version-check -e '.[release]'
+	$(if $(VERSION),$(BIN)/python .ci/release.py cut $(VERSION))
+	$(BIN)/python .ci/release.py check
+
+test-versions: $(READY)
+	$(BIN)/python -m pip install $(QUIET) --disable-pip-version-check -e '.[release]'
+	$(BIN)/python .ci/versions.py test oldest
+	$(BIN)/python .ci/versions.py test newest
+
 fuzz: $(READY)
 	$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),10)
 
 clean:
-	rm -rf .venv node_modules build dist *.egg-info
+	rm -rf .venv .venv-oldest .venv-newest node_modules build dist site *.egg-info

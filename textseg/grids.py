@@ -7,7 +7,11 @@ import numpy as np
 
 
 def nearest(pixels: int, source: int) -> np.ndarray:
-    """(pixels,) for each of `pixels` along a side: the one of `source` that lies under its centre."""
+    """(pixels,) for each of `pixels` along a side: the one of `source` that lies under its centre.
+
+    >>> nearest(4, 2)
+    array([0, 0, 1, 1])
+    """
     return np.minimum((np.arange(pixels) + 0.5) * source / pixels, source - 1).astype(np.intp)
 
 

@@ -27,6 +27,12 @@ class LabelMap:
 
     A word is found when it has pixels. Presence is said beside it and decides nothing more: a word of high presence
     whose pixels other words won is not found.
+
+    >>> labels = LabelMap(np.array([[0, 1], [1, 1]], np.uint8), Vocabulary.parse("cat"), {1: 0.9})
+    >>> labels.areas()
+    {0: 0.25, 1: 0.75}
+    >>> (read_index_png(labels.to_png()) == labels.ids).all()
+    np.True_
     """
 
     ids: np.ndarray

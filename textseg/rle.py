@@ -2,6 +2,10 @@
 
 pycocotools reads past the end of a forged code, so nothing that comes from outside reaches it: runs are unpacked and
 checked here before a pixel is painted.
+
+>>> code = encode(np.array([[False, True], [False, True]]))
+>>> code["size"], decode(code).sum()
+([2, 2], np.int64(2))
 """
 
 from __future__ import annotations

@@ -81,6 +81,12 @@ class Vocabulary(Sequence[Word]):
         background word. A word given twice counts once, in its first place. `colours` keeps the colours of names that
         had one; a list with one word a line has `separators="\\n"`. Raises VocabularyError when no word is left, when
         one is too long, or when there are too many.
+
+        >>> words = Vocabulary.parse("cat; kitten, sofa, -wall")
+        >>> words.names, words[0].aliases, words[2].background
+        (['cat', 'sofa', 'wall'], ('kitten',), True)
+        >>> str(words)
+        'cat; kitten, sofa, -wall'
         """
         entries: dict[str, tuple[dict[str, str], bool]] = {}
         given = [(part, False) for part in re.split(f"[{separators}]", text)]

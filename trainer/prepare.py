@@ -57,8 +57,8 @@ def encoded(
 
 def planned(photos: Sequence[TrainingPhoto], backbone: Backbone, recipe: Recipe, root: Path, limit: int) -> str:
     """What `encoded` would do, in a sentence."""
-    caches = [FeatureCache(root, backbone, size) for size in sizes(recipe, backbone)]
-    return features.plan(photos, caches, root, limit)[1]
+    caches = [FeatureCache(root, backbone, size, recipe.packing) for size in sizes(recipe, backbone)]
+    return features.plan(photos, caches, root, limit, notes.of_readability(root))[1]
 
 
 def sizes(recipe: Recipe, backbone: Backbone) -> list[tuple[int, int]]:
