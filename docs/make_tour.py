@@ -26,8 +26,14 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "-
 WINDOW = {"viewport": {"width": 1280, "height": 760}, "color_scheme": "light"}
 PHOTOS = ("coffee", "chelsea", "motorcycle_left", "rocket")
 WORDS = "cup; coffee cup, wooden table; wood; plank, saucer; plate, spoon, cat, motorcycle, rocket, sky"
-CLICKS = (("3", 0.2, 0.63), ("3", 0.46, 0.9), ("3", 0.75, 0.45), ("4", 0.61, 0.745))
-"""Key of the class, and where a unit of the coffee's photo is clicked: three parts of the saucer, the spoon."""
+CLICKS = (
+    ("3", 0.2, 0.63, "]"),
+    ("3", 0.46, 0.9, ""),
+    ("3", 0.75, 0.45, ""),
+    ("4", 0.61, 0.745, "["),
+    ("2", 0.08, 0.25, "]"),
+)
+"""Key of the class, where a unit of the coffee's photo is clicked, and the key of a larger or a smaller one."""
 SIZE, COLOURS = (800, 475), 96
 """Of the animation."""
 
@@ -112,14 +118,15 @@ def label(film: Film) -> None:
     film.picture("labelled")
     film.frame(1800)
     page.keyboard.press("u")
-    for number, (key, x, y) in enumerate(CLICKS):
+    for number, (key, x, y, level) in enumerate(CLICKS):
         page.keyboard.press(key)
         page.mouse.move(*on_photo(page, x - 0.02, y))
         page.mouse.move(*on_photo(page, x, y), steps=3)
         page.wait_for_timeout(2500)
-        if number == 0:
-            page.keyboard.press("]")
+        if level:
+            page.keyboard.press(level)
             page.wait_for_timeout(500)
+        if number == 0:
             film.picture("unit")
         film.frame(900)
         page.mouse.down()
