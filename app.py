@@ -1,6 +1,11 @@
 """Starts the page: on a desktop (`python app.py`) and in a Hugging Face Space, where each visitor has a project."""
 
 import os
+from contextlib import suppress
+
+if os.environ.get("SPACES_ZERO_GPU"):
+    with suppress(ImportError):
+        import spaces  # noqa: F401  # before torch, whose CUDA it stands in for
 
 from textseg import web
 

@@ -8,6 +8,7 @@ The fields are those of the Spaces configuration reference.
 
 import re
 import shutil
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,11 @@ from textseg.errors import SpaceError
 from textseg.files import write_atomically
 
 ROOT = Path(__file__).parent.parent
-FILES = ("app.py", "requirements.txt", "LICENSE")
+FILES = ("app.py", "LICENSE", "pyproject.toml", "setup.py")
 FOLDERS = ("textseg", "trainer", "assets")
+EXTRAS = ("formats", "space")
+"""What the pages of a Space offer beyond what the program needs: every format, a lent GPU, sign-in, tools over MCP."""
+THUMBNAIL, THUMBNAIL_FILE = "docs/images/explore.png", "thumbnail.png"
 
 COLOURS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
 HARDWARE = {
@@ -94,7 +98,7 @@ def build(folder: Path) -> str:
     Raises SpaceError.
     """
     fields = read()
-    for name in (*FILES, *FOLDERS, fields["app_file"]):
+    for name in (*FILES, *FOLDERS, "requirements.txt", THUMBNAIL, fields["app_file"]):
         if not (ROOT / name).exists():
             raise SpaceError(f"{ROOT / name} does not exist; build a Space from a checkout of textseg.")
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not _is_space(folder))):
@@ -105,12 +109,27 @@ def build(folder: Path) -> str:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.partial"))
     for name in FILES:
         shutil.copyfile(ROOT / name, folder / name)
+    shutil.copyfile(ROOT / THUMBNAIL, folder / THUMBNAIL_FILE)
+    write_atomically(folder / "requirements.txt", requirements().encode())
     write_atomically(folder / "README.md", readme(fields).encode())
     return f"The Space is in {folder}; `textseg space push {folder}` uploads it."
 
 
-def readme(fields: dict[str, Any]) -> str:
-    """The Space's README: front matter, then the opening of the project's own."""
+def requirements() -> str:
+    """What a Space installs: all that its pages offer works there."""
+    own = (ROOT / "requirements.txt").read_text("utf-8")
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    more = "\n".join(line for extra in EXTRAS for line in extras[extra])
+    return f"{own.rstrip()}\n\n# What the pages offer beyond.\n{more}\n"
+
+
+def readme(fields: dict[str, Any], name: str | None = None) -> str:
+    """The Space's README: front matter, then the opening of the project's own.
+
+    With the Space's `name` it has a picture wherever it is linked to, which wants the whole address.
+    """
+    if name is not None:
+        fields = fields | {"thumbnail": f"https://huggingface.co/spaces/{name}/resolve/main/{THUMBNAIL_FILE}"}
     front = yaml.safe_dump(fields, sort_keys=False, allow_unicode=True)
     opening = (ROOT / "README.md").read_text("utf-8").split("\n## ")[0]
     # Pictures and links of the checkout lead nowhere in a Space.
@@ -134,6 +153,7 @@ def push(folder: Path, name: str | None = None) -> str:
     hub = huggingface_hub.HfApi()
     try:
         name = name or f"{hub.whoami()['name']}/textseg"
+        write_atomically(folder / "README.md", readme(read(), name).encode())
         hub.create_repo(name, repo_type="space", space_sdk="gradio", exist_ok=True)
         hub.upload_folder(
             repo_id=name,

@@ -78,11 +78,29 @@ def test_the_opening_has_no_link_into_the_checkout(built):
 
 def test_the_built_space_holds_what_it_runs(built, fields):
     assert (built / fields["app_file"]).read_bytes() == (ROOT / "app.py").read_bytes()
-    assert (built / "requirements.txt").read_bytes() == (ROOT / "requirements.txt").read_bytes()
     for folder in ("textseg", "trainer", "assets"):
         files = [path for path in (ROOT / folder).rglob("*") if path.is_file() and path.suffix != ".pyc"]
         assert files and all((built / path.relative_to(ROOT)).is_file() for path in files)
     assert not list(built.rglob("__pycache__"))
+
+
+def test_a_space_installs_all_that_its_pages_offer(built):
+    lines = (built / "requirements.txt").read_text("utf-8").splitlines()
+    asked = {Requirement(line).name: Requirement(line) for line in lines if line and not line.startswith("#")}
+    own = [Requirement(line) for line in (ROOT / "requirements.txt").read_text().splitlines() if line[:1] not in "#"]
+    assert {one.name for one in own} <= asked.keys()
+    assert {"datasets", "rasterio", "shapely"} <= asked.keys()  # formats that the Data page lists
+    assert "spaces" in asked and asked["gradio"].extras == {"mcp", "oauth"}
+
+
+def test_the_space_is_a_package_that_a_visitor_installs_at_home(built):
+    assert {"pyproject.toml", "setup.py", "README.md", "LICENSE"} <= {path.name for path in built.iterdir()}
+
+
+def test_a_pushed_space_shows_its_picture_by_its_whole_address(built, fields):
+    front = yaml.safe_load(space.readme(fields, "ada/textseg").split("---\n", 2)[1])
+    assert front["thumbnail"] == "https://huggingface.co/spaces/ada/textseg/resolve/main/thumbnail.png"
+    assert (built / "thumbnail.png").stat().st_size > 10_000 and "thumbnail" not in fields
 
 
 def test_building_again_replaces_the_earlier_build(tmp_path):

@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Sequence
+from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -97,8 +98,10 @@ def build(
         add_export(api)
 
     def prepare(model: Any) -> None:
-        engine.scene(SAMPLES[0].photo())  # so that the first visit is answered at once
+        engine.keep(SAMPLES[0].photo())  # so that the first visit is answered at once
         nouns.embed(model)
+        for sample in SAMPLES[1:] if visitors is not None else ():  # and every example that strangers try
+            engine.keep(sample.photo())
 
     engine.start(then=prepare)
     return blocks
@@ -227,6 +230,7 @@ def launch_options() -> dict[str, Any]:
         "strict_cors": True,
         "state_session_capacity": MAX_SESSIONS,
         "ssr_mode": False,
+        "mcp_server": find_spec("mcp") is not None,  # the named endpoints as tools, where Gradio's extra is installed
         "max_file_size": f"{MAX_FILE_MB}mb",
         "favicon_path": asset("web/icon.png"),
         "head": page_head(),

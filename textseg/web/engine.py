@@ -14,7 +14,7 @@ from textseg.model import Model, Scene, SceneCache, load_model
 from textseg.model.encodings import EncodingStore, encoder
 from textseg.project.chosen import Chosen
 from textseg.proposals import Proposals, Proposer, knows_words, load_proposer, opened
-from textseg.web import costs
+from textseg.web import costs, zerogpu
 from textseg.web.rpc.photos import UploadedPhoto
 
 log = logging.getLogger(__name__)
@@ -52,10 +52,18 @@ class Engine:
         self._learnt: dict[tuple[Path, int, int], Model] = {}
         self._then: Callable[[Model], object] = lambda model: None
         self._before: tuple[Chosen, Model, Proposer] | None = None
+        self._lender = zerogpu.lender()
+        self._gpu: zerogpu.LentGpu | None = None
+        self._kept: dict[Any, Scene] = {}
 
     def start(self, then: Callable[[Model], object]) -> None:
-        """Load the model in a thread of its own, then call `then(model)` in it, and again of each that is taken."""
+        """Load the model in a thread of its own, then call `then(model)` in it, and again of each that is taken.
+
+        Where a GPU is lent for single calls it must be there before the pages are, and is loaded at once.
+        """
         self._then = then
+        if self._lender is not None:
+            return self._load()
         threading.Thread(target=self._load, name="load-model", daemon=True).start()
 
     def model(self, readout: str | None = None) -> Model:
@@ -102,13 +110,15 @@ class Engine:
             self._proposals, self._proposer, self._no_proposer = chosen.proposals, proposer, None
             self._model, self.notice, self._failure = model, None, None
             self._readouts, self._learnt, self._encode_seconds = {}, {}, None
+            self._gpu, self._kept = None, {}
         self._settled.set()
         threading.Thread(target=self._prepare, args=(model,), name="prepare-model", daemon=True).start()
 
     def _measured(self, chosen: Chosen) -> Model:
         """The model, and how long it takes to load and what it holds, remembered."""
         began, held = time.monotonic(), costs.held_mb()
-        model = load_model(chosen.backbone, chosen.head, readout=chosen.readout)
+        device = None if self._lender is None else "cpu"
+        model = load_model(chosen.backbone, chosen.head, device, readout=chosen.readout)
         model.text(["photo"])  # a tokenizer that is missing is told now, not at the first question
         self._load_seconds = round(time.monotonic() - began, 1)
         costs.note(chosen.backbone, load=time.monotonic() - began, memory=max(0.0, costs.held_mb() - held))
@@ -156,7 +166,7 @@ class Engine:
 
     def _scene(self, photo: UploadedPhoto, model: Model, encodings: EncodingStore | None) -> Scene:
         key = (photo.key, model.fingerprint)
-        scene = self.scenes.get(key)
+        scene = self._kept.get(key) or self.scenes.get(key)
         if scene is not None:
             return scene
         if self._waiting >= MAX_WAITING:
@@ -170,7 +180,8 @@ class Engine:
                 if scene is None:
                     image = photo.open()
                     began = time.monotonic()
-                    scene = model.encode(image)
+                    lent = self._gpu is not None and self._model is not None and model.backbone is self._model.backbone
+                    scene = model.scene(image, self._gpu.features(image)) if lent and self._gpu else model.encode(image)
                     took = time.monotonic() - began
                     before = self._encode_seconds
                     self._encode_seconds = took if before is None else 0.7 * before + 0.3 * took
@@ -180,6 +191,11 @@ class Engine:
                 return scene
         finally:
             self._waiting -= 1
+
+    def keep(self, photo: UploadedPhoto) -> None:
+        """Encode a photo now, and keep its scene whatever else comes, as long as the model answers."""
+        scene = self.scene(photo)
+        self._kept[(photo.key, scene.model.fingerprint)] = scene
 
     def forget(self, photos: Collection[str]) -> None:
         """Let go of the scenes of these photos, which are named by the hash of their file."""
@@ -222,7 +238,10 @@ class Engine:
     def has_scene(self, photo: UploadedPhoto) -> bool:
         """Whether a question about `photo` can be answered without the encoder."""
         model = self._model
-        return model is not None and self.scenes.get((photo.key, model.fingerprint)) is not None
+        if model is None:
+            return False
+        key = (photo.key, model.fingerprint)
+        return key in self._kept or self.scenes.get(key) is not None
 
     def status(self) -> dict[str, Any]:
         """What the model chip and its panel say."""
@@ -262,6 +281,9 @@ class Engine:
         try:
             try:
                 self._model = self._measured(self.chosen)
+                if self._lender is not None:
+                    twin = load_model(self.backbone, self.head, zerogpu.DEVICE, readout=self.readout)
+                    self._gpu = zerogpu.LentGpu(twin, self._lender)
             except TextsegError as error:
                 if self.backbone == FALLBACK and self.head in ("default", "none"):
                     raise

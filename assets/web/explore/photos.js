@@ -5,6 +5,8 @@ import { h } from "../shared/dom.js";
 import { listenForPhotos } from "../shared/intake.js";
 import { fileOf, keepFile, recall, remember } from "./memory.js";
 
+const MOST_LINKED = 5000; // characters of words in a link
+
 /** @typedef {{sample?: string, file?: File}} Source how a photo can be sent, and sent again */
 
 export class Photos {
@@ -41,10 +43,13 @@ export class Photos {
     );
   }
 
-  /** The photo that the address names, or that was in hand before a reload, or the first sample. */
+  /** The photo of this entry of the history, or that the address names, or that was in hand last, or the first sample. */
   async begin() {
     const [{ name, words }] = this.given.samples;
-    for (const kept of [entry(), recall(), { key: name, words }]) if (kept && (await this.reopen(kept))) return;
+    const there = entry(),
+      linked = linkedTo(this.given.samples);
+    const found = there?.words === undefined ? [linked, there] : [there];
+    for (const kept of [...found, recall(), { key: name, words }]) if (kept && (await this.reopen(kept))) return;
   }
 
   /** Back and Forward: the photo of that entry, with the words it had. */
@@ -130,6 +135,17 @@ export class Photos {
     remember(kept);
     if (this.page.shown) history[how](kept, "", `#explore/${this.key}`);
   }
+}
+
+/**
+ * What a link asks for: `?sample=coffee&words=cup, table`; either may be left out.
+ * @param {{name: string}[]} samples
+ */
+export function linkedTo(samples, search = location.search) {
+  const asked = new URLSearchParams(search);
+  const words = asked.get("words")?.slice(0, MOST_LINKED);
+  const sample = samples.find(({ name }) => name === asked.get("sample"));
+  return sample || words !== undefined ? { key: (sample ?? samples[0]).name, words } : null;
 }
 
 /** The photo of the address, with the words that its entry in the history has. */

@@ -67,7 +67,7 @@ class Visitors:
     def __init__(
         self,
         limits: Limits | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
         root: Path | None = None,
         deleted: Callable[[list[str]], object] = lambda photos: None,
     ) -> None:
@@ -75,7 +75,7 @@ class Visitors:
 
         `deleted` is called with the hashes of the photos of a project that goes.
         """
-        self.limits, self.clock, self.deleted = limits or Limits(), clock, deleted
+        self.limits, self.clock, self.deleted = limits or Limits(), clock or time.time, deleted
         self._secret = secrets.token_bytes(32)
         self._root = root or _folder_of_this_start()
         self._visits: dict[str, Visit] = {}
