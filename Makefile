@@ -4,6 +4,7 @@
 # make docs   set up with the extra [docs], then build the documentation site into site/
 # make release            wheel and sdist in dist/, checked; VERSION=0.2.0 cuts that version first
 # make test-versions      every test but the browser's with the oldest and the newest versions allowed (slow)
+# make space  set up, then build the Space, install it in an environment of its own, and click through it there
 # make fuzz   set up, then try mutated input at every door for ten minutes (MINUTES=2 for less)
 
 # The first Python that is new enough; PYTHON=... chooses another.
@@ -14,7 +15,7 @@ READY := .venv/ready
 # pip shows its progress on a terminal only.
 QUIET := $(if $(MAKE_TERMOUT),,--quiet)
 
-.PHONY: app test test-versions venv docs release lint types chromium postgres fuzz clean
+.PHONY: app test test-versions venv docs release lint types chromium postgres fuzz space clean
 .DEFAULT_GOAL := app
 
 app: $(READY)
@@ -78,6 +79,14 @@ test-versions: $(READY)
 
 fuzz: $(READY)
 	$(BIN)/python -m tests.fuzz --minutes $(or $(MINUTES),10)
+
+space: $(READY) chromium
+	rm -rf build/space build/space-venv
+	$(BIN)/textseg space build build/space
+	$(PYTHON) -m venv build/space-venv
+	build/space-venv/bin/pip install $(QUIET) --disable-pip-version-check -r build/space/requirements.txt
+	SPACE_PYTHON=$(CURDIR)/build/space-venv/bin/python $(BIN)/pytest tests/browser/test_space.py
+	$(BIN)/python -m benchmarks.space --python build/space-venv/bin/python
 
 clean:
 	rm -rf .venv .venv-oldest .venv-newest node_modules build dist site *.egg-info

@@ -38,3 +38,14 @@ def class_at(page, x: float, y: float) -> str:
     page.mouse.move(*on_screen(page, x + 1, y))
     page.mouse.move(*on_screen(page, x, y))
     return page.text_content("[data-part=under]").split(" · ")[1]
+
+
+def dab(page) -> None:
+    """A short stroke of the brush in the middle of the photo, of whatever size that is."""
+    box = page.locator(".desk [data-part=board]").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.keyboard.press("b")
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 20, y, steps=4)
+    page.mouse.up()

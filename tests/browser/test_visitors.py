@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.browser.conftest import serving_tiny
-from tests.browser.labelling import saved
+from tests.browser.labelling import dab, saved
 from textseg.project import Project
 from textseg.vocabulary import Vocabulary
 from textseg.web.visitors import Limits, Visitors
@@ -51,19 +51,10 @@ def names(page) -> list[str]:
     return [name.strip() for name in page.locator(".class-rows .name").all_text_contents()]
 
 
-def paint(page) -> None:
-    box = page.locator(".desk [data-part=board]").bounding_box()
-    page.keyboard.press("b")
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    page.mouse.down()
-    page.mouse.move(box["x"] + box["width"] / 2 + 20, box["y"] + box["height"] / 2, steps=4)
-    page.mouse.up()
-    saved(page, 1)
-
-
 def test_two_visitors_label_at_once_and_neither_sees_the_other(begin):
     one, two = begin("cat"), begin("dog, bird")
-    paint(one)
+    dab(one)
+    saved(one, 1)
     assert names(one) == ["cat"] and names(two) == ["dog", "bird"]
     two.reload()
     two.wait_for_selector(".labelling[data-photo]")
