@@ -68,6 +68,7 @@ def main() -> None:
                 f"same best noun {100 * (best(kept) == exact).float().mean():.2f} %",
                 flush=True,
             )
+        for name in packings.names():
             out = Path(folder) / f"{name}.safetensors"
             recipe = {"steps": options.steps, "batch": 64, "packing": name}
             fit.train("pacl", photos, out, backbone, recipe, cache=Path(folder), say=lambda text: None)
@@ -76,7 +77,7 @@ def main() -> None:
             model = Model(backbone, heads.load(out, backbone), name)
             found = diagnostics.patch_accuracy(model, labelled, options.scored)
             print(
-                f"{'':8} PACL after {options.steps} steps: loss {sum(losses[-5:]) / 5:.4f}, "
+                f"{name:8} PACL after {options.steps} steps: loss {sum(losses[-5:]) / 5:.4f}, "
                 f"{found['patch_accuracy']:.2f} % of {found['patches']:,} patches right",
                 flush=True,
             )

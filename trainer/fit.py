@@ -24,7 +24,7 @@ from textseg.model import backbones, heads
 from textseg.model.backbones import Backbone
 from textseg.project.place import Place
 from textseg.proposals import load_proposer
-from trainer import checkpoints, features, objectives, prepare, recipes
+from trainer import checkpoints, features, objectives, prepare, recipes, rehearsal
 from trainer import data as training_data
 from trainer.batches import Batches
 from trainer.data import TrainingSet
@@ -59,8 +59,9 @@ def train(
     log (`.csv`), its picture (`.png`) and, until the training is done, a `.checkpoint` that `resume` goes on from.
     `cache` keeps features and embeddings, at most `cache_limit` bytes; every process of a training must see it.
     `say` gets sentences for a person, `watch` every step; `cancel` is asked at every step. `until` "planned" reads the
-    data, loads the models and says what would be done, "prepared" stops before the first step. Raises DatasetError,
-    TrainingError, HeadError, WeightsError, UnknownNameError, and Cancelled when `cancel` said so.
+    data, loads the models and says what would be done, in bytes and hours (trainer/rehearsal.py), "prepared" stops
+    before the first step. Raises DatasetError, TrainingError, HeadError, WeightsError, UnknownNameError, and Cancelled
+    when `cancel` said so.
     """
     out = _checked_out(out)
     objective_type = objectives.get(objective)
@@ -120,9 +121,8 @@ def train(
     if objective_type.needs == "labels":  # what cannot be had is told before hours of encoding
         proposer = load_proposer(recipe.proposer, str(accelerator.device))
     if until == "planned":
-        say(prepare.planned(photos.photos, backbone, recipe, root, cache_limit))
-        steps, size = recipe.step_count(len(photos.photos)), min(recipe.batch, len(photos.photos))
-        say(f"Then {steps:,} steps of {size:,} photos. Nothing was encoded or trained.")
+        rehearsal.rehearse(photos, backbone, recipe, module, proposer, accelerator, root, cache_limit, say)
+        say("Nothing was encoded for the cache, nothing trained.")
         return {}
     photos, caches = prepare.encoded(photos, backbone, recipe, accelerator, root, cache_limit, say)
     if proposer is None:

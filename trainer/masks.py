@@ -29,6 +29,10 @@ class MaskStore:
         facts = repr((proposer.name, made_by, getattr(proposer, "settings", None)))
         return cls(proposer, ArrayStore(root / "masks" / hashlib.sha256(facts.encode()).hexdigest()[:16]))
 
+    def __contains__(self, photo: str) -> bool:
+        """Whether the masks of the photo with this sha256 were found before."""
+        return photo in self._store
+
     def open(self, photo: str, scene: Scene) -> Everything:
         """The photo with this sha256 in front of the proposer, or its masks as they were found before."""
         if photo in self._store:

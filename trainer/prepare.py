@@ -55,12 +55,6 @@ def encoded(
     return photos, caches
 
 
-def planned(photos: Sequence[TrainingPhoto], backbone: Backbone, recipe: Recipe, root: Path, limit: int) -> str:
-    """What `encoded` would do, in a sentence."""
-    caches = [FeatureCache(root, backbone, size, recipe.packing) for size in sizes(recipe, backbone)]
-    return features.plan(photos, caches, root, limit, notes.of_readability(root))[1]
-
-
 def sizes(recipe: Recipe, backbone: Backbone) -> list[tuple[int, int]]:
     """(width, height) of each size in the recipe, rounded to what the backbone takes."""
     side = min(backbone.short_side, backbone.window or backbone.short_side)
@@ -110,7 +104,7 @@ def labels(
         counted = Counter(noun for nouns in found for noun in nouns)
         names = [noun for noun, _ in counted.most_common()] or default_nouns().names
     vocabulary = Vocabulary.parse(",".join(names[: recipe.max_words]))
-    teacher = _teacher(backbone, recipe, str(accelerator.device))
+    teacher = teacher_of(backbone, recipe, str(accelerator.device))
     head_bytes = Path(recipe.teacher).read_bytes() if Path(recipe.teacher).is_file() else recipe.teacher.encode()
     made_by = (
         teacher.name, teacher.backbone.weights_hash, hashlib.sha256(head_bytes).hexdigest(), str(vocabulary),
@@ -141,7 +135,7 @@ def labels(
     return Labels(store, texts[range(len(vocabulary))])
 
 
-def _teacher(backbone: Backbone, recipe: Recipe, device: str) -> Model:
+def teacher_of(backbone: Backbone, recipe: Recipe, device: str) -> Model:
     """The model that makes pseudo-labels."""
     name = recipe.teacher_backbone or backbone.name
     if name != backbone.name or recipe.teacher_readout not in ("", heads.readout_of(backbone)):

@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     early = parser.add_mutually_exclusive_group()
     early.add_argument(
         "--dry-run", dest="until", action="store_const", const="planned", default="trained",
-        help="read the data, load the models, say what would be done and how many bytes it takes, and stop",
+        help="read the data, load the models, say what would be done, in bytes and hours, and stop",
     )  # fmt: skip
     early.add_argument(
         "--prepare", dest="until", action="store_const", const="prepared",

@@ -107,7 +107,15 @@ def history(session: Session, photo: StoredPhoto) -> list[dict[str, Any]]:
     """Every step of a photo, oldest first; see `Project.history`."""
     rows = session.execute(
         select(
-            Edit.revision, Edit.kind, Edit.operation, Edit.changed, Edit.created, Edit.x0, Edit.y0, Edit.x1, Edit.y1,
+            Edit.revision,
+            Edit.kind,
+            Edit.operation,
+            Edit.changed,
+            Edit.created,
+            Edit.x0,
+            Edit.y0,
+            Edit.x1,
+            Edit.y1,
             Edit.author,
         )
         .where(Edit.photo_id == photo.id)
