@@ -34,7 +34,7 @@ CLICKS = (
     ("2", 0.08, 0.25, "]"),
 )
 """Key of the class, where a unit of the coffee's photo is clicked, and the key of a larger or a smaller one."""
-SIZE, COLOURS = (800, 475), 96
+SIZE, COLOURS = (800, 475), 224
 """Of the animation."""
 
 

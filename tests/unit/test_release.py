@@ -40,8 +40,8 @@ def test_the_four_papers_are_cited():
 def test_every_requirement_is_locked_within_its_bounds(name):
     versions = pinned(name)
     for one in required():
-        locked = versions[one.name.lower().replace("_", "-")]
-        assert one.specifier.contains(locked), f"{name}: {one.name} {locked}"
+        locked = versions.get(one.name.lower().replace("_", "-"), Version("0"))
+        assert one.specifier.contains(locked), f"{name}: {one.name} {locked}; python .ci/versions.py lock writes it anew"
 
 
 def test_the_oldest_versions_are_the_lower_bounds():
