@@ -5,6 +5,7 @@ python .ci/release.py check         builds dist/, has twine check it, installs t
 """
 
 import datetime
+import os
 import re
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ import venv
 import zipfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 PROGRAM, CHANGELOG, CITATION = (ROOT / name for name in ("textseg/__init__.py", "CHANGELOG.md", "CITATION.cff"))
@@ -68,15 +70,17 @@ def check() -> None:
     with TemporaryDirectory() as elsewhere:
         home = Path(elsewhere, "venv")
         venv.create(home, with_pip=True)
-        run(home / "bin/pip", "install", "--quiet", "--no-deps", wheel)
-        told = subprocess.run([home / "bin/textseg", "--version"], capture_output=True, text=True, cwd=elsewhere)
+        alone = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        run(home / "bin/pip", "install", "--quiet", "--no-deps", wheel, env=alone)
+        asked = [home / "bin/textseg", "--version"]
+        told = subprocess.run(asked, capture_output=True, text=True, cwd=elsewhere, env=alone)
         assert told.stdout.strip() == f"textseg {number}", told
     for file in (wheel, sdist):
         print(f"{file.name}: {file.stat().st_size / 1e6:.1f} MB")
 
 
-def run(*command: object) -> None:
-    subprocess.run([str(part) for part in command], check=True, cwd=ROOT)
+def run(*command: object, **how: Any) -> None:
+    subprocess.run([str(part) for part in command], check=True, cwd=ROOT, **how)
 
 
 if __name__ == "__main__":
