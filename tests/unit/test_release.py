@@ -41,7 +41,7 @@ def test_every_requirement_is_locked_within_its_bounds(name):
     versions = pinned(name)
     for one in required():
         locked = versions.get(one.name.lower().replace("_", "-"), Version("0"))
-        assert one.specifier.contains(locked), f"{name}: {one.name} {locked}; python .ci/versions.py lock writes it anew"
+        assert one.specifier.contains(locked), f"{name}: {one.name} {locked}: run .ci/versions.py lock"
 
 
 def test_the_oldest_versions_are_the_lower_bounds():
