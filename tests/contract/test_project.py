@@ -55,3 +55,25 @@ def test_what_cannot_be_done_is_one_sentence_and_status_2(folder, capsys, argume
     assert main(["project", *arguments]) == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and "Traceback" not in error
+
+
+def test_every_command_that_takes_a_project_takes_its_place(places, tmp_path, monkeypatch, capsys):
+    place = places("p")
+    monkeypatch.setenv("TEXTSEG_FILES", str(place.folder))
+    where = str(place)
+    noise_photo(60, 40).save(tmp_path / "one.png")
+    noise_photo(60, 40, seed=1).save(tmp_path / "two.png")
+    assert main(["project", "new", where, "--words", "cat, sofa"]) == 0
+    assert main(["project", "new", where, "--words", "cat"]) == 2, "there is one"
+    assert main(["project", "add", where, str(tmp_path / "one.png")]) == 0
+    project = Project(place)
+    project.edit(1, 0, {"type": "brush", "class": 2, "radius": 5, "points": [[9, 9]]})
+    assert main(["project", "history", where, "one.png"]) == 0
+    assert main(["label", str(tmp_path), "--project", where, "--dry-run"]) == 0
+    assert main(["export", where, "--format", "png", "--out", str(tmp_path / "out")]) == 0
+    assert main(["import", str(tmp_path / "out"), "--into", where, "--dry-run"]) == 0
+    capsys.readouterr()
+    assert main(["project", "status", where, "--json"]) == 0
+    status = json.loads(capsys.readouterr().out)
+    assert (status["project"], status["photos"]["total"], status["revisions"]) == ("p", 1, {"one.png": 1})
+    project.close()

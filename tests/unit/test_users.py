@@ -202,7 +202,7 @@ def test_every_function_and_endpoint_has_its_role(monkeypatch):
         monkeypatch.setattr(module, "page", lambda name, functions, *rest: found.update({name: functions}) or real(
             name, functions, *rest))  # fmt: skip
     monkeypatch.setattr("textseg.web.engine.Engine.start", lambda self, then: None)
-    blocks = app.build()
+    blocks = app.build(mcp=True)
     assert {name: {one.__name__ for one in functions} for name, functions in found.items()} == {
         name: set(table) for name, table in PAGES.items()
     }

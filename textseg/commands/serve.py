@@ -18,6 +18,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--users", type=Path, metavar="FILE", help="people sign in; `textseg users add` writes the file"
     )
+    command.add_argument("--mcp", action="store_true", help="offer tools to assistants (Model Context Protocol)")
     command.add_argument(
         "--allow-host",
         action="append",
@@ -41,6 +42,6 @@ def run(args: argparse.Namespace) -> int:
     web.serve(
         host=args.host, port=args.port, project=project, backbone=args.backbone, head=args.head,
         readout=args.readout, allow_hosts=args.allow_host, share_project=args.share_project,
-        proposals=args.proposals, offered=args.offer, users=args.users,
+        proposals=args.proposals, offered=args.offer, users=args.users, mcp=args.mcp,
     )  # fmt: skip
     return 0

@@ -26,6 +26,8 @@ HOLD = timedelta(seconds=60)
 """How long a person is on a photo after the page last said so; it says so every third of that."""
 
 MOST_NOTE = 2000
+AT_A_TIME = 500
+"""Photos that one question names."""
 
 
 @dataclass(frozen=True)
@@ -87,14 +89,19 @@ class Team:
         with self._database.reading() as session:
             return {row.id: Standing(row.assignee, row.review) for row in session.execute(query)}
 
-    def assign(self, keys: Collection[int | str], whom: str | None) -> None:
-        """Give photos to `whom`; None takes them from whoever has them."""
-        for key in keys:
-            with self._database.writing(one_photo=True) as session:
-                photo = photos.find(session, key, lock=True)
-                if photo.assignee != whom:
-                    photo.assignee = whom
-                    _note(session, photo, "assigned", whom=whom)
+    def assign(self, ids: Collection[int], whom: str | None) -> None:
+        """Give photos to `whom`, all or none of them; None takes them from whoever has them."""
+        wanted = sorted(set(ids))
+        with self._database.writing() as session:
+            for first in range(0, len(wanted), AT_A_TIME):
+                some = wanted[first : first + AT_A_TIME]
+                rows = list(session.scalars(select(StoredPhoto).where(StoredPhoto.id.in_(some))))
+                if missing := set(some) - {photo.id for photo in rows}:
+                    raise ProjectError(f"There is no photo '{min(missing)}' in the project.")
+                for photo in rows:
+                    if photo.assignee != whom:
+                        photo.assignee = whom
+                        _note(session, photo, "assigned", whom=whom)
 
     def free(self, who: str) -> int:
         """Take everything from a person who is not in the team any more; -> how many photos had been given to them."""

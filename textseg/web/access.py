@@ -62,6 +62,7 @@ PAGES: dict[str, dict[str, str]] = {
 ENDPOINTS = {
     "segment": "view", "status": "view", "history": "view", "label_map": "view",
     "edit": "label", "pseudolabel": "label", "export": "review", "train": "own",
+    "tool_segment": "view", "tool_words_in_photo": "view", "tool_project_state": "view",
 }  # fmt: skip
 """The least role for each named endpoint."""
 

@@ -28,6 +28,7 @@ from textseg.web.access import Access, current, guarding
 from textseg.web.api.export import add_export
 from textseg.web.api.project import ProjectApi, add_project
 from textseg.web.api.segment import add_segment
+from textseg.web.api.tools import add_tools, check_installed, offer_only_tools
 from textseg.web.blocks import Pages
 from textseg.web.engine import Engine
 from textseg.web.gate import LOOPBACK, Gate, known_as
@@ -63,13 +64,15 @@ def build(
     visitors: Visitors | None = None,
     shared: SharedProject | None = None,
     access: Access | None = None,
+    mcp: bool = False,
 ) -> gr.Blocks:
     """The app as Gradio Blocks. The model loads in the background; the page opens at once and says how far it is.
 
     `local`: only whoever sits at this machine reaches it, so the page may make and open projects anywhere on it, and
     switch to any model; others switch to those that are `offered`. Where no model is named, it is the one that the
     project remembers, as far as it is on this machine. With `visitors` every visitor has a project of their own, and
-    perhaps the `shared` one beside it. `access` says who may do what, None that everybody may.
+    perhaps the `shared` one beside it. `access` says who may do what, None that everybody may. `mcp`: an assistant's
+    tools are there too.
     """
     said = (backbone, str(head), proposals, readout) != (None, "default", None, None)
     place = None if project is None else Place.of(project)
@@ -96,6 +99,8 @@ def build(
         add_segment(engine)
         add_project(api)
         add_export(api)
+        if mcp:
+            add_tools(engine, api, nouns)
 
     def prepare(model: Any) -> None:
         engine.keep(SAMPLES[0].photo())  # so that the first visit is answered at once
@@ -163,6 +168,7 @@ def serve(
     visitors: Visitors | None = None,
     shared: SharedProject | None = None,
     users: str | Path | None = None,
+    mcp: bool = False,
 ) -> gr.Blocks:
     """Serve the pages until interrupted (or, without `block`, until the returned Blocks are closed).
 
@@ -170,9 +176,13 @@ def serve(
     is served beyond this machine only with `share_project`: whoever reaches the pages can then do everything to it.
     `offered` are the models that those who do not sit at this machine may switch to. With a file of `users` people
     sign in, and nobody counts as sitting at this machine. In a Space, and wherever there are `visitors`, each visitor
-    has a project of their own. Raises TextsegError when the port is taken.
+    has a project of their own. With `mcp`, and in a Space, an assistant has tools at /gradio_api/mcp/. Raises
+    TextsegError when the port is taken.
     """
     in_space = "SPACE_ID" in os.environ
+    if mcp:
+        check_installed()
+    mcp = mcp or (in_space and find_spec("mcp") is not None)
     access = None if users is None else Access(Users(users))
     local = host in LOOPBACK and not in_space and not known_as(allow_hosts) and access is None
     if project is not None and not local and not share_project and access is None:
@@ -186,7 +196,7 @@ def serve(
     if visitors is not None:
         visitors.start()
     blocks = build(
-        backbone, head, project, local and visitors is None, proposals, readout, offered, visitors, shared, access
+        backbone, head, project, local and visitors is None, proposals, readout, offered, visitors, shared, access, mcp
     )
     blocks.queue(max_size=MAX_QUEUED)
     signs_in = shared is not None and shared.open_for == "signed-in"
@@ -195,11 +205,13 @@ def serve(
     middleware = [gate, *door, Middleware(WhoIsSignedIn)]
     try:
         blocks.launch(
-            server_name=host, server_port=port, prevent_thread_lock=True, quiet=True,
+            server_name=host, server_port=port, prevent_thread_lock=True, quiet=True, mcp_server=mcp,
             app_kwargs={"middleware": middleware, "routes": [_assets()]}, **launch_options(),
         )  # fmt: skip
     except OSError:
         raise TextsegError(f"Port {port} of {host} is taken or may not be used; choose another with --port.") from None
+    if mcp:
+        offer_only_tools(blocks)
     print(f"textseg is on http://{host}:{port}", flush=True)
     if block:
         blocks.block_thread()
@@ -230,7 +242,6 @@ def launch_options() -> dict[str, Any]:
         "strict_cors": True,
         "state_session_capacity": MAX_SESSIONS,
         "ssr_mode": False,
-        "mcp_server": find_spec("mcp") is not None,  # the named endpoints as tools, where Gradio's extra is installed
         "max_file_size": f"{MAX_FILE_MB}mb",
         "favicon_path": asset("web/icon.png"),
         "head": page_head(),

@@ -57,7 +57,7 @@ class Pages(gr.Blocks):
             return nullcontext()
         name = (self.fns[block_fn] if isinstance(block_fn, int) else block_fn).api_name
         user = None
-        if isinstance(request, gr.Request) and request.headers is not None:
+        if getattr(request, "headers", None) is not None:  # Gradio's, or Starlette's of a tool that is called at once
             address = request.client.host if request.client else ""
             user = await anyio.to_thread.run_sync(self.access.who, request.headers, address)
         return self.access.working(user, ENDPOINTS.get(name, HIGHEST))

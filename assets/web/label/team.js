@@ -59,7 +59,7 @@ export class Team {
         h("option", { value: "returned" }, "Returned"),
       );
     this.showSpread();
-    this.show();
+    this.say();
   }
 
   /** Say that I am on the photo in hand, and hear who else is. */
@@ -71,6 +71,7 @@ export class Team {
     if (reply.signed_out) return this.page.problem(reply.error, "server");
     if (!reply.ok || this.photo !== photo) return;
     this.on = photo;
+    if (this.look.state === "done" && reply.state !== "done") this.page.problem(""); // what was refused is open again
     this.look = reply;
     this.page.photos.change(photo, { state: reply.state });
     Object.assign(this.told.standing, { [photo]: { assignee: reply.assignee, review: reply.review } });

@@ -21,6 +21,7 @@ def add_endpoint(
     inputs: Sequence[gr.components.Component],
     outputs: Any,
     at_once: int = AT_ONCE,
+    queued: bool = True,
 ) -> None:
     """Add the endpoint `/<name>` to the Blocks being built; one of the inputs, at least, is a Textbox.
 
@@ -34,6 +35,7 @@ def add_endpoint(
         outputs=outputs,
         api_name=name,
         concurrency_limit=at_once,
+        queue=queued,
         show_progress="hidden",
     )
 

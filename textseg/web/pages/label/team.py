@@ -18,6 +18,10 @@ DIFFERS = (230, 30, 140)
 """The colour of pixels on which two people do not agree; no class has it by default."""
 
 
+def _photo_id(value: Any, name: str) -> int:
+    return whole(value, name, 0, 2**31 - 1)
+
+
 class TeamFunctions:
     """Server functions about the people of the project in hand; they mean something where people sign in."""
 
@@ -75,7 +79,7 @@ class TeamFunctions:
         """`{"photos": [id, ...], "whom": name or ""}`: give photos to somebody, or take them back."""
         asked = Message(message)
         whom = asked.text("whom", "", 64)
-        photos = asked.items("photos", MOST_ASSIGNED, whole)
+        photos = asked.items("photos", MOST_ASSIGNED, _photo_id)
         self.api.project.team.assign(photos, self._labeller(whom) if whom else None)
         return {}
 
