@@ -1,7 +1,8 @@
 """What an assistant may do over MCP (`--mcp`, and in a Space): segment, words in this photo, project state.
 
-MCP is the Model Context Protocol. Each tool is an endpoint that is called at once, in the name of whoever sends the request, and answers JSON as text. A
-photo comes as a data URL, or is one of the project by its name: no address is fetched and no file of the server read.
+MCP is the Model Context Protocol. Each tool is an endpoint that is called at once, in the name of whoever sends the
+request, and answers JSON as text. A photo comes as a data URL, or is one of the project by its name: no address is
+fetched and no file of the server read.
 """
 
 import base64
