@@ -23,28 +23,48 @@ NARROW = 384
 class BlockHead(Head):
     """z_p = normalise(Linear(Block(F)))_p.
 
-    One transformer block is the paper's; the linear layer to the text width, the norms, the position code and the
-    narrower width for wide features are our reading.
+    One transformer block is the paper's; the linear layer to the text width, the norms, the position code, the
+    narrower width for wide features and further blocks (`depth`) are our reading.
     """
 
     kind = "block"
 
-    def __init__(self, feature_dim: int, text_dim: int, width: int, heads: int) -> None:
+    def __init__(self, feature_dim: int, text_dim: int, width: int, heads: int, depth: int = 1) -> None:
         super().__init__()
-        self.config = {"width": width, "heads": heads}
+        self.config = {"width": width, "heads": heads} | ({"depth": depth} if depth > 1 else {})
+        self.width = width
         self.enter = Enter(feature_dim, width)
         self.block = TransformerLayer(width, heads)
+        self.layers = nn.ModuleList(TransformerLayer(width, heads) for _ in range(depth - 1))
         self.out = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, text_dim))
 
     @classmethod
-    def build(cls, backbone: Backbone, width: int | None = None, heads: int = 6) -> BlockHead:  # type: ignore[override]
-        """`width` of the block (default: the features' own up to 768, else 384), a multiple of `heads`."""
-        return cls(backbone.feature_dim, backbone.text_dim, width or default_width(backbone.feature_dim), heads)
+    def build(  # type: ignore[override]
+        cls, backbone: Backbone, width: int | None = None, heads: int = 6, depth: int = 1
+    ) -> BlockHead:
+        """`width` of the blocks (default: the features' own up to 768, else 384), a multiple of `heads`."""
+        width = width or default_width(backbone.feature_dim)
+        return cls(backbone.feature_dim, backbone.text_dim, width, heads, depth)
+
+    def context(self, features: torch.Tensor) -> torch.Tensor:
+        """(B, D, h, w) -> (B, T, width) tokens after the first block, which is all that AFSS has."""
+        return self.block(self.enter(features))
+
+    def tokens(self, features: torch.Tensor) -> torch.Tensor:
+        """(B, D, h, w) -> (B, E, h, w) outputs, not normalised."""
+        x = self.context(features)
+        for layer in self.layers:
+            x = layer(x)
+        return self.out(x).mT.unflatten(-1, features.shape[-2:])
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """(B, D, h, w) -> (B, E, h, w) unit embeddings."""
-        z = self.out(self.block(self.enter(features)))
-        return F.normalize(z, dim=-1).movedim(1, -1).unflatten(-1, features.shape[-2:])
+        return F.normalize(self.tokens(features), dim=1)
+
+    def silence(self) -> None:
+        """Make all outputs zero, until training changes that."""
+        for parameter in self.out[1].parameters():
+            nn.init.zeros_(parameter)
 
 
 def default_width(feature_dim: int) -> int:

@@ -44,3 +44,9 @@ class PACLHead(Head):
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """(B, D, h, w) -> (B, E, h, w) unit embeddings: a photo is segmented with S, never with the attention."""
         return F.normalize(self.tokens(features), dim=1)
+
+    def silence(self) -> None:
+        """Make all outputs zero, until training changes that."""
+        for layer in (self.skip, self.main[2]):
+            for parameter in layer.parameters():
+                nn.init.zeros_(parameter)
