@@ -83,7 +83,7 @@ class Batches:
         if self.words is not None:
             self._add_texts(batch, self.words, indices, np.random.default_rng([self.recipe.seed, step, 2]))
         if self.labels is not None:
-            self._add_labels(batch, self.labels, indices, cache)
+            self._add_labels(batch, self.labels, indices, cache, self._seen(step, cache))
         return batch
 
     def close(self) -> None:
@@ -109,7 +109,14 @@ class Batches:
             opened = list(self._openers.map(lambda photo: cache.squeezed(photo.open()), fresh))
             encoded = {p.sha256: f for p, f in zip(fresh, cache.encode(opened, self.backbone).cpu(), strict=True)}
         rows = [encoded[p.sha256] if p.sha256 in encoded else cache[p.sha256] for p in photos]
-        return torch.stack(rows) if rows else cache.nothing()
+        seen = self._seen(step, cache)
+        return torch.stack([row[seen] for row in rows]) if rows else cache.nothing()[seen]
+
+    def _seen(self, step: int, cache: FeatureCache) -> tuple[Any, ...]:
+        """Which rows and columns of patches the step sees (`thin` of the recipe), as an index of (..., h, w)."""
+        draw = np.random.default_rng([self.recipe.seed, step, 3])
+        every = [min(self.recipe.thin, side) for side in cache.shape[1:]]
+        return (..., *(slice(int(draw.integers(n)), None, n) for n in every))
 
     def _gathered(self, local: torch.Tensor) -> torch.Tensor:
         """The whole batch from all processes' shares, which differ in size by one at most."""
@@ -140,11 +147,13 @@ class Batches:
             batch.noun_ids = torch.tensor(noun_ids, device=device)
             batch.noun_owner = torch.tensor(owner, device=device)
 
-    def _add_labels(self, batch: Batch, labels: Labels, indices: np.ndarray, cache: FeatureCache) -> None:
+    def _add_labels(
+        self, batch: Batch, labels: Labels, indices: np.ndarray, cache: FeatureCache, seen: tuple[Any, ...]
+    ) -> None:
         device, store = batch.features.device, labels.store
         keys = [label_keys(self.photos[i], cache.shape[1:]) for i in indices]
-        batch.labels = torch.stack([store[label] for label, _ in keys]).long().to(device)
-        batch.confidence = torch.stack([store[confidence] for _, confidence in keys]).float().to(device)
+        batch.labels = torch.stack([store[label][seen] for label, _ in keys]).long().to(device)
+        batch.confidence = torch.stack([store[confidence][seen] for _, confidence in keys]).float().to(device)
         batch.classes = labels.classes.to(device)
 
 

@@ -10,11 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tiny import TinyBackbone
-from textseg.errors import DatasetError, HeadError
+from textseg.errors import DatasetError, HeadError, TrainingError
+from textseg.model.heads import Head
+from textseg.model.heads.block import BlockHead
 from textseg.model.heads.grouping import GroupingHead, GroupingStage
 from textseg.model.heads.pacl import PACLHead
+from textseg.model.heads.residual import ResidualHead
 from trainer.objectives import Batch
-from trainer.objectives.mixreorg import MixReorg, mask_equal_texts, mix, permutations, restore
+from trainer.objectives.mixreorg import MixReorg, log_mass_of_source, mix, permutations, restore, texts_of_tuples
 
 KINDS = 6
 
@@ -23,10 +26,21 @@ def head_for(backbone: TinyBackbone) -> GroupingHead:
     return GroupingHead.build(backbone, width=24, heads=2, groups=(6, 3))
 
 
-def objective_for(seed: int = 0, **config: object) -> MixReorg:
-    torch.manual_seed(seed)
+def block_for(backbone: TinyBackbone) -> BlockHead:
+    return BlockHead.build(backbone, width=24, heads=2, depth=2)
+
+
+def residual_for(backbone: TinyBackbone) -> ResidualHead:
+    return ResidualHead.build(backbone, of="block", width=24, heads=2, depth=2)
+
+
+each_head = pytest.mark.parametrize("head", [head_for, block_for, residual_for])
+
+
+def objective_for(head: Callable[[TinyBackbone], Head] = head_for, **config: object) -> MixReorg:
+    torch.manual_seed(0)
     backbone = TinyBackbone()
-    return MixReorg(head_for(backbone), backbone, **config)
+    return MixReorg(head(backbone), backbone, **config)
 
 
 def photos_of_kinds(photos: int, text_of: Callable[[torch.Tensor], torch.Tensor]) -> Batch:
@@ -90,17 +104,39 @@ def test_progressive_mixing_starts_closed_and_then_sees_the_original_photos(sees
     assert torch.equal(moved[0], sigma[0] == 1) if sees == "source" else moved[0].all()
 
 
-def test_the_scores_leave_out_texts_equal_to_the_right_one() -> None:
-    q = torch.zeros(1, 3, 1, 3)
-    sigma = torch.tensor([[[0], [1], [2]]])
+def test_each_tuple_asks_for_the_texts_of_its_photos_alone() -> None:
+    has = torch.tensor([[[1, 0, 0, 1, 0], [0, 1, 0, 0, 0]], [[0, 0, 1, 0, 0], [0, 0, 1, 0, 0]]]).bool()
 
-    left = mask_equal_texts(q, sigma, torch.tensor([[5, 8, 5]])) == 0
+    chosen, own = texts_of_tuples(has)
 
-    assert left[0, :, 0].int().tolist() == [[1, 1, 0], [1, 1, 1], [0, 1, 1]]
+    assert chosen[0].tolist() == [0, 1, 3]
+    assert own[0].int().tolist() == [[1, 0, 1], [0, 1, 0]]
+    assert chosen[1, 0] == 2
+    assert own[1].int().tolist() == [[1, 0, 0], [1, 0, 0]]  # the others fill the row and are nobody's
 
 
-def test_the_three_losses_reach_every_parameter() -> None:
-    objective = objective_for(mix=2)
+def test_with_one_text_a_photo_finding_the_source_is_a_cross_entropy() -> None:
+    torch.manual_seed(0)
+    logits, sigma = torch.randn(2, 3, 5, 3), permutations(2, 3, 5)
+
+    found = log_mass_of_source(logits, torch.eye(3).bool().expand(2, -1, -1), sigma)
+
+    torch.testing.assert_close(-found.mean(), F.cross_entropy(logits.flatten(0, 2), sigma.flatten()))
+
+
+def test_any_text_of_the_source_may_be_meant_and_one_that_all_photos_have_tells_nothing() -> None:
+    logits, sigma = torch.tensor([[[[2.0, 1.0, 0.0]]]]), torch.tensor([[[0]]])
+
+    several = log_mass_of_source(logits, torch.tensor([[[True, True, False], [False, False, True]]]), sigma)
+    shared = log_mass_of_source(logits, torch.ones(1, 2, 3).bool(), sigma)
+
+    assert float(several) == pytest.approx(float(logits.softmax(-1)[..., :2].sum().log()), abs=1e-5)
+    assert float(shared) == pytest.approx(0, abs=1e-5)
+
+
+@each_head
+def test_the_three_losses_reach_every_parameter(head: Callable) -> None:
+    objective = objective_for(head, mix=2)
     torch.nn.init.constant_(objective.progressive[0].gate, 0.5)
 
     terms = objective(photos_of_kinds(6, right))
@@ -108,7 +144,7 @@ def test_the_three_losses_reach_every_parameter() -> None:
 
     assert {"original", "restored", "mixed"} <= terms.keys()
     # A bias of keys shifts all logits of a softmax alike: its gradient is zero by construction.
-    silent = {name for name, p in objective.named_parameters() if p.grad is None}
+    silent = {name for name, p in objective.named_parameters() if p.grad is None and p.requires_grad}
     assert silent == set()
 
 
@@ -130,8 +166,17 @@ def test_photos_without_captions_and_heads_without_groups_are_refused() -> None:
     backbone = TinyBackbone()
     with pytest.raises(DatasetError, match="no captions"):
         objective_for()(Batch(torch.randn(2, 24, 2, 3)))
-    with pytest.raises(HeadError, match="type 'grouping', not 'pacl'"):
+    with pytest.raises(HeadError, match="'grouping', 'block', or 'residual' of 'block', not 'pacl'"):
         MixReorg(PACLHead.build(backbone), backbone)
+    with pytest.raises(TrainingError, match="choose tuple, source or nothing"):
+        objective_for(sees="all")
+
+
+def test_without_progressive_mixing_there_is_nothing_to_be_enhanced() -> None:
+    objective = objective_for(sees="nothing")
+
+    assert not list(objective.progressive.parameters())
+    assert all(term.isfinite() for term in objective(photos_of_kinds(6, right)).values())
 
 
 def test_each_token_joins_one_group_and_shares_sum_to_one() -> None:
@@ -163,9 +208,9 @@ def test_a_group_gathers_the_values_of_its_tokens() -> None:
 
 
 @cache
-def trained_on(texts: Callable) -> MixReorg:
+def trained_on(texts: Callable, head: Callable = head_for) -> MixReorg:
     """Trained in threes, with the texts that `texts` chooses for the photos."""
-    objective = objective_for(mix=3)
+    objective = objective_for(head, mix=3)
     torch.manual_seed(1)
     optimiser = torch.optim.Adam(objective.parameters(), lr=5e-3)
     for _ in range(120):
@@ -185,9 +230,10 @@ def mixing_accuracy(objective: MixReorg, texts: Callable) -> float:
     return float(objective(batch)["_mixing_accuracy"])
 
 
-def test_with_the_right_texts_the_source_of_mixed_patches_is_found() -> None:
+@each_head
+def test_with_the_right_texts_the_source_of_mixed_patches_is_found(head: Callable) -> None:
     # Photos of one kind in a tuple cannot be told apart, which leaves 0.84 to be reached in threes out of six kinds.
-    assert mixing_accuracy(trained_on(right), right) > 0.65
+    assert mixing_accuracy(trained_on(right, head), right) > 0.65
 
 
 @pytest.mark.parametrize("learnt", [shuffled, right])

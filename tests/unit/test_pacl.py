@@ -5,10 +5,10 @@ import torch
 import torch.nn.functional as F
 
 from tests.tiny import TinyBackbone
-from textseg.errors import DatasetError
+from textseg.errors import DatasetError, TrainingError
 from textseg.model.heads.pacl import PACLHead
 from trainer.objectives import Batch
-from trainer.objectives.contrast import info_nce, texts_of
+from trainer.objectives.contrast import info_nce, nearly_said, texts_of
 from trainer.objectives.pacl import PACL, compatibility
 
 KAPPA = 10.0
@@ -111,6 +111,41 @@ def test_a_text_that_a_photo_has_is_never_its_negative() -> None:
         terms.append((to_texts + to_photos) / 2)
 
     torch.testing.assert_close(info_nce(logits, positive), torch.stack(terms).mean())
+
+
+def test_a_text_that_nearly_says_what_a_photo_has_is_ignored_there_alone() -> None:
+    texts = F.normalize(torch.tensor([[1.0, 0.0], [0.9, 0.3], [0.0, 1.0]]), dim=1)  # man, person, boat
+    positive = torch.tensor([[True, False, False], [False, False, True]])
+
+    assert nearly_said(texts, positive, 0.9).tolist() == [[False, True, False], [False, False, False]]
+    assert not nearly_said(texts, positive, 1.0).any()
+
+    logits = torch.randn(2, 3)
+    rivals = [
+        logits[0, [2]],
+        logits[1, [0]],
+        logits[1, [0, 1]],
+        logits[0, [2]],
+    ]  # of (0, 0) among texts and photos, then of (1, 2)
+    own = [logits[0, 0], logits[0, 0], logits[1, 2], logits[1, 2]]
+    terms = [F.softplus(r.logsumexp(0) - o) for r, o in zip(rivals, own, strict=True)]
+    torch.testing.assert_close(info_nce(logits, positive, nearly_said(texts, positive, 0.9)), sum(terms) / 4)
+
+
+def test_pooling_by_mean_and_by_the_best_patch_are_the_limits_of_kappa() -> None:
+    backbone = TinyBackbone()
+    batch = Batch(torch.randn(3, 24, 2, 3), captions=F.normalize(torch.randn(3, 16), dim=1))
+    torch.manual_seed(0)
+    head = PACLHead.build(backbone)
+
+    def loss(**settings: object) -> torch.Tensor:
+        return PACL(head, backbone, **settings)(batch)["contrast"]
+
+    torch.testing.assert_close(loss(pooling="mean"), loss(attn_scale=0.0), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(loss(pooling="max"), loss(attn_scale=1e6), atol=1e-4, rtol=1e-4)
+    assert not torch.allclose(loss(pooling="mean"), loss(pooling="max"))
+    with pytest.raises(TrainingError, match="choose softmax, mean, max"):
+        loss(pooling="sum")
 
 
 def test_a_batch_of_one_photo_has_loss_and_gradient_zero() -> None:

@@ -36,16 +36,29 @@ def texts_of(batch: Batch, head: Head, nouns: bool = True) -> tuple[torch.Tensor
     return head.text(torch.cat(vectors)), torch.cat(owned, dim=1)
 
 
-def info_nce(logits: torch.Tensor, positive: torch.Tensor) -> torch.Tensor:
+@torch.no_grad()
+def nearly_said(texts: torch.Tensor, positive: torch.Tensor, near: float) -> torch.Tensor:
+    """(B, C) bool: texts that a photo does not have, but whose cosine with one that it has is above `near`.
+
+    A photo of a man is no counter-example of "person". Captions name little of what a photo shows, and the negatives
+    that are most similar are the first to be such false ones. With `near` at 1 there are none.
+    """
+    if near >= 1:
+        return torch.zeros_like(positive)
+    return ((texts @ texts.T > near).float() @ positive.mT.float()).mT.bool() & ~positive
+
+
+def info_nce(logits: torch.Tensor, positive: torch.Tensor, ignored: torch.Tensor | None = None) -> torch.Tensor:
     """Symmetric InfoNCE of logits (B, C) with several positives: the mean over all positive pairs (b, c) of
 
         1/2 [ -log e^l_bc / (e^l_bc + sum_{c' not of b} e^l_bc')
               -log e^l_bc / (e^l_bc + sum_{b' without c} e^l_b'c) ]
 
-    Other positives are no competitors. With one text a photo, all different, this is CLIP's loss.
+    Other positives are no competitors, nor are pairs that are `ignored`. With one text a photo, all different, this is
+    CLIP's loss.
     """
     logits = logits.float()
-    negative = logits.masked_fill(positive, -1e9)
+    negative = logits.masked_fill(positive if ignored is None else positive | ignored, -1e9)
     to_texts = F.softplus(negative.logsumexp(1, keepdim=True) - logits)
     to_photos = F.softplus(negative.logsumexp(0, keepdim=True) - logits)
     return (to_texts + to_photos)[positive].mean() / 2

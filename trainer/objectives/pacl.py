@@ -15,15 +15,30 @@ texts of their photo, as in the paper.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from torch.utils.checkpoint import checkpoint
 
+from textseg.errors import TrainingError
 from textseg.model.backbones import Backbone
 from textseg.model.heads import Head
 from textseg.model.heads.pacl import PACLHead
+from textseg.model.heads.residual import ResidualHead
 from trainer.objectives import Batch, Objective, register
-from trainer.objectives.contrast import CHUNK, LogitScale, info_nce, mean_cosine, pooled_cosine, texts_of
+from trainer.objectives.contrast import (
+    CHUNK,
+    LogitScale,
+    info_nce,
+    mean_cosine,
+    nearly_said,
+    pooled_cosine,
+    texts_of,
+)
+
+SCALES = {"softmax": None, "mean": 1e-6, "max": 1e4}
+"""kappa of each way to pool; None: the objective's own."""
 
 
 @register("pacl")
@@ -31,10 +46,26 @@ class PACL(Objective):
     head_type = "pacl"
     needs = "captions"
 
-    def __init__(self, head: Head, backbone: Backbone, *, attn_scale: float = 10.0, nouns: bool = True) -> None:
-        """`attn_scale` is kappa of (P2): flat attention pools the mean, a very sharp one a single patch."""
+    def __init__(
+        self,
+        head: Head,
+        backbone: Backbone,
+        *,
+        attn_scale: float = 10.0,
+        pooling: Literal["softmax", "mean", "max"] = "softmax",
+        nouns: bool = True,
+        near: float = 1.0,
+    ) -> None:
+        """`attn_scale` is kappa of (P2): flat attention pools the mean, a very sharp one a single patch.
+
+        `pooling`: (P2), or the two it is compared with in the paper, which are its limits: all patches alike ("mean"),
+        or each text's most similar patch alone ("max"). `near`: texts above this cosine with one of a photo's own are
+        not its negatives.
+        """
         super().__init__(head, backbone)
-        self.attn_scale, self.nouns = attn_scale, nouns
+        if pooling not in SCALES:
+            raise TrainingError(f"The recipe's 'pooling' is '{pooling}'; choose {', '.join(SCALES)}.")
+        self.attn_scale, self.nouns, self.near = SCALES[pooling] or attn_scale, nouns, near
         self.scale = LogitScale()
 
     def logit_scale(self) -> float:
@@ -43,11 +74,11 @@ class PACL(Objective):
     def forward(self, batch: Batch) -> dict[str, torch.Tensor]:
         texts, positive = texts_of(batch, self.head, self.nouns)
         # The embedder's raw outputs are pooled, as in the figure; another head has unit ones only.
-        head = self.head.tokens if isinstance(self.head, PACLHead) else self.head
+        head = self.head.tokens if isinstance(self.head, PACLHead | ResidualHead) else self.head
         v = head(batch.features).flatten(2).mT
         phi = compatibility(v, texts, self.attn_scale)
         return {
-            "contrast": info_nce(self.scale() * phi, positive),
+            "contrast": info_nce(self.scale() * phi, positive, nearly_said(texts, positive, self.near)),
             "_logit_scale": self.scale().detach(),
             "_first_is_own": positive.gather(1, phi.argmax(1, keepdim=True)).float().mean(),
             "_mean_cosine": mean_cosine(F.normalize(v, dim=-1)),

@@ -59,6 +59,9 @@ class Recipe:
     seed: int = 0
     checkpoint_every: int = 100
     """Steps between checkpoints."""
+    thin: int = 1
+    """Each step sees every n-th row and column of patches, from a place drawn anew: patches side by side say much the
+    same, and a step costs n x n times less. Not for heads that look at neighbouring patches (mgca)."""
     packing: str = "float16"
     """How features lie in the cache: float16, float8 or int8 (trainer/packings.py), which take half the bytes."""
     max_nouns: int = 0
@@ -88,7 +91,8 @@ class Recipe:
     """Settings of the head; `type` names another one than the objective's own."""
 
     def __post_init__(self) -> None:
-        for name, least in (("batch", 1), ("epochs", 0), ("steps", 0), ("lr", 0), ("clip", 0), ("checkpoint_every", 1)):
+        leasts = {"batch": 1, "epochs": 0, "steps": 0, "lr": 0, "clip": 0, "checkpoint_every": 1, "thin": 1}
+        for name, least in leasts.items():
             if getattr(self, name) < least:
                 raise TrainingError(f"The recipe's '{name}' is {getattr(self, name)}; it must be at least {least}.")
         if not 0 <= self.warmup < 1:
