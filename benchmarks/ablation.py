@@ -1,15 +1,19 @@
-"""The ablation table: what each objective, level, unit and refinement gives on `lite`, in one run.
+"""The ablation table: what each part of each paper's objective gives on `lite`, one command a row.
 
-    python benchmarks/ablation.py --data ../shared/data --work /tmp/ablation
+    python benchmarks/ablation.py --data ../shared/data --work /tmp/ablation --list
+    python benchmarks/ablation.py --data ../shared/data --work /tmp/ablation --rows "PACL: softmax pooling" --seeds 3
 
-Every row has the same backbone, photos, seed and scoring; heads are trained through `trainer.fit.train`, which is
-what `textseg train` calls. The photos to score are encoded once for each set of working sizes. A cell of the last two
-columns is mIoU with all words competing / with the photo's own words.
+Every row has the same backbone, photos and scoring; heads are trained through `trainer.fit.train`, which is what
+`textseg train` calls. A cell of the last columns is mIoU with all words competing / with the photo's own words, the
+mean over the seeds. With other photos: --captions TSV to learn from, --sets FOLDER... to be scored on (docs/evaluation.md
+says what a folder holds). Trained heads are kept under --work and used again.
 """
 
 import argparse
+import statistics
+import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -28,8 +32,18 @@ from trainer import datasets
 from trainer.evaluate import Confusion
 from trainer.fit import train
 
-SMALL = {"sizes": [[224, 224]], "seed": 0}
-"""All four learn from the same small features: 14 x 14 patches a photo."""
+FEATURES: dict[str, Any] = {"sizes": [[384, 320]], "precision": "bf16"}
+"""All four learn from the same features, 20 x 24 patches a photo: Flickr8k's squares were wider than high."""
+
+PACL: dict[str, Any] = FEATURES | {"steps": 200, "batch": 128, "lr": 1e-4, "thin": 4, "head": {"type": "residual"}}
+MGCA: dict[str, Any] = FEATURES | {"steps": 90, "batch": 64, "lr": 3e-3, "thin": 2, "head": {"stages": 1}}
+BLOCK = {"type": "residual", "of": "block"}
+MIXREORG: dict[str, Any] = FEATURES | {
+    "steps": 150, "batch": 128, "lr": 3e-4, "thin": 4, "head": BLOCK | {"depth": 2}
+}  # fmt: skip
+AFSS: dict[str, Any] = FEATURES | {"steps": 100, "batch": 64, "lr": 3e-4, "thin": 4, "head": BLOCK}
+LABELLED = 500
+"""Photos that AFSS labels: regions of all 3,000 would take most of an hour."""
 
 
 @dataclass(frozen=True)
@@ -49,72 +63,156 @@ class Row:
 
 def rows(shipped: Path) -> Iterator[Row]:
     """The table's lines, those that need no training first."""
-    yield Row("ConSE (`--head none`)")
-    yield Row("ConSE, adaptive units", by="unit")
-    yield Row("ConSE, regions", refine="regions")
+    yield Row("start: ConSE")
+    yield Row("start: ConSE by units", by="unit")
+    yield Row("start: ConSE by regions", refine="regions")
     yield Row("shipped head", head=shipped)
-    yield Row("shipped head, adaptive units", head=shipped, by="unit")
-    yield Row("shipped head, SLIC", head=shipped, by="slic")
-    yield Row("shipped head, regions (the default)", head=shipped, refine="regions")
+    yield Row("shipped head: by units", head=shipped, by="unit")
+    yield Row("shipped head: by SLIC", head=shipped, by="slic")
+    yield Row("shipped head: by regions (the default)", head=shipped, refine="regions")
     changed: list[tuple[str, dict[str, Any]]] = [
         ("one size", {"sizes": ()}),
         ("not smoothed", {"affinity": 1e4}),  # every patch hears itself alone
-        ("one size, not smoothed", {"sizes": (), "affinity": 1e4}),
+        ("one size and not smoothed", {"sizes": (), "affinity": 1e4}),
         ("class names alone", {"learnt": 0.0}),
         ("caption words alone", {"concepts": 0.0}),
     ]
     for name, changes in changed:
-        yield Row(f"without a part: {name}", head=shipped, refine="regions", changes=changes)
-    yield Row("PACL", "pacl", SMALL | {"epochs": 8})
-    yield Row("MixReorg (groups)", "mixreorg", SMALL | {"epochs": 4, "head": {"width": 192}})
-    yield Row("AFSS", "afss", SMALL | {"epochs": 16}, photos=500)
-    few: dict[str, Any] = SMALL | {"epochs": 2, "batch": 16, "lr": 1e-3, "head": {"stages": 1}}
-    off = {"object_weight": 0.0, "region_weight": 0.0, "pixel_weight": 0.0}
-    levels = ("object_weight", "region_weight", "pixel_weight")
-    for count, name in enumerate(("object", "object + region", "object + region + pixel"), start=1):
-        on = off | dict.fromkeys(levels[:count], 1.0)
-        yield Row(f"MGCA, {name}", "mgca", few | {"objective": on})
+        yield Row(f"shipped head: {name}", head=shipped, refine="regions", changes=changes)
+    yield from _pacl()
+    yield from _mgca()
+    yield from _mixreorg()
+    yield from _afss()
+
+
+def _pacl() -> Iterator[Row]:
+    own = {"attn_scale": 30.0, "near": 0.4}
+    for name, changes in (
+        ("softmax pooling", {}),
+        ("softmax pooling with kappa 10", {"attn_scale": 10.0}),
+        ("mean pooling", {"pooling": "mean"}),
+        ("max pooling", {"pooling": "max"}),
+        ("without nouns", {"nouns": False}),
+        ("near texts as negatives", {"near": 1.0}),
+    ):
+        yield Row(f"PACL: {name}", "pacl", PACL | {"objective": own | changes})
+    yield Row("PACL: from noise", "pacl", PACL | {"objective": own, "lr": 1e-3, "head": {"type": "pacl"}})
+
+
+def _mgca() -> Iterator[Row]:
+    off = {"object_weight": 0.0, "region_weight": 0.0, "pixel_weight": 0.0, "near": 0.5}
+    only = MGCA | {"objective": off | {"object_weight": 1.0}}
+    yield Row("MGCA: object", "mgca", only)
+    yield Row("MGCA: object by units", "mgca", only, by="unit")
+    for name, weights in (
+        ("object + region", {"region_weight": 0.1}),
+        ("object + region + pixel", {"region_weight": 0.1, "pixel_weight": 0.1}),
+        ("object + region with weight 1", {"region_weight": 1.0}),
+        ("object + region with weight 1 without hard sampling", {"region_weight": 1.0, "k_n": 0}),
+    ):
+        yield Row(f"MGCA: {name}", "mgca", MGCA | {"objective": off | {"object_weight": 1.0} | weights})
+
+
+def _mixreorg() -> Iterator[Row]:
+    own = {"near": 0.4, "sees": "source"}
+    for name, changes in (
+        ("patches", {}),
+        ("patches without mixing", {"mixed_weight": 0.0}),
+        ("patches without restoration", {"restored_weight": 0.0}),
+        ("patches without progressive mixing", {"sees": "nothing"}),
+        ("patches without contextual mixing", {"contextual": False}),
+        ("patches by mean pooling", {"attn_scale": 1e-6}),
+    ):
+        yield Row(f"MixReorg: {name}", "mixreorg", MIXREORG | {"objective": own | changes})
+    groups = {"type": "grouping", "width": 192}
+    yield Row("MixReorg: groups from noise", "mixreorg", MIXREORG | {"objective": own, "head": groups})
+
+
+def _afss() -> Iterator[Row]:
+    own: dict[str, Any] = {"confidence": 0.4, "margin": 0.1}
+    for name, changes in (
+        ("patch-text + patch-patch", {}),
+        ("patch-text alone", {"objective": {"patch_weight": 0.0}}),
+        ("without filters", {"confidence": 0.0, "margin": 0.0}),
+        ("stricter filters", {"confidence": 0.6}),
+    ):
+        yield Row(f"AFSS: {name}", "afss", AFSS | own | changes, photos=LABELLED)
+    yield Row("AFSS: from noise", "afss", AFSS | own | {"lr": 1e-3, "head": {"type": "block"}}, photos=LABELLED)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="holds flickr8k, coco-eval, voc-eval")
+    parser.add_argument("--captions", type=Path, help="photos to learn from (default: flickr8k/captions.tsv of --data)")
+    parser.add_argument("--sets", type=Path, nargs="+", help="sets to be scored on (default: both of --data)")
     parser.add_argument("--work", type=Path, default=Path("/tmp/ablation"), help="trained heads and cached features")
     parser.add_argument("--head", type=Path, default=Path("assets/heads/lite.safetensors"), help="the shipped head")
     parser.add_argument("--limit", type=int, help="score only the first photos of each set")
-    parser.add_argument("--rows", default="", metavar="NAMES", help="only rows whose name begins with one of these")
+    parser.add_argument("--seeds", type=int, default=1, help="trainings of each row, with seeds 0, 1, ...")
+    parser.add_argument(
+        "--rows", default="", metavar="NAMES", help="rows whose name begins with one of these, by commas"
+    )
+    parser.add_argument("--list", action="store_true", help="only print the rows' names")
     args = parser.parse_args()
+    wanted = tuple(name.strip() for name in args.rows.split(","))
+    chosen = list(_chosen(wanted, list(rows(args.head))))
+    if args.list or not chosen:
+        print("\n".join(row.name for row in rows(args.head)), file=sys.stdout if args.list else sys.stderr)
+        sys.exit(0 if args.list else f"No row begins with '{args.rows}'; these are the rows.")
     args.work.mkdir(parents=True, exist_ok=True)
     backbone = backbones.load("lite")
-    sets = {name: Scored(args.data / name, backbone, args.limit) for name in ("coco-eval", "voc-eval")}
-    captioned = training_data.read([args.data / "flickr8k" / "captions.tsv"], args.work / "cache")
-    print(
-        "| row | parameters | GFLOP | training, min | ms a photo | coco-eval all / present | voc-eval all / present |"
-    )
-    print("|---|---|---|---|---|---|---|", flush=True)
-    wanted = tuple(args.rows.split(","))
-    for row in (row for row in rows(args.head) if row.name.startswith(wanted)):
-        path, minutes = row.head, 0.0
+    folders = args.sets or [args.data / "coco-eval", args.data / "voc-eval"]
+    sets = {folder.name: Scored(folder, backbone, args.limit) for folder in folders}
+    titles = " | ".join(f"{name} all / present" for name in sets)
+    print(f"| row | parameters | GFLOP | training, min | {titles} |")
+    print("|" + "---|" * (4 + len(sets)), flush=True)
+    for row in chosen:
+        print(_line(row, backbone, sets, args), flush=True)
+
+
+def _chosen(wanted: Sequence[str], every: Sequence[Row]) -> Iterator[Row]:
+    """The rows called so, or for a name that no row has, those that begin with it."""
+    names = {row.name for row in every}
+    for row in every:
+        if any(row.name == name or (name not in names and row.name.startswith(name)) for name in wanted):
+            yield row
+
+
+def _line(row: Row, backbone: backbones.Backbone, sets: Mapping[str, "Scored"], args: argparse.Namespace) -> str:
+    """A row trained with each seed and scored."""
+    minutes, scores = [], []
+    for seed in range(args.seeds if row.objective else 1):
+        path = row.head
         if row.objective:
-            path = args.work / f"{row.name.replace(' ', '')}.safetensors"
-            chosen = replace(captioned, photos=captioned.photos[: row.photos])
+            kept = "".join(c if c.isalnum() else "-" for c in row.name.removesuffix(" by units"))
+            path = args.work / f"{kept}-{seed}.safetensors"
             start = time.monotonic()
             if not path.exists():
-                train(row.objective, chosen, path, backbone, row.settings, cache=args.work / "cache")
-            minutes = (time.monotonic() - start) / 60
+                file = args.captions or args.data / "flickr8k" / "captions.tsv"
+                captioned = training_data.read([file], args.work / "cache")
+                few = replace(captioned, photos=captioned.photos[: row.photos])
+                train(
+                    row.objective,
+                    few,
+                    path,
+                    backbone,
+                    {**(row.settings or {}), "seed": seed},
+                    cache=args.work / "cache",
+                )
+                minutes.append((time.monotonic() - start) / 60)
         head = heads.load(path, backbone) if path else backbone.alignment()
         for name, value in row.changes.items():
             setattr(head, name, value)
         model = Model(backbone, head, row.name)
-        scores = [one.score(model, row) for one in sets.values()]
-        cost = 1000 * sum(s for *_, s in scores) / sum(len(one.photos) for one in sets.values())
-        count = sum(p.numel() for p in head.parameters())
-        cells = " | ".join(f"{every:.1f} / {present:.1f}" for every, present, _ in scores)
-        trained = f"{minutes:.1f}" if row.objective else "–"
-        print(
-            f"| {row.name} | {count / 1e6:.2f} M | {gigaflops(model):.1f} | {trained} | {cost:.0f} | {cells} |",
-            flush=True,
-        )
+        scores.append([one.score(model, row) for one in sets.values()])
+    cells = []
+    for of_set in zip(*scores, strict=True):
+        every, present = zip(*of_set, strict=True)
+        each = "" if len(scores) == 1 else f" ({', '.join(f'{a:.1f} / {p:.1f}' for a, p in of_set)})"
+        cells.append(f"{statistics.mean(every):.1f} / {statistics.mean(present):.1f}{each}")
+    count = sum(p.numel() for p in head.parameters())
+    trained = f"{statistics.mean(minutes):.1f}" if minutes else "–"
+    return f"| {row.name} | {count / 1e6:.2f} M | {gigaflops(model):.1f} | {trained} | {' | '.join(cells)} |"
 
 
 @torch.inference_mode()
@@ -149,23 +247,21 @@ class Scored:
         return self._features[sizes]
 
     @torch.inference_mode()
-    def score(self, model: Model, row: Row) -> tuple[float, float, float]:
-        """(mIoU of all words, mIoU of present words, seconds of head and answer over all photos)."""
+    def score(self, model: Model, row: Row) -> tuple[float, float]:
+        """mIoU of all words, and of present words."""
         count = len(self.dataset.classes)
-        confusions, seconds = (Confusion(count), Confusion(count)), 0.0
+        confusions = Confusion(count), Confusion(count)
         every = self.features(model.head.sizes)
         for (photo, truth, derived), features in zip(self.photos, every, strict=True):
             present = np.unique(truth[(truth >= 0) & (truth < count)])
-            start = time.perf_counter()
             scene = Scene(photo, model.head(features[None].float())[0], features, model)
             scene._derived = {k: v for k, v in derived.items() if k == "layers"}  # the photo's alone
             answer = self._ask(scene, self.vocabulary, row)
-            seconds += time.perf_counter() - start
             confusions[0].add(truth, answer.astype(np.int64) - 1)
             asked = Vocabulary(tuple(self.vocabulary[int(k)] for k in present))
             confusions[1].add(truth, present[self._ask(scene, asked, row).astype(np.int64) - 1])
             derived.update(scene._derived)
-        return confusions[0].miou(), confusions[1].miou(), seconds
+        return confusions[0].miou(), confusions[1].miou()
 
     @staticmethod
     def _ask(scene: Scene, vocabulary: Vocabulary, row: Row) -> np.ndarray:

@@ -131,7 +131,10 @@ def test_the_object_level_contrasts_mask_pooled_embeddings() -> None:
     logits = objective.scale() * F.cosine_similarity(pooled, texts, dim=-1)
     expected = (F.cross_entropy(logits, torch.arange(4)) + F.cross_entropy(logits.T, torch.arange(4))) / 2
 
-    torch.testing.assert_close(objective.object_level(pooled_cosine(embedding, mask, similarity), positive), expected)
+    torch.testing.assert_close(
+        objective.object_level(pooled_cosine(embedding, mask, similarity), positive, torch.zeros_like(positive)),
+        expected,
+    )
 
 
 def test_the_region_level_takes_the_hardest_regions_of_other_photos() -> None:
@@ -154,7 +157,7 @@ def test_the_region_level_takes_the_hardest_regions_of_other_photos() -> None:
         terms.append(-(scale * own - torch.cat([own[None], hardest]).mul(scale).logsumexp(0)))
 
     region = objective.regions(similarity, mask, positive)
-    loss = objective.region_level(pooled_cosine(embedding, region, similarity), positive)
+    loss = objective.region_level(pooled_cosine(embedding, region, similarity), positive, torch.zeros_like(positive))
 
     torch.testing.assert_close(loss, torch.stack(terms).mean())
 
@@ -180,7 +183,7 @@ def test_the_pixel_level_sets_weak_pixels_inside_against_strong_ones_outside_and
         nothing, nothing, similarity[positive], mask[positive], region[positive],
         similarity.topk(2, dim=-1).values, nothing, nothing, nothing,
     )  # fmt: skip
-    loss = objective.pixel_level(seen, positive)
+    loss = objective.pixel_level(seen, positive, torch.zeros_like(positive))
 
     assert len(terms) > 4
     torch.testing.assert_close(loss, torch.stack(terms).mean())

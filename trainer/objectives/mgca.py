@@ -31,7 +31,7 @@ from torch.utils.checkpoint import checkpoint
 from textseg.model.backbones import Backbone
 from textseg.model.heads import Head
 from trainer.objectives import Batch, Objective, register
-from trainer.objectives.contrast import CHUNK, LogitScale, info_nce, mean_cosine, pooled_cosine, texts_of
+from trainer.objectives.contrast import CHUNK, LogitScale, info_nce, mean_cosine, nearly_said, pooled_cosine, texts_of
 
 
 @dataclass
@@ -86,17 +86,20 @@ class MGCA(Objective):
         area_weight: float = 0.0,
         smooth_weight: float = 0.0,
         nouns: bool = True,
+        near: float = 1.0,
     ) -> None:
         """A weight of 0 switches its level off.
 
-        `k_n` hardest other photos a text and `k_pix` hardest pixels a pair; of the pixels of the own photo, the share
-        `easy` is drawn at random instead. `q`: share of a photo's pixels in a region that was not thresholded. `band`:
-        pixels with |M - 1/2| below it are on neither side. `area_weight`, `smooth_weight`: TCL's priors (M6).
+        `k_n` hardest other photos a text (0: all of them) and `k_pix` hardest pixels a pair; of the pixels of the own
+        photo, the share `easy` is drawn at random instead. `q`: share of a photo's pixels in a region that was not
+        thresholded. `band`: pixels with |M - 1/2| below it are on neither side. `area_weight`, `smooth_weight`: TCL's
+        priors (M6).
+        `near`: texts above this cosine with one of a photo's own are not its negatives on any level.
         """
         super().__init__(head, backbone)
         self.weights = {"object": object_weight, "region": region_weight, "pixel": pixel_weight}
         self.k_n, self.k_pix, self.easy, self.q, self.band = k_n, k_pix, easy, q, band
-        self.area_weight, self.smooth_weight, self.nouns = area_weight, smooth_weight, nouns
+        self.area_weight, self.smooth_weight, self.nouns, self.near = area_weight, smooth_weight, nouns, near
         self.scale = LogitScale()  # 1 / tau
         self._pixels_of: dict[torch.Size, int] = {}
         self.mask = nn.ParameterDict({"w": torch.tensor(10.0), "b": torch.tensor(-2.5)})
@@ -106,14 +109,15 @@ class MGCA(Objective):
 
     def forward(self, batch: Batch) -> dict[str, torch.Tensor]:
         texts, positive = texts_of(batch, self.head, self.nouns)
+        ignored = nearly_said(texts, positive, self.near)
         seen = self.read(batch.features, texts, positive)
         losses = {}
         if self.weights["object"]:
-            losses["object"] = self.object_level(seen.objects, positive)
+            losses["object"] = self.object_level(seen.objects, positive, ignored)
         if self.weights["region"]:
-            losses["region"] = self.region_level(seen.regions, positive)
+            losses["region"] = self.region_level(seen.regions, positive, ignored)
         if self.weights["pixel"]:
-            losses["pixel"] = self.pixel_level(seen, positive)
+            losses["pixel"] = self.pixel_level(seen, positive, ignored)
         losses = {level: self.weights[level] * loss for level, loss in losses.items()}
         if self.area_weight:
             losses["area"] = self.area_weight * area_prior(seen.area, positive)
@@ -182,24 +186,24 @@ class MGCA(Objective):
         inside = mask > 0.5
         return torch.where(positive[..., None] & (inside.sum(-1, keepdim=True) >= q), inside, most_similar)
 
-    def object_level(self, cosines: torch.Tensor, positive: torch.Tensor) -> torch.Tensor:
+    def object_level(self, cosines: torch.Tensor, positive: torch.Tensor, ignored: torch.Tensor) -> torch.Tensor:
         """(M2) of cos(o_bc, t_c), (B, C)."""
-        return info_nce(self.scale() * cosines, positive)
+        return info_nce(self.scale() * cosines, positive, ignored)
 
-    def region_level(self, cosines: torch.Tensor, positive: torch.Tensor) -> torch.Tensor:
+    def region_level(self, cosines: torch.Tensor, positive: torch.Tensor, ignored: torch.Tensor) -> torch.Tensor:
         """(M3) of cos(r_bc, t_c), (B, C)."""
         cosines = self.scale() * cosines
-        others = cosines.masked_fill(positive, -1e9)
-        hardest = others.topk(min(self.k_n, len(others)), dim=0).values  # (k_n, C)
+        others = cosines.masked_fill(positive | ignored, -1e9)
+        hardest = others.topk(min(self.k_n or len(others), len(others)), dim=0).values  # (k_n, C)
         return F.softplus(hardest.logsumexp(0) - cosines)[positive].mean()
 
-    def pixel_level(self, seen: Readings, positive: torch.Tensor) -> torch.Tensor:
+    def pixel_level(self, seen: Readings, positive: torch.Tensor, ignored: torch.Tensor) -> torch.Tensor:
         """(M4). Each pair of a photo and one of its texts is a row."""
         s, inside = seen.own, seen.inside
         clear = (seen.mask.detach() - 0.5).abs() >= self.band
         pos = self.sample(s, inside & clear, hardest=-s)
         outside = self.sample(s, ~inside & clear, hardest=s)
-        best = seen.best.masked_fill(positive[..., None], -torch.inf)  # (B, C, k)
+        best = seen.best.masked_fill((positive | ignored)[..., None], -torch.inf)  # (B, C, k)
         k = best.shape[-1]
         others = best.transpose(0, 1).flatten(1).topk(k, dim=-1).values[positive.nonzero()[:, 1]]  # (pairs, k)
         neg = torch.cat([outside, others], dim=1)

@@ -55,12 +55,13 @@ class MixReorg(Objective):
         sees: Literal["tuple", "source", "nothing"] = "tuple",
         restored_weight: float = 1.0,
         mixed_weight: float = 1.0,
+        contextual: bool = True,
         attn_scale: float = 30.0,
         nouns: bool = True,
         near: float = 1.0,
     ) -> None:
         """`mix` is m. In (R2) a mixed patch `sees` all photos of its "tuple", or only its "source", or "nothing": no
-        progressive mixing.
+        progressive mixing. Without `contextual` mixing patches are mixed before they know of their photo.
 
         `attn_scale` is kappa of a head without groups; `near`: texts above this cosine with one of a photo's own are
         not its negatives in (R5).
@@ -69,7 +70,7 @@ class MixReorg(Objective):
         self.branch = Grouped(head) if isinstance(head, GroupingHead) else Ungrouped(head, attn_scale)
         if sees not in ("tuple", "source", "nothing"):
             raise TrainingError(f"The recipe's 'sees' is '{sees}'; choose tuple, source or nothing.")
-        self.mix, self.sees, self.nouns, self.near = mix, sees, nouns, near
+        self.mix, self.sees, self.contextual, self.nouns, self.near = mix, sees, contextual, nouns, near
         self.restored_weight, self.mixed_weight = restored_weight, mixed_weight
         width, heads, layers = self.branch.width, self.branch.heads, self.branch.layers
         self.progressive = nn.ModuleList(
@@ -87,11 +88,15 @@ class MixReorg(Objective):
         texts, positive = texts_of(batch, self.head, self.nouns)
         ignored = nearly_said(texts, positive, self.near)
 
-        context = branch.context(batch.features)  # contextual mixing: only contextualised patches are mixed
+        entered = branch.enter(batch.features)
+        context = branch.first(entered)
         m = min(self.mix, len(context))
         tuples = len(context) // m
         sigma = permutations(tuples, m, context.shape[1], context.device)
-        mixed = mix(_tuples(context, m), sigma)
+        if self.contextual:
+            mixed = mix(_tuples(context, m), sigma)
+        else:
+            mixed = branch.first(mix(_tuples(entered, m), sigma).flatten(0, 1)).unflatten(0, (tuples, m))
 
         original = context
         for layer, progressive in zip(branch.layers, self.progressive, strict=True):
@@ -174,7 +179,7 @@ class Grouped:
     def __init__(self, head: GroupingHead) -> None:
         self.head, self.layers = head, head.layers
         self.width, self.heads = head.width, head.config["heads"]
-        self.context = head.context
+        self.enter, self.first = head.enter, head.contextualise
 
     def start(self, features: torch.Tensor) -> torch.Tensor:
         """(B, T, 0): segments start from nothing."""
@@ -201,7 +206,7 @@ class Ungrouped:
             )
         self.head, self.block, self.layers, self.attn_scale = head, block, block.layers, attn_scale
         self.width, self.heads = block.width, block.config["heads"]
-        self.context = block.context
+        self.enter, self.first = block.enter, block.block
 
     def start(self, features: torch.Tensor) -> torch.Tensor:
         """(B, T, E) the untrained alignment's embeddings; (B, T, 1) zeros without one."""
