@@ -5,7 +5,7 @@
 
 Every row has the same backbone, photos and scoring; heads are trained through `trainer.fit.train`, which is what
 `textseg train` calls. A cell of the last columns is mIoU with all words competing / with the photo's own words, the
-mean over the seeds. With other photos: --captions TSV to learn from, --sets FOLDER... to be scored on (docs/evaluation.md
+mean over the seeds. With other photos: --captions TSV to learn from, --sets FOLDER... to be scored on (evaluation.md
 says what a folder holds). Trained heads are kept under --work and used again.
 """
 
