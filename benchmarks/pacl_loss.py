@@ -24,7 +24,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from trainer.objectives.pacl import compatibility
+from trainer.objectives.contrast import compatibility
 
 KAPPA = 10.0
 

@@ -35,7 +35,8 @@ from textseg.model.embedding import embed_words
 from textseg.vocabulary import Vocabulary
 from trainer import data, datasets, recipes, whole
 from trainer.datasets import UNSCORED, Dataset
-from trainer.objectives.pacl import PACL, compatibility
+from trainer.objectives.contrast import compatibility
+from trainer.objectives.pacl import PACL
 
 TEXTS_AT_ONCE = 256
 

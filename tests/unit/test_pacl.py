@@ -8,8 +8,8 @@ from tests.tiny import TinyBackbone
 from textseg.errors import DatasetError, TrainingError
 from textseg.model.heads.pacl import PACLHead
 from trainer.objectives import Batch
-from trainer.objectives.contrast import info_nce, nearly_said, texts_of
-from trainer.objectives.pacl import PACL, compatibility
+from trainer.objectives.contrast import compatibility, info_nce, nearly_said, texts_of
+from trainer.objectives.pacl import PACL
 
 KAPPA = 10.0
 

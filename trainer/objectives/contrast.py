@@ -7,6 +7,7 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from textseg.errors import DatasetError
 from textseg.model.heads import Head
@@ -62,6 +63,26 @@ def info_nce(logits: torch.Tensor, positive: torch.Tensor, ignored: torch.Tensor
     to_texts = F.softplus(negative.logsumexp(1, keepdim=True) - logits)
     to_photos = F.softplus(negative.logsumexp(0, keepdim=True) - logits)
     return (to_texts + to_photos)[positive].mean() / 2
+
+
+def compatibility(v: torch.Tensor, texts: torch.Tensor, attn_scale: float, chunk: int = CHUNK) -> torch.Tensor:
+    """phi (B, C) of PACL's (P4) for tokens (B, T, D) and unit texts (C, D), never with B x C x T x D numbers.
+
+    Photos are independent of each other, so they are taken in groups of at most `chunk` elements of the attention; with
+    more than one group the attention is computed again in the backward pass instead of being kept.
+    """
+    group = max(1, chunk // (len(texts) * v.shape[1]))
+    if group >= len(v):
+        return _compatibility(v, texts, attn_scale)
+    parts = [checkpoint(_compatibility, part, texts, attn_scale, use_reentrant=False) for part in v.split(group)]
+    return torch.cat(parts)
+
+
+def _compatibility(v: torch.Tensor, texts: torch.Tensor, attn_scale: float) -> torch.Tensor:
+    dots = texts @ v.mT  # (B, C, T)
+    similarity = dots / v.norm(dim=-1).clamp(min=1e-12)[:, None]  # (P1)
+    attention = (attn_scale * similarity).softmax(-1)  # (P2)
+    return pooled_cosine(v, attention, dots)  # (P3), (P4)
 
 
 def pooled_cosine(v: torch.Tensor, weights: torch.Tensor, dots: torch.Tensor) -> torch.Tensor:

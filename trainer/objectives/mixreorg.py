@@ -37,8 +37,7 @@ from textseg.model.heads.grouping import GroupingHead
 from textseg.model.heads.residual import ResidualHead
 from textseg.model.transformer import Attention
 from trainer.objectives import Batch, Objective, register
-from trainer.objectives.contrast import LogitScale, info_nce, mean_cosine, nearly_said, texts_of
-from trainer.objectives.pacl import compatibility
+from trainer.objectives.contrast import LogitScale, compatibility, info_nce, mean_cosine, nearly_said, texts_of
 
 
 @register("mixreorg")

@@ -19,7 +19,6 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from torch.utils.checkpoint import checkpoint
 
 from textseg.errors import TrainingError
 from textseg.model.backbones import Backbone
@@ -27,15 +26,7 @@ from textseg.model.heads import Head
 from textseg.model.heads.pacl import PACLHead
 from textseg.model.heads.residual import ResidualHead
 from trainer.objectives import Batch, Objective, register
-from trainer.objectives.contrast import (
-    CHUNK,
-    LogitScale,
-    info_nce,
-    mean_cosine,
-    nearly_said,
-    pooled_cosine,
-    texts_of,
-)
+from trainer.objectives.contrast import LogitScale, compatibility, info_nce, mean_cosine, nearly_said, texts_of
 
 SCALES = {"softmax": None, "mean": 1e-6, "max": 1e4}
 """kappa of each way to pool; None: the objective's own."""
@@ -83,23 +74,3 @@ class PACL(Objective):
             "_first_is_own": positive.gather(1, phi.argmax(1, keepdim=True)).float().mean(),
             "_mean_cosine": mean_cosine(F.normalize(v, dim=-1)),
         }
-
-
-def compatibility(v: torch.Tensor, texts: torch.Tensor, attn_scale: float, chunk: int = CHUNK) -> torch.Tensor:
-    """phi (B, C) of (P4) for tokens (B, T, D) and unit texts (C, D), exactly, and never with B x C x T x D numbers.
-
-    Photos are independent of each other, so they are taken in groups of at most `chunk` elements of the attention; with
-    more than one group the attention is computed again in the backward pass instead of being kept.
-    """
-    group = max(1, chunk // (len(texts) * v.shape[1]))
-    if group >= len(v):
-        return _compatibility(v, texts, attn_scale)
-    parts = [checkpoint(_compatibility, part, texts, attn_scale, use_reentrant=False) for part in v.split(group)]
-    return torch.cat(parts)
-
-
-def _compatibility(v: torch.Tensor, texts: torch.Tensor, attn_scale: float) -> torch.Tensor:
-    dots = texts @ v.mT  # (B, C, T)
-    similarity = dots / v.norm(dim=-1).clamp(min=1e-12)[:, None]  # (P1)
-    attention = (attn_scale * similarity).softmax(-1)  # (P2)
-    return pooled_cosine(v, attention, dots)  # (P3), (P4)

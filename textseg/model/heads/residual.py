@@ -10,8 +10,6 @@ import torch.nn.functional as F
 
 from textseg.errors import HeadError
 from textseg.model.heads import Head, get, register
-from textseg.model.heads.block import BlockHead
-from textseg.model.heads.pacl import PACLHead
 
 if TYPE_CHECKING:
     from textseg.model.backbones import Backbone
@@ -29,25 +27,26 @@ class ResidualHead(Head):
 
     kind = "residual"
 
-    def __init__(self, alignment: Head, inner: PACLHead | BlockHead) -> None:
+    def __init__(self, alignment: Head, inner: Head) -> None:
         super().__init__()
         self.config = {"of": inner.kind, **inner.config}
         # A clone: loading a head file must never write into the backbone's own tensors.
         self.alignment = copy.deepcopy(alignment).requires_grad_(False)
-        self.inner = inner
+        self.inner: Any = inner
 
     @classmethod
     def build(cls, backbone: Backbone, of: str = "pacl", **settings: Any) -> ResidualHead:  # type: ignore[override]
-        """A head of type `of` (pacl or block) with its `settings`, over the alignment of `backbone`.
+        """A head of type `of` with its `settings`, over the alignment of `backbone`.
 
-        Raises HeadError where the backbone has none, or the head has no outputs that could be added to it.
+        The head has `tokens`, its outputs before they are normalised, and `silence`, which makes them zero: so have
+        pacl and block. Raises HeadError where it has not, or the backbone has no alignment.
         """
         alignment, kind = backbone.alignment(), get(of)
         if alignment is None:
             raise HeadError(f"'{backbone.name}' has no alignment of its own to start from; use a head of type '{of}'.")
-        if not issubclass(kind, PACLHead | BlockHead):
+        if not hasattr(kind, "silence"):
             raise HeadError(f"A residual head is 'of' pacl or block, not '{of}'.")
-        inner = kind.build(backbone, **settings)
+        inner: Any = kind.build(backbone, **settings)
         inner.silence()
         return cls(alignment, inner)
 
