@@ -11,7 +11,7 @@
 ARG PYTHON=3.12
 FROM python:${PYTHON}-slim AS wheel
 WORKDIR /source
-COPY pyproject.toml setup.py requirements.txt README.md LICENSE ./
+COPY pyproject.toml setup.py requirements.txt README.md LICENSE NOTICE ./
 COPY textseg ./textseg
 COPY trainer ./trainer
 COPY assets ./assets

@@ -18,7 +18,7 @@ from textseg.errors import SpaceError
 from textseg.files import write_atomically
 
 ROOT = Path(__file__).parent.parent
-FILES = ("app.py", "LICENSE", "pyproject.toml", "setup.py")
+FILES = ("app.py", "LICENSE", "NOTICE", "pyproject.toml", "setup.py")
 FOLDERS = ("textseg", "trainer", "assets")
 EXTRAS = ("formats", "space")
 """What the pages of a Space offer beyond what the program needs: every format, a lent GPU, sign-in, tools over MCP."""

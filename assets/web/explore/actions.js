@@ -21,7 +21,7 @@ export function exploreActions(page) {
       keys: [..."123456789"],
       run: (event) => page.select(page.order?.[Number(event.key) - 1] ?? Infinity),
     },
-    keys: { label: "This list", keys: ["?"], run: () => page.showKeys() },
+    keys: { label: "Help and keys", keys: ["?"], run: () => page.showHelp() },
     back: { label: "Let go of the pin, the heat map", keys: ["Escape"], run: () => page.back() },
   };
 }

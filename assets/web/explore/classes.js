@@ -3,6 +3,7 @@
 import { h, icon } from "../shared/dom.js";
 import { percent } from "../shared/numbers.js";
 import { unknownLine } from "../shared/unknown.js";
+import { t } from "../shared/language.js";
 
 export class ClassList {
   /**
@@ -50,12 +51,12 @@ export class ClassList {
       max: Math.max(most, level),
       step: 1,
       value: level,
-      "aria-label": `Threshold of ${word.name}`,
-      title: `Least ${this.probable ? "confidence" : "similarity"} at which the word shows`,
+      "aria-label": t("Threshold of {name}", { name: word.name }),
+      title: this.probable ? t("Least confidence at which the word shows") : t("Least similarity at which the word shows"),
     });
     const tell = () => {
       value.textContent = shownLevel(slider.valueAsNumber, this.probable);
-      slider.setAttribute("aria-valuetext", slider.valueAsNumber ? value.textContent : "no threshold");
+      slider.setAttribute("aria-valuetext", slider.valueAsNumber ? value.textContent : t("no threshold"));
     };
     slider.addEventListener("input", () => {
       tell();
@@ -81,7 +82,7 @@ export class ClassList {
       { "data-word": k, style: { "--class": word.colour }, class: word.background ? "background" : "" },
       h("span", {
         class: "swatch",
-        title: word.background ? "Background word: wins pixels, shown as none" : "",
+        title: word.background ? t("Background word: wins pixels, shown as none") : "",
       }),
       name,
       area,
@@ -139,7 +140,7 @@ export class ClassList {
   setHidden(row, hidden) {
     row.element.classList.toggle("off", hidden);
     row.eye.replaceChildren(icon(hidden ? "hidden" : "eye"));
-    row.eye.setAttribute("aria-label", `Show ${row.word.name}`);
+    row.eye.setAttribute("aria-label", t("Show {name}", { name: row.word.name }));
     row.eye.setAttribute("aria-pressed", String(!hidden));
   }
 }
@@ -147,11 +148,12 @@ export class ClassList {
 /** That a word has no pixel, and how likely it is to be there all the same. */
 function tellAbsence(line, presence) {
   const likely = presence >= 0.5;
-  line.textContent = `${likely ? "outweighed" : "not found"}, ${percent(presence)} likely`;
+  const share = percent(presence);
+  line.textContent = likely ? t("outweighed, {share} likely", { share }) : t("not found, {share} likely", { share });
   line.title = `${percent(presence)} likely to be in the photo${likely ? ", but other words fit better everywhere" : ""}`;
 }
 
 function shownLevel(level, probable) {
-  if (!level) return "off";
+  if (!level) return t("off");
   return `≥ ${probable ? percent(level / 255) : (level / 255).toFixed(2)}`;
 }

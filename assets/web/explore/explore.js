@@ -15,6 +15,7 @@ import { ClassList } from "./classes.js";
 import { Connection } from "./connection.js";
 import { listenForDownloads } from "./downloads.js";
 import { HeatView } from "./heat.js";
+import { EXPLAINED, showHelp } from "./help.js";
 import { MaskView } from "./masks.js";
 import { Method } from "./method.js";
 import { Photos } from "./photos.js";
@@ -25,6 +26,7 @@ import { UnitView } from "./units.js";
 import { View } from "./view.js";
 import { otherWord } from "./why.js";
 import { Words } from "./words.js";
+import { t } from "../shared/language.js";
 
 /** The page's markup is in place: bring it to life. */
 export function mount(root, server, given) {
@@ -48,7 +50,7 @@ export class Explore {
     this.selected = -1; // the word whose heat map is shown
     this.turns = new Turns(); // photos and questions
     this.waiting = new Waiting(part.busy);
-    this.canvas = new Canvas(part.board, "The photo with its labels");
+    this.canvas = new Canvas(part.board, t("The photo with its labels"));
     this.view = new View(part, this.canvas, (name) => this.turned(name));
     this.heat = new HeatView(part.scale, () => this.canvas.redraw());
     this.units = new UnitView(this);
@@ -80,7 +82,8 @@ export class Explore {
     part["zoom-in"].addEventListener("click", () => canvas.zoom(1.5));
     part["zoom-out"].addEventListener("click", () => canvas.zoom(1 / 1.5));
     part.fit.addEventListener("click", () => canvas.fit());
-    part.keys.addEventListener("click", () => this.showKeys());
+    part.keys.addEventListener("click", () => this.showHelp());
+    part["explain-more"].addEventListener("click", () => this.showHelp());
     listenForDownloads(this);
     this.actions = new Actions(exploreActions(this), part.explore);
   }
@@ -102,14 +105,8 @@ export class Explore {
     return this.method.head;
   }
 
-  showKeys() {
-    const dialog = this.part["keys-dialog"];
-    const close = { class: "plain", type: "button", "aria-label": "Close", onclick: () => dialog.close() };
-    dialog.replaceChildren(
-      h("div", { class: "dialog-head" }, h("h2", {}, "Keys"), h("button", close, icon("close"))),
-      h("table", {}, ...this.actions.rows()),
-    );
-    dialog.showModal();
+  showHelp() {
+    showHelp(this.part["keys-dialog"], this.actions);
   }
 
   /** Escape: one step back from what was looked at. */
@@ -166,7 +163,7 @@ export class Explore {
     this.sheet.clear();
     this.view.turn("labels");
     this.elsewhere.show(null, 1);
-    this.part.none.textContent = "Type words above, or take some of those suggested.";
+    this.part.none.textContent = t("Type words above, or take some of those suggested.");
     this.words.suggest(current);
   }
 
@@ -201,11 +198,11 @@ export class Explore {
   /** What a person waits for right now. */
   waitingFor() {
     const { status, photo } = this;
-    if (status?.state === "loading") return `Loading the model ${status.name}: it is read from disk once`;
-    if (this.encoded) return "Finding the words";
+    if (status?.state === "loading") return t("Loading the model {name}: it is read from disk once", { name: status.name });
+    if (this.encoded) return t("Finding the words");
     return photo.seconds
-      ? `Encoding the photo (about ${Math.max(1, Math.round(photo.seconds))} s)`
-      : "Encoding the photo";
+      ? t("Encoding the photo (about {seconds} s)", { seconds: Math.max(1, Math.round(photo.seconds)) })
+      : t("Encoding the photo");
   }
 
   /** The person does not want to wait any longer, if what `current` stands for is still awaited. */
@@ -257,17 +254,17 @@ export class Explore {
     this.measured = measure(answer, this.ids, this.probabilities);
     this.classes.measure(this.measured);
     const seen = words.map((word, k) => `${word.name} ${percent(this.measured.area[k + 1])}`).join(", ");
-    this.canvas.element.setAttribute("aria-label", `${this.photo.name}: ${seen}. Arrow keys move a point.`);
+    this.canvas.element.setAttribute("aria-label", t("{name}: {seen}. Arrow keys move a point.", { name: this.photo.name, seen }));
     const none = this.measured.area[0];
     this.elsewhere.show(answer.rest, none);
-    this.part.none.textContent = none === 1 ? this.nothing() : none > 0.0005 && !answer.rest ? `${percent(none)} of the photo is none of them.` : "";
+    this.part.none.textContent = none === 1 ? this.nothing() : none > 0.0005 && !answer.rest ? t("{share} of the photo is none of them.", { share: percent(none) }) : "";
     this.canvas.redraw();
   }
 
   /** Why no pixel has a label. */
   nothing() {
     const hidden = this.answer.words.some(({ name }) => this.levels.get(name));
-    return hidden || !this.answer.open ? "No word reaches its threshold here." : "None of these words is found in the photo.";
+    return hidden || !this.answer.open ? t("No word reaches its threshold here.") : t("None of these words is found in the photo.");
   }
 
   setLevel(name, level) {
@@ -296,6 +293,7 @@ export class Explore {
 
   /** A view is to be seen: what it needs is loaded or drawn. */
   turned(name) {
+    this.part.explain.textContent = EXPLAINED[name];
     if (name !== "masks") this.masks.letGo();
     if (name === "heat" && this.answer) {
       if (this.selected < 0) this.selected = this.bestWord();
@@ -316,7 +314,7 @@ export class Explore {
   /** The masks with the words of the answer in hand. */
   async loadMasks() {
     const { answer } = this;
-    const quiet = this.waiting.begin("Finding masks");
+    const quiet = this.waiting.begin(t("Finding masks"));
     const reply = await this.connection.call("masks", this.question);
     const found = reply.ok && answer === this.answer ? await readMasks(reply) : null;
     quiet();
@@ -337,7 +335,7 @@ export class Explore {
     const id = this.ids[Math.floor(y * labels.height) * labels.width + Math.floor(x * labels.width)];
     if (id) return words[id - 1].name;
     const other = otherWord(this.answer, x, y);
-    return other ? `something else (${other.word.name})` : "none";
+    return other ? t("something else ({word})", { word: other.word.name }) : t("none");
   }
 
   /** One sentence about what went wrong; "" takes it away. */

@@ -4,6 +4,7 @@ import { SCALE_CSS } from "../canvas/heat.js";
 import { HeatLayer } from "../canvas/layers.js";
 import { h } from "../shared/dom.js";
 import { decimal } from "../shared/numbers.js";
+import { t } from "../shared/language.js";
 
 export class HeatView {
   /**
@@ -54,9 +55,9 @@ export class HeatView {
       h("span", { class: "number" }, decimal(high)),
       h(
         "span",
-        { class: "segments small", role: "group", "aria-label": "Scale" },
-        choice("all words", false),
-        choice("this word", true),
+        { class: "segments small", role: "group", "aria-label": t("Scale") },
+        choice(t("all words"), false),
+        choice(t("this word"), true),
       ),
     );
     this.redraw();

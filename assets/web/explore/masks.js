@@ -4,6 +4,7 @@ import { h, icon } from "../shared/dom.js";
 import { LabelLayer, LabelMap } from "../canvas/labelmap.js";
 import { percent, plural } from "../shared/numbers.js";
 import { barList, otherScored } from "./why.js";
+import { t } from "../shared/language.js";
 
 const CHOSEN = ["", "#ffffff"];
 
@@ -82,11 +83,11 @@ export class MaskView {
       const map = Uint16Array.from(ids, (cell) => labels[cell]);
       this.layer.set(new LabelMap({ width, height, ids: map }), ["", ...this.words.map((word) => word.colour)]);
       const share = map.reduce((count, id) => count + Number(id > 0), 0) / map.length;
-      this.count(share ? `${percent(share)} labelled` : "No mask is this confident");
+      this.count(share ? t("{share} labelled", { share: percent(share) }) : t("No mask is this confident"));
     } else {
       const colours = this.holders.map(([smallest]) => this.masks[smallest]?.colour ?? "");
       this.layer.set(new LabelMap(this.cells), colours);
-      this.count(this.masks.length ? plural(this.masks.length, "mask") : "No masks in this photo");
+      this.count(this.masks.length ? plural(this.masks.length, "mask") : t("No masks in this photo"));
     }
     this.redraw();
   }
@@ -153,12 +154,12 @@ export class MaskView {
         "div",
         { class: "row" },
         icon("masks"),
-        h("span", { class: "heading" }, "Mask"),
-        h("span", { class: "number muted" }, `${percent(mask.area)} of the photo`),
+        h("span", { class: "heading" }, t("Mask")),
+        h("span", { class: "number muted" }, t("{share} of the photo", { share: percent(mask.area) })),
         h("span", { class: "spacer" }),
-        step("minus", "Smaller mask", place - 1),
+        step("minus", t("Smaller mask"), place - 1),
         h("span", { class: "number muted" }, `${place + 1} of ${last + 1}`),
-        step("plus", "Larger mask", place + 1),
+        step("plus", t("Larger mask"), place + 1),
       ),
       barList(scored, { low: 0, high: Math.max(scored[0].score, 0.01) }),
       h(

@@ -1,6 +1,7 @@
 /** How the words are answered: by what, with which edges, prompts and head; and what that took. */
 
 import { h } from "../shared/dom.js";
+import { t } from "../shared/language.js";
 
 const MENUS = { by: "methods", refine: "refinements", templates: "templates" };
 
@@ -11,7 +12,7 @@ export class Method {
     this.page = page;
     this.part = part;
     for (const [name, list] of Object.entries(MENUS)) {
-      part[name].append(...given[list].map(([value, text]) => h("option", { value }, text)));
+      part[name].append(...given[list].map(([value, text]) => h("option", { value }, t(text))));
       part[name].addEventListener("change", () => page.ask());
     }
     part.only.addEventListener("change", () => page.ask());
@@ -70,9 +71,9 @@ export class Method {
 
   /** @param {{encode: number, answer: number}} seconds */
   timing({ encode, answer }) {
+    const took = { encode: encode.toFixed(2), answer: answer.toFixed(2) };
     this.part.timing.textContent =
-      (encode > 0.01 ? `Encoded in ${encode.toFixed(2)} s, answered in ` : "Already encoded; answered in ") +
-      `${answer.toFixed(2)} s.`;
+      encode > 0.01 ? t("Encoded in {encode} s, answered in {answer} s.", took) : t("Already encoded; answered in {answer} s.", took);
     this.tell();
   }
 }

@@ -4,6 +4,7 @@ import { bytesOf } from "../canvas/png.js";
 import { h } from "../shared/dom.js";
 import { listenForPhotos } from "../shared/intake.js";
 import { fileOf, keepFile, recall, remember } from "./memory.js";
+import { t } from "../shared/language.js";
 
 const MOST_LINKED = 5000; // characters of words in a link
 
@@ -34,7 +35,7 @@ export class Photos {
       {
         type: "button",
         class: "sample",
-        "aria-label": `Sample photo: ${sample.name}`,
+        "aria-label": t("Sample photo: {name}", { name: sample.name }),
         "aria-pressed": "false",
         title: sample.name,
         onclick: () => this.openSample(sample),
@@ -102,7 +103,7 @@ export class Photos {
     const current = page.turns.begin();
     page.problem("");
     this.part.explore.classList.add("stale");
-    const quiet = page.waiting.begin(source.file ? `Sending ${source.file.name}` : "Opening the photo", () =>
+    const quiet = page.waiting.begin(source.file ? t("Sending {name}", { name: source.file.name }) : t("Opening the photo"), () =>
       page.giveUp(current),
     );
     const opened = await page.connection.open(source);

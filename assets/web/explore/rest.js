@@ -2,6 +2,7 @@
 
 import { h, icon } from "../shared/dom.js";
 import { percent } from "../shared/numbers.js";
+import { t } from "../shared/language.js";
 
 const NAMED = 3; // other words that are named without opening the row
 
@@ -29,7 +30,7 @@ export class RestRow {
       ...rest.shares.map(([name, share]) =>
         h(
           "button",
-          { type: "button", class: "suggestion", "aria-label": `Add ${name}`, onclick: () => this.onadd(name) },
+          { type: "button", class: "suggestion", "aria-label": t("Add {word}", { word: name }), onclick: () => this.onadd(name) },
           icon("plus"),
           name,
           h("span", { class: "number muted" }, percent(share)),

@@ -2,6 +2,7 @@
 
 import { h } from "../shared/dom.js";
 import { heatImage } from "../canvas/heat.js";
+import { t } from "../shared/language.js";
 
 const SIDE = 96;
 
@@ -41,7 +42,7 @@ export class ContactSheet {
           class: "card",
           "aria-pressed": "false",
           title: word.name,
-          "aria-label": `Heat map of ${word.name}, at most ${most.toFixed(2)}`,
+          "aria-label": t("Heat map of {name}, at most {most}", { name: word.name, most: most.toFixed(2) }),
           onclick: () => this.onselect(k),
         },
         canvas,

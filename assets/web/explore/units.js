@@ -5,6 +5,7 @@ import { readPartition } from "../canvas/payload.js";
 import { debounce } from "../shared/dom.js";
 import { plural } from "../shared/numbers.js";
 import { Turns } from "../shared/turns.js";
+import { t } from "../shared/language.js";
 
 const SETTLE = 120; // milliseconds that the slider rests before the photo is split
 
@@ -49,7 +50,7 @@ export class UnitView {
     if (!page.photo) return;
     const current = this.turns.begin(); // another photo clears this view, and that is a turn too
     part["grain-field"].hidden = part.kind.value === "region";
-    const quiet = page.waiting.begin(() => (page.encoded ? "Splitting the photo" : page.waitingFor()));
+    const quiet = page.waiting.begin(() => (page.encoded ? t("Splitting the photo") : page.waitingFor()));
     const reply = await page.connection.call("partition", {
       kind: part.kind.value,
       granularity: this.granularity,

@@ -2,6 +2,7 @@
 
 import { h, icon } from "../shared/dom.js";
 import { decimal } from "../shared/numbers.js";
+import { t } from "../shared/language.js";
 
 const SHOWN = 5;
 
@@ -58,7 +59,7 @@ export function barList(words, { low, high }) {
         "li",
         { class: word.other ? "other" : "", style: { "--class": word.colour } },
         h("span", { class: "swatch" }),
-        h("span", { class: "label", title: word.other ? "Nobody asked for this word" : "" }, word.name),
+        h("span", { class: "label", title: word.other ? t("Nobody asked for this word") : "" }, word.name),
         h("span", { class: "bar" }, h("i", { style: { width: width(score) } })),
         h("span", { class: "number" }, decimal(score)),
       ),
@@ -98,18 +99,18 @@ export function whyHere({ pixel, label, bars, unpin }) {
         h("span", { class: "spacer" }),
         h(
           "button",
-          { type: "button", class: "plain", "aria-label": "Let go of the pin", onclick: unpin },
+          { type: "button", class: "plain", "aria-label": t("Let go of the pin"), onclick: unpin },
           icon("close"),
         ),
       ),
       bars,
-      h("p", { class: "hint" }, "Label here: ", h("b", {}, label)),
+      h("p", { class: "hint" }, t("Label here: "), h("b", {}, label)),
       nouns,
     ],
     near: (words) => {
       if (!words.length) return;
       const named = words.map(([word, score]) => `${word} ${decimal(score)}`).join(", ");
-      nouns.replaceChildren("Nearest of all nouns: ", h("b", {}, named));
+      nouns.replaceChildren(t("Nearest of all nouns: "), h("b", {}, named));
     },
   };
 }

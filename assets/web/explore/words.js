@@ -2,6 +2,7 @@
 
 import { debounce, h, icon } from "../shared/dom.js";
 import { percent } from "../shared/numbers.js";
+import { t } from "../shared/language.js";
 
 const TYPING_PAUSE = 300; // milliseconds without a key before words are asked
 const AGAIN = 1500; // milliseconds between two looks at nouns that are still being read
@@ -53,8 +54,8 @@ export class Words {
     };
     this.part.replaced.hidden = false;
     this.part.replaced.replaceChildren(
-      h("span", {}, own ? "The sample’s words left with it." : "The sample brought its own words."),
-      h("button", { type: "button", class: "link", onclick: undo }, own ? "Bring them back" : "Back to mine"),
+      h("span", {}, own ? t("The sample’s words left with it.") : t("The sample brought its own words.")),
+      h("button", { type: "button", class: "link", onclick: undo }, own ? t("Bring them back") : t("Back to mine")),
     );
   }
 
@@ -77,16 +78,16 @@ export class Words {
     if (!current() || !reply.ok) return;
     if (!reply.ready) {
       const share = percent(reply.done / reply.all);
-      this.part.suggestions.replaceChildren(h("span", { class: "hint" }, `Suggestions follow; ${share} of the nouns are read`));
+      this.part.suggestions.replaceChildren(h("span", { class: "hint" }, t("Suggestions follow; {share} of the nouns are read", { share })));
       setTimeout(() => current() && this.suggest(current), AGAIN);
       return;
     }
-    const all = h("button", { type: "button", class: "link", onclick: () => this.add(...reply.words) }, "Ask all of these");
+    const all = h("button", { type: "button", class: "link", onclick: () => this.add(...reply.words) }, t("Ask all of these"));
     this.part.suggestions.replaceChildren(
       ...reply.words.map((word) =>
         h(
           "button",
-          { type: "button", class: "suggestion", "aria-label": `Add ${word}`, onclick: () => this.add(word) },
+          { type: "button", class: "suggestion", "aria-label": t("Add {word}", { word }), onclick: () => this.add(word) },
           icon("plus"),
           word,
         ),

@@ -3,6 +3,7 @@
 import { h, icon } from "../shared/dom.js";
 import { duration } from "../shared/numbers.js";
 import { visitorKey } from "../shared/visitor.js";
+import { t } from "../shared/language.js";
 
 /**
  * @param {{offer: import("../shell/visit.js").Offer, begin: function(Object): Promise<string>}} visits
@@ -24,9 +25,9 @@ export function visitForm({ offer, begin }, done) {
   const photos = h(
     "fieldset",
     { class: "choices" },
-    h("legend", {}, "Photos"),
-    from("samples", "The samples", `${offer.samples} photos, with words that suit them`),
-    from("own", "My own", `up to ${offer.photos}, of ${offer.megapixels} megapixels in all; add them next`),
+    h("legend", {}, t("Photos")),
+    from("samples", t("The samples"), t("{count} photos, with words that suit them", { count: offer.samples })),
+    from("own", t("My own"), t("up to {photos}, of {megapixels} megapixels in all; add them next", { photos: offer.photos, megapixels: offer.megapixels })),
   );
   const samples = () => photos.querySelector("input:checked").getAttribute("value") === "samples";
   photos.addEventListener("change", () => {
@@ -34,7 +35,7 @@ export function visitForm({ offer, begin }, done) {
     if (!samples() && words.value === offer.words) words.value = "";
     if (samples() && !words.value.trim()) words.value = offer.words;
   });
-  const button = h("button", { class: "button", type: "submit" }, "Begin");
+  const button = h("button", { class: "button", type: "submit" }, t("Begin"));
   const go = async (event) => {
     event.preventDefault();
     button.disabled = true;
@@ -47,22 +48,22 @@ export function visitForm({ offer, begin }, done) {
   const gone = h(
     "p",
     { class: "hint gone" },
-    `Your project is not here any more: it is deleted ${life} after it was last worked on, and whenever the server starts again.`,
+    t("Your project is not here any more: it is deleted {life} after it was last worked on, and whenever the server starts again.", { life }),
   );
   return [
     h(
       "form",
       { class: "project-form visit-form", onsubmit: go },
-      h("h2", {}, "A project of your own"),
+      h("h2", {}, t("A project of your own")),
       ...(visitorKey() ? [gone] : []),
       h(
         "p",
         {},
-        "Name the things to find. The model marks them, you correct it, and it learns from that. ",
-        `Nobody else sees what you do here; it is deleted ${life} after you last worked on it. Take it home as a zip before.`,
+        t("Name the things to find. The model marks them, you correct it, and it learns from that. "),
+        t("Nobody else sees what you do here; it is deleted {life} after you last worked on it. Take it home as a zip before.", { life }),
       ),
       photos,
-      h("label", { class: "stacked" }, h("span", {}, "Words"), words, h("span", { class: "hint" }, "Separated by commas; other names of the same thing after a semicolon")),
+      h("label", { class: "stacked" }, h("span", {}, t("Words")), words, h("span", { class: "hint" }, t("Separated by commas; other names of the same thing after a semicolon"))),
       problem,
       h("div", { class: "row" }, button),
     ),

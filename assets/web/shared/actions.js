@@ -1,6 +1,7 @@
 /** One table of named actions with their keys, for buttons, keyboard and the list of keys alike. */
 
 import { h } from "./dom.js";
+import { t } from "./language.js";
 
 /**
  * @typedef {Object} Action
@@ -55,7 +56,7 @@ export class Actions {
     return Object.values(this.table).map(({ label, keys }) => {
       const shown = keys.length > 2 ? [keys[0], "–", keys.at(-1)] : keys;
       const caps = shown.map((key) => (key === "–" ? " – " : h("kbd", {}, cap(key))));
-      return h("tr", {}, h("td", {}, ...caps), h("td", {}, label));
+      return h("tr", {}, h("td", {}, ...caps), h("td", {}, t(label)));
     });
   }
 }

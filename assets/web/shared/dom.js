@@ -1,6 +1,7 @@
 /** Elements without markup strings: whatever a person typed becomes text, never HTML. */
 
 import { ICONS } from "./icons.js";
+import { translate } from "./language.js";
 
 /**
  * An element with attributes, listeners (`onclick`) and children.
@@ -34,11 +35,12 @@ export function icon(name) {
 }
 
 /**
- * The elements of a page's markup by their `data-part`; `data-icon` places are filled.
+ * The elements of a page's markup by their `data-part`; `data-icon` places are filled, its words are in the language chosen.
  * @param {HTMLElement} root
  * @returns {Object<string, any>} each an element of the kind that the markup says
  */
 export function parts(root) {
+  translate(root);
   /** @type {NodeListOf<HTMLElement>} */
   const places = root.querySelectorAll("[data-icon]");
   places.forEach((place) => place.prepend(icon(place.dataset.icon)));

@@ -1,6 +1,7 @@
 /** Says what is going on, if it lasts: what, for how long, and a way out. */
 
 import { h } from "./dom.js";
+import { t } from "./language.js";
 
 const PATIENCE = 300; // milliseconds before anything is said
 const LONG = 2; // seconds after which the time and a way out are shown
@@ -41,7 +42,7 @@ export class Waiting {
       h("span", {}, typeof wait.text === "string" ? wait.text : wait.text()),
       long ? h("span", { class: "number muted" }, `${seconds} s`) : "",
       long && wait.giveUp
-        ? h("button", { type: "button", class: "link", onclick: stop }, "Stop waiting")
+        ? h("button", { type: "button", class: "link", onclick: stop }, t("Stop waiting"))
         : "",
     );
   }

@@ -8,20 +8,24 @@ import { showMe } from "./me.js";
 import { watchModel } from "./model.js";
 import { followTheme } from "./theme.js";
 import { Visit } from "./visit.js";
+import { LANGUAGES, choose, language, t } from "../shared/language.js";
 
 export function mount(root, functions, given) {
   const part = parts(root);
   const toggle = followTheme((theme) => {
     part.theme.replaceChildren(icon(theme === "dark" ? "sun" : "moon"));
-    part.theme.setAttribute("aria-label", theme === "dark" ? "Light theme" : "Dark theme");
+    part.theme.setAttribute("aria-label", theme === "dark" ? t("Light theme") : t("Dark theme"));
   });
   part.theme.addEventListener("click", toggle);
   new ResizeObserver(() => {
     document.documentElement.style.setProperty("--chrome", `${root.getBoundingClientRect().height}px`);
   }).observe(root); // a banner makes the header taller; pages fill what is left
   openable(part.chip, part.panel);
-  part.pages.append(...given.pages.map(({ name, title }) => h("a", { href: `#${name}` }, title)));
+  part.pages.append(...given.pages.map(({ name, title }) => h("a", { href: `#${name}` }, t(title))));
   turnPages(part, given.first);
+  document.documentElement.lang = language;
+  part.language.append(...LANGUAGES.map(([code, name]) => h("option", { value: code, selected: code === language, lang: code }, name)));
+  part.language.addEventListener("change", () => choose(part.language.value));
   hear("photo", ({ name, size }) => {
     part.photo.replaceChildren(h("b", {}, name), h("span", { class: "number" }, ` ${size[0]} × ${size[1]}`));
   });

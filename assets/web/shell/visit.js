@@ -5,6 +5,7 @@ import { h, icon } from "../shared/dom.js";
 import { bytes, duration } from "../shared/numbers.js";
 import { openable } from "../shared/openable.js";
 import { atShared, keepVisitorKey, showShared, visitorKey } from "../shared/visitor.js";
+import { t } from "../shared/language.js";
 
 /**
  * What the server says of visits before there is a project: words and number of the samples, what a visitor may have,
@@ -34,7 +35,7 @@ export class Visit {
     const reply = await this.server.call("begin", message);
     if (!reply.ok) return reply.error;
     if (keepVisitorKey(reply.visitor)) return "";
-    return "This browser keeps nothing for a page in a frame, so it could not find the project again; open this page in a tab of its own.";
+    return t("This browser keeps nothing for a page in a frame, so it could not find the project again; open this page in a tab of its own.");
   }
 
   show(visit) {
@@ -43,8 +44,8 @@ export class Visit {
     const mine = visit.photos != null;
     this.shared = visit.sees_shared;
     part.visit.hidden = !mine && !offer.shared;
-    part["visit-text"].textContent = atShared() ? (offer.shared?.name ?? "Shared") : mine ? "Your project" : "Projects here";
-    part["visit-left"].textContent = mine && !atShared() ? ` · ${duration(visit.left)} left` : "";
+    part["visit-text"].textContent = atShared() ? (offer.shared?.name ?? "") : mine ? t("Your project") : t("Projects here");
+    part["visit-left"].textContent = mine && !atShared() ? t(" · {time} left", { time: duration(visit.left) }) : "";
     part.visit.setAttribute("aria-label", part.visit.textContent.trim());
     const drawn = JSON.stringify([{ ...visit, left: 0 }, atShared()]);
     if (drawn !== this.shown) {
@@ -57,34 +58,34 @@ export class Visit {
   /** The visitor's own project: what it is, how much there is of it, its ways out. */
   own(visit) {
     const { offer } = this;
-    const row = (term, have, most) => [h("dt", {}, term), h("dd", { class: "number" }, `${have} of ${most}`)];
+    const row = (term, have, most) => [h("dt", {}, term), h("dd", { class: "number" }, t("{have} of {most}", { have, most }))];
     this.until = h("b", { class: "number" }, at(visit.left));
     this.problem = h("p", { class: "problem", role: "alert", hidden: true });
     return [
-      h("h2", {}, "Your project on this server"),
+      h("h2", {}, t("Your project on this server")),
       h(
         "p",
         {},
-        `Nobody else sees it. It is deleted ${duration(offer.life)} after you last worked on it, which is at `,
+        t("Nobody else sees it. It is deleted {life} after you last worked on it, which is at ", { life: duration(offer.life) }),
         this.until,
-        " if you stop now, and whenever the server starts again.",
+        t(" if you stop now, and whenever the server starts again."),
       ),
       h(
         "dl",
         {},
-        ...row("Photos", visit.photos, offer.photos),
-        ...row("Megapixels", visit.megapixels, offer.megapixels),
-        ...row("Trainings", visit.trainings, offer.trainings),
+        ...row(t("Photos"), visit.photos, offer.photos),
+        ...row(t("Megapixels"), visit.megapixels, offer.megapixels),
+        ...row(t("Trainings"), visit.trainings, offer.trainings),
       ),
       h(
         "div",
         { class: "row wrap" },
-        this.button("download", "Download all of it", () => this.takeHome()),
-        this.button("close", "Delete it now", ({ currentTarget }) => this.leave(currentTarget), "button quiet"),
+        this.button("download", t("Download all of it"), () => this.takeHome()),
+        this.button("close", t("Delete it now"), ({ currentTarget }) => this.leave(currentTarget), "button quiet"),
       ),
       this.problem,
-      h("details", {}, h("summary", {}, "Continue on your computer", icon("chevron")), ...this.home()),
-      h("details", {}, h("summary", {}, "From a program", icon("chevron")), ...this.programs()),
+      h("details", {}, h("summary", {}, t("Continue on your computer"), icon("chevron")), ...this.home()),
+      h("details", {}, h("summary", {}, t("From a program"), icon("chevron")), ...this.programs()),
     ];
   }
 
@@ -94,17 +95,17 @@ export class Visit {
       h(
         "ol",
         {},
-        h("li", {}, "Download all of it, and unpack the zip: photos, classes, every stroke with its undo, and what was learnt are in it."),
-        h("li", {}, "Then say, in the folder where you unpacked it (Python 3.11 or newer; the first command takes a few minutes):"),
+        h("li", {}, t("Download all of it, and unpack the zip: photos, classes, every stroke with its undo, and what was learnt are in it.")),
+        h("li", {}, t("Then say, in the folder where you unpacked it (Python 3.11 or newer; the first command takes a few minutes):")),
       ),
       h("pre", { tabindex: "0" }, h("code", {}, `pip install ${source}\ntextseg serve --project my-project`)),
-      h("p", { class: "hint" }, "There it has no limit and no end, and no photo leaves your computer."),
+      h("p", { class: "hint" }, t("There it has no limit and no end, and no photo leaves your computer.")),
     ];
   }
 
   programs() {
     return [
-      h("p", {}, "The named endpoints take this key where they ask for a project. Whoever has it can do everything here, so keep it to yourself."),
+      h("p", {}, t("The named endpoints take this key where they ask for a project. Whoever has it can do everything here, so keep it to yourself.")),
       h("pre", { tabindex: "0" }, h("code", { "data-part": "visitor-key" }, visitorKey())),
     ];
   }
@@ -121,19 +122,19 @@ export class Visit {
     if (atShared())
       return [
         h("h2", {}, shared.name),
-        h("p", {}, shared.for === "looking" ? "The owner of this server shows it to everyone; nobody can change it here." : `Everyone who is signed in works on it together; you are ${name ?? "not signed in"}.`),
-        h("div", { class: "row wrap" }, this.button("back", "Back to my own", go(false))),
+        h("p", {}, shared.for === "looking" ? t("The owner of this server shows it to everyone; nobody can change it here.") : t("Everyone who is signed in works on it together; you are {name}.", { name: name ?? t("not signed in") })),
+        h("div", { class: "row wrap" }, this.button("back", t("Back to my own"), go(false))),
       ];
-    const sign = h("a", { class: "button quiet", href: "login/huggingface", target: "_blank", rel: "noopener" }, "Sign in with Hugging Face");
+    const sign = h("a", { class: "button quiet", href: "login/huggingface", target: "_blank", rel: "noopener" }, t("Sign in with Hugging Face"));
     return [
       h("h2", {}, shared.name),
-      h("p", {}, shared.for === "looking" ? "A project that the owner of this server shows: look around in it." : "A project that everyone who is signed in works on together."),
-      h("div", { class: "row wrap" }, sees ? this.button("open", "Open it", go(true), "button quiet") : sign),
+      h("p", {}, shared.for === "looking" ? t("A project that the owner of this server shows: look around in it.") : t("A project that everyone who is signed in works on together.")),
+      h("div", { class: "row wrap" }, sees ? this.button("open", t("Open it"), go(true), "button quiet") : sign),
     ];
   }
 
   async takeHome() {
-    this.say("Packing…");
+    this.say(t("Packing…"));
     const reply = await this.server.call("take_home");
     this.say(reply.ok ? "" : reply.error);
     if (!reply.ok) return;
@@ -142,7 +143,7 @@ export class Visit {
     link.click();
     this.problem.hidden = false;
     this.problem.className = "hint";
-    this.problem.replaceChildren("Packed: ", link);
+    this.problem.replaceChildren(t("Packed: "), link);
   }
 
   /** @param {HTMLButtonElement} button */
@@ -150,7 +151,7 @@ export class Visit {
     // Frames may not ask with a dialog of the browser's own: the button itself asks.
     if (!button.dataset.sure) {
       button.dataset.sure = "yes";
-      button.lastChild.textContent = "Delete for good?";
+      button.lastChild.textContent = t("Delete for good?");
       return;
     }
     const reply = await this.server.call("leave");
@@ -161,7 +162,7 @@ export class Visit {
   }
 
   say(text) {
-    this.problem.className = text === "Packing…" ? "hint" : "problem";
+    this.problem.className = text === t("Packing…") ? "hint" : "problem";
     this.problem.hidden = !text;
     this.problem.textContent = text;
   }
