@@ -27,8 +27,6 @@ THERE = 0.5
 """Least presence at which a word that no single thing was found for has a mask of all its pixels."""
 INSIDE = 0.85
 """A mask lies in another one when this share of it does."""
-SAMPLES = 4
-"""A mask is sampled at this many points along each side of a grid cell."""
 
 
 @dataclass(frozen=True)
@@ -98,11 +96,10 @@ class PseudoLabels:
         width, height = self.size
         index, sure = np.zeros((height, width), np.uint16), self.sure(confidence, margin)
         for k, region in enumerate(sure, start=1):
-            left, top, wide, high = region.mask.bbox
             # Only the region's box is looked at: hundreds of small ones cost little in a large photo.
-            box = slice(top, top + high), slice(left, left + wide)
+            box, inside = region.mask.boxed()
             unnamed = region.word == 0 or self.vocabulary[region.word - 1].background
-            index[box][region.mask.to_array()[box]] = 0 if unnamed else k
+            index[box][inside] = 0 if unnamed else k
         return index, sure
 
     def _painted(self, confidence: float, margin: float) -> tuple[LabelMap, np.ndarray]:
@@ -218,18 +215,5 @@ def _coverages(masks: Sequence[Mask], grid: torch.Tensor) -> torch.Tensor:
     height, width = grid.shape[1:]
     cover = np.zeros((len(masks), height * width), np.float32)
     for row, mask in zip(cover, masks, strict=True):
-        row[:] = _coverage(mask, (height, width)).ravel()
+        row[:] = mask.coverage((height, width)).ravel()
     return torch.from_numpy(cover).to(grid.device)
-
-
-def _coverage(mask: Mask, grid: tuple[int, int]) -> np.ndarray:
-    """(h, w) the share of each grid cell that the mask covers, from SAMPLES x SAMPLES points a cell."""
-    width, height = mask.size
-    rows, columns = (
-        grids.nearest(cells * SAMPLES, pixels) for cells, pixels in zip(grid, (height, width), strict=True)
-    )
-    share = mask.sample(rows, columns).reshape(grid[0], SAMPLES, grid[1], SAMPLES).mean((1, 3))
-    if not share.any() and mask.area:  # smaller than the space between two points
-        left, top, _, _ = mask.bbox
-        share[grids.cells(height, grid[0])[top], grids.cells(width, grid[1])[left]] = 1
-    return share

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 from PIL import Image
 
-from textseg import rle
+from textseg import grids, rle
 from textseg.errors import PromptError
 from textseg.proposals.resized import encode_resized
 from textseg.registry import Registry
@@ -36,6 +36,10 @@ Box = tuple[float, float, float, float]
 
 Cancel = Callable[[], bool]
 """Asked between steps; True stops the work. `threading.Event().is_set` is one."""
+
+
+SAMPLES = 4
+"""A mask is sampled at this many points along each side of a grid cell."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,24 @@ class Mask:
     def sample(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """(len(rows), len(columns)) bool: the mask at whole pixel `rows` and `columns`, without unpacking it."""
         return rle.sample(self.rle, rows, columns)
+
+    def boxed(self) -> tuple[tuple[slice, slice], np.ndarray]:
+        """(rows and columns of its box, the mask as (h, w) bool inside): what painting it needs."""
+        left, top, wide, high = self.bbox
+        box = slice(top, top + high), slice(left, left + wide)
+        return box, self.to_array()[box]
+
+    def coverage(self, grid: tuple[int, int]) -> np.ndarray:
+        """(h, w) the share of each cell of a grid that the mask covers, from SAMPLES x SAMPLES points a cell."""
+        width, height = self.size
+        rows, columns = (
+            grids.nearest(cells * SAMPLES, pixels) for cells, pixels in zip(grid, (height, width), strict=True)
+        )
+        share = self.sample(rows, columns).reshape(grid[0], SAMPLES, grid[1], SAMPLES).mean((1, 3))
+        if not share.any() and self.area:  # smaller than the space between two points
+            left, top, _, _ = self.bbox
+            share[grids.cells(height, grid[0])[top], grids.cells(width, grid[1])[left]] = 1
+        return share
 
     @property
     def size(self) -> tuple[int, int]:

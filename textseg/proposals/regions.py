@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from PIL import Image
 from scipy import ndimage, sparse
 from scipy.sparse.linalg import spsolve
 
-from textseg import images
+from textseg import grids, images
 from textseg.errors import Cancelled
 from textseg.model import Scene
-from textseg.proposals import Box, Cancel, Mask, Point, Prompt, read_prompt, register
+from textseg.proposals import SAMPLES, Box, Cancel, Mask, Point, Prompt, read_prompt, register
 from textseg.proposals.clues import probability
 from textseg.proposals.region_graph import RegionGraph
 from textseg.proposals.resized import encode_resized
@@ -56,6 +57,62 @@ class Regions:
         return scene.once("regions", lambda: RegionProposals(photo, scene.features.float().cpu().numpy()))
 
 
+class NodeMask(Mask):
+    """The mask of a node of the hierarchy; its code is made when it is asked for, which most are not.
+
+    Where the photo is no larger than the working size all else is read off the superpixels, and is the same. Shares of
+    a grid's cells always are.
+    """
+
+    _proposals: RegionProposals
+    _node: int
+
+    def __init__(self, proposals: RegionProposals, node: int, score: float) -> None:
+        for name, value in {"_proposals": proposals, "_node": node, "score": score, "state": None}.items():
+            object.__setattr__(self, name, value)
+
+    def __reduce__(self) -> Any:
+        return Mask, (self.rle, self.score)
+
+    @cached_property
+    def rle(self) -> dict:  # type: ignore[override]
+        return self._proposals.node_code(self._node)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self._proposals.size
+
+    @property
+    def area(self) -> int:
+        if self._proposals.whole_size:
+            return int(self._proposals.graph.hierarchy.area[self._node])
+        return super().area
+
+    @property
+    def bbox(self) -> tuple[int, int, int, int]:
+        return self._proposals.node_box(self._node) if self._proposals.whole_size else super().bbox
+
+    def to_array(self) -> np.ndarray:
+        if self._proposals.whole_size:
+            return self._proposals.node_at(self._node, slice(None), slice(None))
+        return super().to_array()
+
+    def boxed(self) -> tuple[tuple[slice, slice], np.ndarray]:
+        if not self._proposals.whole_size:
+            return super().boxed()
+        left, top, wide, high = self.bbox
+        box = slice(top, top + high), slice(left, left + wide)
+        return box, self._proposals.node_at(self._node, *box)
+
+    def sample(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        if self._proposals.whole_size:
+            return self._proposals.node_at(self._node, rows[:, None], columns)
+        return super().sample(rows, columns)
+
+    def coverage(self, grid: tuple[int, int]) -> np.ndarray:
+        return self._proposals.coverage(self._node, grid)
+
+
 class RegionProposals:
     """The superpixels of one photo with their hierarchy."""
 
@@ -64,6 +121,7 @@ class RegionProposals:
         self.size = photo.size
         self.graph = RegionGraph(photo, features)
         self._everything: list[Mask] | None = None
+        self._sampled: dict[tuple[int, int], np.ndarray] = {}
 
     @property
     def nbytes(self) -> int:
@@ -80,11 +138,11 @@ class RegionProposals:
         for node in np.flatnonzero(good)[np.argsort(-tree.prominence[good], kind="stable")].tolist():
             if len(kept) < MOST_MASKS and not self._known(node, kept):
                 kept.append(node)
-        masks = []
+        masks: list[Mask] = []
         for node in kept:
             if cancel is not None and cancel():
                 raise Cancelled("The search for masks was stopped.")
-            masks.append(self._node_mask(node, float(tree.prominence[node])))
+            masks.append(NodeMask(self, node, float(tree.prominence[node])))
         self._everything = masks
         return list(masks)
 
@@ -209,6 +267,53 @@ class RegionProposals:
         for points, value in ((inside, 1.0), (outside, 0.0)):
             values[points[:, 1], points[:, 0]] = value
         return Mask(encode_resized(values, self.size[::-1], fixed=_fixed(prompt)), score)
+
+    @property
+    def whole_size(self) -> bool:
+        """Whether the superpixels are those of the photo itself, not of a smaller copy."""
+        return self.graph.ids.shape == self.size[::-1]
+
+    def node_code(self, node: int) -> dict:
+        """The RLE of a node at the photo's size."""
+        return self._node_mask(node, 0.0).rle
+
+    def node_box(self, node: int) -> tuple[int, int, int, int]:
+        """(left, top, width, height) of a node at the working size."""
+        tree = self.graph.hierarchy
+        low, high = self._corners
+        within = slice(tree.first[node], tree.last[node])
+        (top, left), (bottom, right) = low[within].min(0).tolist(), high[within].max(0).tolist()
+        return left, top, right - left, bottom - top
+
+    def node_at(self, node: int, rows: Any, columns: Any) -> np.ndarray:
+        """Whether the node holds the working pixels at `rows` and `columns` (slices, or as numpy reads arrays)."""
+        tree, ranks = self.graph.hierarchy, self._ranks[rows, columns]
+        return (ranks >= tree.first[node]) & (ranks < tree.last[node])
+
+    def coverage(self, node: int, grid: tuple[int, int]) -> np.ndarray:
+        """(h, w) the share of each cell of a grid that the node covers, from the same points as `Mask.coverage`."""
+        tree = self.graph.hierarchy
+        if grid not in self._sampled:
+            rows, columns = (grids.nearest(n * SAMPLES, m) for n, m in zip(grid, self.graph.ids.shape, strict=True))
+            ranks = self._ranks[rows[:, None], columns].reshape(grid[0], SAMPLES, grid[1], SAMPLES)
+            self._sampled[grid] = np.ascontiguousarray(ranks.transpose(0, 2, 1, 3)).reshape(-1, SAMPLES**2)
+        ranks = self._sampled[grid]
+        within = (ranks >= tree.first[node]) & (ranks < tree.last[node])
+        share = np.count_nonzero(within, axis=1).reshape(grid) / np.float64(SAMPLES**2)
+        if not share.any():  # smaller than the space between two points
+            left, top, _, _ = self.node_box(node)
+            height, width = self.graph.ids.shape
+            share[grids.cells(height, grid[0])[top], grids.cells(width, grid[1])[left]] = 1
+        return share
+
+    @cached_property
+    def _corners(self) -> tuple[np.ndarray, np.ndarray]:
+        """((R, 2) first row and column, (R, 2) those after the last) of each superpixel, by rank."""
+        boxes = ndimage.find_objects(self.graph.ids + 1)
+        low = np.array([[rows.start, columns.start] for rows, columns in boxes])
+        high = np.array([[rows.stop, columns.stop] for rows, columns in boxes])
+        order = np.argsort(self.graph.hierarchy.rank)
+        return low[order], high[order]
 
     def _node_mask(self, node: int, score: float, fixed: Sequence[tuple[int, int, bool]] = ()) -> Mask:
         tree = self.graph.hierarchy
