@@ -27,9 +27,6 @@ from textseg.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from textseg.tones import Span
 
-STEPS = ("decode", "encode", "regions")
-"""What of the time of a photo is told apart, beside "write"."""
-
 BATCH = 8
 """Photos that an accelerator encodes at a time. A CPU takes one: the maps of more do not fit its caches, and `lite`
 takes 0.09 s for one of 640 x 480, 0.12 s for each of two and 0.14 s for each of four."""

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -39,12 +39,14 @@ HELP = "pseudo-label many photos for a person to correct"
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "photos", type=Path, metavar="FOLDER|LIST", help="a folder of photos, or a text file that lists them"
+        "photos",
+        metavar="FOLDER|LIST",
+        help="a folder of photos, or a text file that lists them; with --engine ray also an address such as s3://",
     )
     command.add_argument("--flat", action="store_true", help="leave the subfolders of the folder out")
     add_words(command, required=False)
     where = command.add_mutually_exclusive_group(required=True)
-    where.add_argument("--out", type=Path, metavar="DIR", help="write <stem>.png and <stem>.json for each photo")
+    where.add_argument("--out", metavar="DIR", help="write <stem>.png and <stem>.json for each photo")
     where.add_argument(
         "--project",
         metavar="DIR|URL",
@@ -61,7 +63,12 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         metavar="N",
         help="processes that label, each on one thread (default: one a core if there is memory, one for few photos)",
     )
-    command.add_argument("--engine", choices=["local"], default="local", help="where the work runs")
+    command.add_argument(
+        "--engine",
+        choices=["local", "ray"],
+        default="local",
+        help="where the work runs: processes of this machine, or Ray (this machine, or the cluster of RAY_ADDRESS)",
+    )
     command.add_argument("--resume", action="store_true", help="skip photos that an earlier run labelled")
     command.add_argument("--dry-run", action="store_true", help="with --project: only report what would be done")
     command.add_argument(
@@ -88,19 +95,35 @@ def run(args: argparse.Namespace) -> int:
     vocabulary = None if args.words is None else read_words(args.words, args.background)
 
     others = read_others(args.others)
+    if args.engine == "ray" and (args.project is not None or args.same_range):
+        raise UsageError(
+            "--engine ray writes files, each photo over its own range: give --out, leave out --same-range, and take "
+            "them into a project with textseg import."
+        )
 
     from textseg.bulk.listing import read_list
     from textseg.folders import not_taken
     from textseg.project import Project
 
-    gathered = read_list(args.photos, args.flat, args.out)
+    if args.engine == "ray":
+        assert vocabulary is not None  # there is no project
+        return _told(_on_ray(args, vocabulary, others))
+    for text in (args.photos, args.out or ""):
+        if "://" in text:
+            raise UsageError(f"{text} is an address; read and write it with --engine ray.")
+    gathered = read_list(Path(args.photos), args.flat, None if args.out is None else Path(args.out))
     if args.dry_run:
         return _dry(gathered.photos, Project(place) if place is not None and there else None)
     report = _labelled(args, gathered.photos, vocabulary, place, others)
+    return _told(report, not_taken(gathered.others, [one.path.name for one, _ in report.failed]))
+
+
+def _told(report: "Report", left: str = "") -> int:
+    """Say what became of the photos, and what of the folder was `left` out; the exit status."""
     if report.stopped:
         print(f"textseg: {report.stopped} --resume goes on from there.", file=sys.stderr)
     print(f"{len(report.labelled)} photos labelled, {len(report.skipped)} left as they were.")
-    if left := not_taken(gathered.others, [one.path.name for one, _ in report.failed]):
+    if left:
         print(spelt_out(left))
     if not report.failed and not report.stopped:
         return 0
@@ -114,9 +137,7 @@ def _labelled(
     place: "Place | None",
     others: "Choice",
 ) -> "Report":
-    """The run itself: on the machine's own processes, its progress on a terminal."""
-    from tqdm import tqdm
-
+    """The run itself, on processes of this machine."""
     from textseg.bulk import run
     from textseg.bulk.answerer import Question
     from textseg.bulk.files import LabelFolder
@@ -129,7 +150,7 @@ def _labelled(
     target: Target
     if place is None:
         assert vocabulary is not None  # asked for above
-        out = LabelFolder(args.out, photos)
+        out = LabelFolder(Path(args.out), photos)
         span = common_span(photos) if args.same_range else None
         question = Question(vocabulary, confidence, margin, others, span)
         target = IntoFolder(out, question, args.resume)
@@ -139,18 +160,58 @@ def _labelled(
         question = Question(words, confidence, margin, others, form="regions", encodings=project.encodings.folder)
         target = IntoProject(project, class_ids, args.resume, args.overwrite)
 
-    def tell(photo: "Found", why: str) -> None:
-        tqdm.write(spelt_out(f"{photo}: {why}"), file=sys.stderr)
-
     with _crew(args, question, len(photos)) as crew:
         tell_notes(crew.facts.notes)
-        with tqdm(total=len(photos), unit="photo", disable=None) as bar:
+        with _bar(len(photos)) as progress:
+            return run.label(photos, target, crew, _tell, progress)
 
-            def progress(report: "Report") -> None:
-                bar.set_postfix_str(report.slowest, refresh=False)
-                bar.update(report.done - bar.n)
 
-            return run.label(photos, target, crew, tell, progress)
+def _on_ray(args: argparse.Namespace, vocabulary: Vocabulary, others: "Choice") -> "Report":
+    """The run on Ray, into files."""
+    from textseg.bulk import ray_engine, urls
+    from textseg.bulk.answerer import Answerer, Named, Question
+    from textseg.bulk.listing import read_list
+    from textseg.pseudolabel import CONFIDENCE, MARGIN
+
+    confidence = CONFIDENCE if args.confidence is None else args.confidence
+    margin = MARGIN if args.margin is None else args.margin
+    question = Question(vocabulary, confidence, margin, others)
+    if urls.is_url(args.photos):
+        sources = urls.sources(args.photos, args.flat)
+    else:
+        without = None if urls.is_url(args.out) else Path(args.out)
+        sources = urls.local(read_list(Path(args.photos), args.flat, without).photos)
+    urls.check_stems(sources, args.photos, args.out)
+    named = Named(args.backbone, args.head, args.readout, args.proposals or "regions")
+    start = partial(Answerer.load, named, question)
+    with ray_engine.Cluster(args.workers) as cluster:
+        facts = cluster.facts(start)
+        tell_notes(facts.notes)
+        sharded = any(source.is_shard for source in sources)
+        with _bar(None if sharded else len(sources)) as progress:
+            return ray_engine.label(
+                sources, question, urls.Sink(args.out), start, cluster, args.resume, _tell, progress, facts
+            )
+
+
+def _tell(photo: "Found", why: str) -> None:
+    from tqdm import tqdm
+
+    tqdm.write(spelt_out(f"{photo}: {why}"), file=sys.stderr)
+
+
+@contextmanager
+def _bar(photos: int | None) -> "Iterator[Callable[[Report], None]]":
+    """Photos a second, the time left and which step is slow, on a terminal only."""
+    from tqdm import tqdm
+
+    with tqdm(total=photos, unit="photo", disable=None) as bar:
+
+        def progress(report: "Report") -> None:
+            bar.set_postfix_str(report.slowest, refresh=False)
+            bar.update(report.done - bar.n)
+
+        yield progress
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from textseg.files import write_atomically
-from textseg.model.partition import Layers, Partition, layers
+from textseg.model.partition import LAYER_SIDE, Layers, Partition, layers
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 8 * 10**9
 """Features of `lite` take 2.6 MB a photo: some 3,000 photos."""
+
+REGIONS = f"regions-{LAYER_SIDE}"
+"""Where regions lie: those found at another size are not read."""
 
 SPARE_DISK = 10**9
 """Bytes left free on the disk, whatever the bound."""
@@ -70,11 +73,11 @@ class EncodingStore:
 
     def regions(self, photo: str, picture: Callable[[], Image.Image]) -> Layers:
         """The regions of a photo at three scales; `picture` opens it where they were not found before."""
-        stored = self._read("regions", photo).get("x")
+        stored = self._read(REGIONS, photo).get("x")
         if stored is not None:
             return Layers([Partition(ids) for ids in stored.numpy()])
         found = layers(picture())
-        self._write("regions", photo, {"x": torch.stack([torch.from_numpy(layer.ids) for layer in found.layers])})
+        self._write(REGIONS, photo, {"x": torch.stack([torch.from_numpy(layer.ids) for layer in found.layers])})
         return found
 
     def scene(self, photo: str, model: Model, picture: Callable[[], Image.Image]) -> Scene:
