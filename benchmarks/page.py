@@ -1,4 +1,4 @@
-"""The Explore page: load time and bytes, and what one change of words costs, in headless Chromium.
+"""The Explore page: load time, bytes and layout shift, and what one change of words costs, in headless Chromium.
 
     python benchmarks/page.py [--backbone lite] [--head default]
 
@@ -20,6 +20,18 @@ VOCABULARIES = (
     "cup, saucer, spoon, wooden table, dog",
     ", ".join(["cup", "table", *(f"thing {k}" for k in range(48))]),
 )
+WATCH = """
+globalThis.watched = { first_paint_seconds: 0, largest_paint_seconds: 0, layout_shift: 0, blocked_seconds: 0 };
+const watch = (type, take) =>
+  new PerformanceObserver((list) => list.getEntries().forEach(take)).observe({ type, buffered: true });
+watch("paint", (one) => {
+  if (one.name === "first-contentful-paint") watched.first_paint_seconds = one.startTime / 1000;
+});
+watch("largest-contentful-paint", (one) => { watched.largest_paint_seconds = one.startTime / 1000; });
+watch("layout-shift", (one) => { if (!one.hadRecentInput) watched.layout_shift += one.value; });
+watch("longtask", (one) => { watched.blocked_seconds += Math.max(0, one.duration - 50) / 1000; });
+"""
+"""What Lighthouse looks at, as the browser tells it; the layout shift is the sum of all, not of the worst second."""
 ANSWERED = "words => document.querySelector('.explore')?.dataset.answered === words"
 
 
@@ -75,6 +87,7 @@ def main() -> int:
         first.close()
 
         page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.add_init_script(WATCH)
         traffic = Traffic(page)
         began = time.perf_counter()
         page.goto(url, wait_until="commit")
@@ -88,6 +101,7 @@ def main() -> int:
             "answered_seconds": round(answered, 2),
             "requests": traffic.requests,
             "received_kb": round(traffic.received / 1024),
+            **page.evaluate("() => watched"),
             "changes": [],
         }
         for words in VOCABULARIES:
@@ -114,6 +128,10 @@ def main() -> int:
     print(f"header seen      {results['header_seconds']:6.2f} s")
     print(f"first answer     {results['answered_seconds']:6.2f} s")
     print(f"page load        {results['received_kb']:6d} KB in {results['requests']} requests")
+    first, largest = results["first_paint_seconds"], results["largest_paint_seconds"]
+    print(f"first paint      {first:6.2f} s, largest {largest:.2f} s")
+    print(f"layout shift     {results['layout_shift']:6.3f}  (good: at most 0.1)")
+    print(f"long tasks       {results['blocked_seconds']:6.2f} s beyond 50 ms each")
     for change in results["changes"]:
         bytes_ = f"{change['received_kb']:6.1f} KB received, {change['sent_kb']:.1f} KB sent"
         print(f"{change['words']:3d} words        {bytes_}, {change['seconds']:.2f} s with the typing pause of 0.3 s")

@@ -9,6 +9,7 @@ import pytest
 
 from tests.browser.conftest import CALLS, serving_tiny
 from tests.label_maps import awkward_map, make_project, put
+from textseg.web.visitors import Visitors
 
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text("utf-8")
 SIZE = (120, 80)
@@ -117,6 +118,28 @@ def keys(page) -> None:
 def model(page) -> None:
     page.click(".chip")
     page.wait_for_selector("[data-part=panel]:visible .choose input")
+
+
+@pytest.fixture(scope="module")
+def for_visitors() -> Iterator[str]:
+    """The address of a server for strangers."""
+    visitors = Visitors()
+    with serving_tiny(visitors=visitors) as url:
+        yield url
+    visitors.close()
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_what_a_visitor_sees_of_their_project_has_no_violation(for_visitors, visit, width):
+    page = visit(for_visitors, "label", width)
+    page.wait_for_selector(".visit-form")
+    assert unexpected(page, "label") == []
+    page.click(".visit-form button[type=submit]")
+    page.wait_for_selector(".labelling[data-photo] .photos-list li")
+    page.click(".chip.visit")
+    for summary in page.locator(".visit-panel summary").all():
+        summary.click()
+    assert unexpected(page, "label") == []
 
 
 @pytest.mark.parametrize("state", [faded, masks, heat, pinned, keys, model])
