@@ -265,7 +265,8 @@ class Scored:
 
     @staticmethod
     def _ask(scene: Scene, vocabulary: Vocabulary, row: Row) -> np.ndarray:
-        return segment(scene, vocabulary, by=row.by, refine=None if row.by == "slic" else row.refine).ids
+        refine = None if row.by == "slic" else row.refine
+        return segment(scene, vocabulary, by=row.by, refine=refine, others=None).ids
 
 
 if __name__ == "__main__":
