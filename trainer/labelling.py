@@ -13,6 +13,7 @@ from textseg.vocabulary import Vocabulary
 from trainer import whole
 from trainer.data import TrainingPhoto
 from trainer.masks import MaskStore
+from trainer.nouns import default_nouns
 from trainer.store import ArrayStore
 
 PHOTOS_A_SHARD = 64
@@ -47,7 +48,7 @@ def pseudo_labels(
         some = todo[start : start + PHOTOS_A_SHARD]
         for photo in some:
             scene = model.encode(photo.open())
-            likely = likely_words(scene, vocabulary, words_a_photo, class_proposal)
+            likely = likely_words(scene, vocabulary, words_a_photo, class_proposal, photo.captions)
             asked = Vocabulary(tuple(vocabulary[int(k)] for k in likely))
             proposals = masks.open(photo.sha256, scene) if masks else proposer.open(scene.photo, scene)
             regions = label_regions(scene, asked, proposals, others=None)
@@ -63,19 +64,23 @@ def pseudo_labels(
             progress.update(len(some))
 
 
-def likely_words(scene: Scene, vocabulary: Vocabulary, count: int, class_proposal: str = "auto") -> torch.Tensor:
+def likely_words(
+    scene: Scene, vocabulary: Vocabulary, count: int, class_proposal: str = "auto", captions: Sequence[str] = ()
+) -> torch.Tensor:
     """Indices of the at most `count` words that a photo likeliest shows, the likeliest first: AFSS's class proposal.
 
     "photo": by the probability that the backbone's embedding of whole photos gives, the best of the photo and its crops
     (`trainer.whole`), as the paper has it. "patches": by the mean probability over patches, for backbones without such
-    an embedding. "auto": the first where there is one. Which crops, and the best of them, is our reading.
+    an embedding. "auto": the first where there is one. Which crops, and the best of them, is our reading. "captions":
+    the nouns of the photo's captions before `count` of the patches' words; ours, for photos that have captions and a
+    backbone that does not know what they show as a whole.
     """
     backbone = scene.model.backbone
     if class_proposal == "photo" and not whole.embeds_photos(backbone):
         raise TrainingError(
             f"'{backbone.name}' has no embedding of whole photos; set the recipe's 'class_proposal' to patches or auto."
         )
-    if class_proposal != "patches" and whole.embeds_photos(backbone):
+    if class_proposal in ("auto", "photo") and whole.embeds_photos(backbone):
         photos = whole.embed(backbone, whole.crops(scene.photo))
         texts = scene.model.text([text for word in vocabulary for text in word.texts])
         owner = torch.tensor([k for k, word in enumerate(vocabulary) for _ in word.texts])
@@ -86,7 +91,12 @@ def likely_words(scene: Scene, vocabulary: Vocabulary, count: int, class_proposa
     else:
         similarity = torch.from_numpy(scene.similarity(vocabulary)).flatten(1)
         probability = (similarity * scene.model.logit_scale).softmax(0).mean(1)
-    return probability.topk(min(count, len(vocabulary))).indices
+    likely = probability.topk(min(count, len(vocabulary))).indices
+    if class_proposal != "captions":
+        return likely
+    said = {noun for caption in captions for noun in default_nouns().find(caption)}
+    named = [k for k, name in enumerate(vocabulary.names) if name in said]
+    return torch.tensor(list(dict.fromkeys([*named, *likely.tolist()])))
 
 
 def label_keys(photo: TrainingPhoto, grid: tuple[int, int]) -> tuple[str, str]:

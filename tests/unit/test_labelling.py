@@ -53,6 +53,17 @@ def test_patches_are_asked_where_that_is_wanted_or_nothing_else_can_be() -> None
         likely_words(tiny_model().encode(photo), WORDS, 3, "photo")
 
 
+def test_what_a_caption_names_is_asked_before_what_the_patches_say() -> None:
+    scene = tiny_model().encode(noise_photo(96, 64))
+    first = int(likely_words(scene, WORDS, 1, "patches"))
+    other = next(k for k in range(4) if k != first and WORDS[k].name != "sofa")
+
+    asked = likely_words(scene, WORDS, 1, "captions", [f"Two {WORDS[other].name}s near a lake."])
+
+    assert asked.tolist() == [other, first]
+    assert likely_words(scene, WORDS, 1, "captions").tolist() == [first]
+
+
 def test_crops_cover_the_photo_at_three_scales() -> None:
     crops = whole.crops(noise_photo(90, 60))
     assert [crop.size for crop in crops[:2]] == [(90, 60), (60, 40)] and len(crops) == 1 + 4 + 9

@@ -74,7 +74,7 @@ class Recipe:
     words_a_photo: int = 20
     class_proposal: str = "auto"
     """Which words a photo shows is asked of the teacher's embedding of the whole "photo" and its crops, or of its
-    "patches"; auto: the first where it has one (trainer/labelling.py)."""
+    "patches", or taken from the "captions"; auto: the first where it has one (trainer/labelling.py)."""
     proposer: str = "regions"
     teacher_backbone: str = ""
     """Backbone of the model that makes pseudo-labels, such as `clip:ViT-B-16/openai`; empty: the head's own."""
@@ -101,9 +101,9 @@ class Recipe:
             raise TrainingError(f"The recipe's 'precision' is '{self.precision}'; choose auto, no, bf16 or fp16.")
         if self.packing not in packings.names():
             raise TrainingError(f"The recipe's 'packing' is '{self.packing}'; choose {', '.join(packings.names())}.")
-        if self.class_proposal not in ("auto", "photo", "patches"):
+        if self.class_proposal not in ("auto", "photo", "patches", "captions"):
             raise TrainingError(
-                f"The recipe's 'class_proposal' is '{self.class_proposal}'; choose auto, photo or patches."
+                f"The recipe's 'class_proposal' is '{self.class_proposal}'; choose auto, photo, patches or captions."
             )
         if any(len(size) != 2 or min(size) < 1 for size in self.sizes):
             raise TrainingError("The recipe's 'sizes' is a list of [width, height] in pixels, such as [[320, 320]].")
