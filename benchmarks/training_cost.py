@@ -7,7 +7,8 @@ and of one step of the objective on cached features, forward and backward, at tw
 terms that grow with the batch and with its square. Hours on a GPU are operations divided by `--tflops`, the sustained
 rate that is assumed of one GPU (an A100 has 312 at its peak in bf16); seconds on this machine are those of the rate
 that is measured here. Memory is what a step keeps for its backward pass in float32 (autocast to bf16 keeps a little
-over half); what grows with the square of the batch is taken in groups by the objectives and not counted. Texts are the
+over half); what grows with the square of the batch is taken in groups by the objectives and not counted. MGCA decodes
+in groups too: what one group keeps is counted once, and that it decodes a second time is. Texts are the
 captions alone; nouns add to them. Reading and decoding photos, SAM and the network are left out.
 """
 
@@ -15,6 +16,7 @@ import argparse
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -24,6 +26,8 @@ from textseg.model import heads
 from textseg.model.heads import Head
 from trainer import objectives, recipes
 from trainer.objectives import Batch
+from trainer.objectives.contrast import CHUNK
+from trainer.objectives.mgca import MGCA
 
 CLIP, DINO = "clip:ViT-B-16/openai", "dinov2:base+clip:ViT-B-16/openai"
 PAIRS = {"pacl": ("CC3M + CC12M + YFCC15M", 30e6), "mgca": ("CC3M", 3e6), "mixreorg": ("CC12M", 12e6),
@@ -75,8 +79,8 @@ def encoder_operations(objective: str, side: int) -> float:
         return operations(lambda: net.forward_features(torch.zeros(1, 3, side, side)))
 
 
-def step(objective: str, count: int) -> tuple[Callable[[], None], recipes.Recipe]:
-    """One step on `count` photos, and the recipe that it follows."""
+def step(objective: str, count: int, grouped: bool = True) -> tuple[Callable[[], None], recipes.Recipe]:
+    """One step on `count` photos, and the recipe that it follows; `grouped`: MGCA's photos one by one, as in groups."""
     backbone = Stand(aligned=objective != "afss", name=DINO if objective == "afss" else CLIP)
     recipe = recipes.load(objective, backbone=backbone.name)
     side = recipe.sizes[0][0] // (14 if objective == "afss" else 16)
@@ -84,6 +88,8 @@ def step(objective: str, count: int) -> tuple[Callable[[], None], recipes.Recipe
     torch.manual_seed(0)
     head = heads.get(kind.head_type).build(backbone, **recipe.head)  # type: ignore[arg-type]
     module = kind(head, backbone, **recipe.objective).train()  # type: ignore[arg-type]
+    if isinstance(module, MGCA) and grouped:
+        module.read = partial(module.read, chunk=1)  # type: ignore[method-assign]
     unit = torch.nn.functional.normalize
     batch = Batch(
         features=torch.randn(count, backbone.feature_dim, side, side),
@@ -105,15 +111,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tflops", type=float, default=100.0, help="sustained rate assumed of one GPU (default: 100)")
     parser.add_argument("--batch", type=int, default=4, help="photos of the smaller batch that is counted")
+    parser.add_argument("--only", nargs="+", choices=PAIRS, help="these rows alone")
     args = parser.parse_args()
     rate = cpu_rate()
     print(f"This machine: {rate / 1e9:.0f} GFLOP/s on a layer of ViT-B/16, {torch.get_num_threads()} threads.")
     print("| " + " | ".join(COLUMNS) + " |\n|" + "---|" * len(COLUMNS), flush=True)
-    for objective, (data, photos) in PAIRS.items():
+    for objective in args.only or PAIRS:
+        data, photos = PAIRS[objective]
         small, recipe = step(objective, args.batch)
         double, _ = step(objective, 2 * args.batch)
         whole = at(recipe.batch, args.batch, operations(small), operations(double))
         memory = kept(small) / args.batch * recipe.batch
+        if objective == "mgca":
+            pixels = (4 * recipe.sizes[0][0] // 16) ** 2
+            memory += kept(step(objective, 1, grouped=False)[0]) * max(1, CHUNK // (recipe.batch * pixels))
         side = recipe.sizes[0][0]
         patches = (side // (14 if objective == "afss" else 16)) ** 2
         encode = encoder_operations(objective, side)

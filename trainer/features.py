@@ -139,7 +139,7 @@ def plan(
         told += (
             f" The limit ({size_of(limit)}, and {size_of(SPARE_DISK)} of free disk) leaves room for {len(kept):,} "
             f"more; the other {len(missing) - len(kept):,} are encoded anew at each step, which is much slower: raise "
-            "--cache-limit, choose smaller sizes or 'packing: int8'."
+            "--cache-limit, choose smaller sizes or --set packing=float8."
         )
     return kept, told
 

@@ -1,7 +1,8 @@
 """How patch features lie on disk: as they are in half precision, or each patch in a byte a channel.
 
 `float8` (E4M3) and `int8` keep one scale a patch, by which its largest channel is the largest number there is, as
-float16 in two more bytes. What they cost is measured by benchmarks/packings.py.
+float16 in two more bytes. Beside a channel that is fifty times as large as the others, as transformers have them, int8
+has no room for those, and float8 has; where channels are alike int8 is the more exact one (benchmarks/packings.py).
 """
 
 from collections.abc import Callable
@@ -70,6 +71,8 @@ def _pack_float8(features: torch.Tensor) -> torch.Tensor:
 
 
 def _unpack_float8(packed: torch.Tensor) -> torch.Tensor:
+    if packed.device.type == "mps":  # which has no such numbers
+        return _unpack_float8(packed.cpu()).to(packed.device)
     return packed[:, :-SCALE_BYTES].view(FLOAT8).float() * _scale_of(packed)
 
 

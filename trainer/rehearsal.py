@@ -17,9 +17,11 @@ import torch.nn.functional as F
 from textseg.errors import PhotoError, TrainingError
 from textseg.model.backbones import Backbone
 from textseg.proposals import Proposer
+from textseg.vocabulary import Vocabulary
 from trainer import features, notes, prepare
 from trainer.data import TrainingPhoto, TrainingSet
 from trainer.features import FeatureCache, size_of
+from trainer.labelling import likely_words
 from trainer.masks import MaskStore
 from trainer.nouns import default_nouns
 from trainer.objectives import Batch, Objective
@@ -117,9 +119,11 @@ def _labels(
     masks = MaskStore.of(root, proposer, teacher)
     missing = [photo for photo in photos if photo.sha256 not in masks]
     say(f"Masks of {len(photos) - len(missing):,} photos by '{recipe.proposer}' are there already.")
-    some = sample[:MASK_SAMPLE]
+    some, words = sample[:MASK_SAMPLE], Vocabulary.from_names(recipe.words or default_nouns().names[: recipe.max_words])
     with _timed() as seeing:
         scenes = [teacher.encode(photo.open()) for photo in some]
+        for scene in scenes:
+            likely_words(scene, words, recipe.words_a_photo, recipe.class_proposal)
     with _timed() as proposing:
         for scene in scenes:
             proposer.open(scene.photo, scene).everything()

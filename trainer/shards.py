@@ -75,7 +75,7 @@ def _members(file: BinaryIO, name: str, size: int, skipped: dict[str, list[str]]
     except tarfile.TarError:
         whole = False
     if not whole:
-        why = "torn shards (their whole photos are taken)" if found else "shards that are no plain tar files"
+        why = "ends of torn shards" if found else "shards that are no plain tar files"
         skipped.setdefault(why, []).append(name)
 
 

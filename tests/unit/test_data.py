@@ -130,7 +130,7 @@ def test_of_a_torn_shard_the_whole_photos_are_taken(tmp_path, left):
     (tmp_path / "s.tar").write_bytes((tmp_path / "s.tar").read_bytes()[:left])
     found = data.read([tmp_path])
     assert captions(found) == {"s.tar/000.png": ("a cat",)}
-    assert found.skipped == {"torn shards (their whole photos are taken)": ["s.tar"]}
+    assert found.skipped == {"ends of torn shards": ["s.tar"]}
     assert "left out (s.tar)" in str(found)
 
 

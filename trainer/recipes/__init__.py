@@ -63,7 +63,8 @@ class Recipe:
     """Each step sees every n-th row and column of patches, from a place drawn anew: patches side by side say much the
     same, and a step costs n x n times less. Not for heads that look at neighbouring patches (mgca)."""
     packing: str = "float16"
-    """How features lie in the cache: float16, float8 or int8 (trainer/packings.py), which take half the bytes."""
+    """How features lie in the cache: float16, or in half the bytes float8 (for transformers) or int8 (for `lite`); see
+    trainer/packings.py."""
     max_nouns: int = 0
     """If not 0, at most this many of a photo's nouns a step, drawn anew each time."""
     templates: str = ""
