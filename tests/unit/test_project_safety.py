@@ -3,13 +3,14 @@
 import os
 import sqlite3
 import stat
+import threading
 from datetime import timedelta
 
 import pytest
 
 from tests.label_maps import make_project
 from tests.tiny import noise_photo
-from textseg.errors import ProjectError
+from textseg.errors import DatabaseAwayError, ProjectError
 from textseg.project import Project
 from textseg.project.originals import Arrivals
 from textseg.project.schema import StoredPhoto, Training, now
@@ -178,3 +179,22 @@ def test_a_clock_that_was_put_back_blocks_no_training(project):
     states = {row["id"]: row["state"] for row in project.trainings.all()}
     assert states == {first: "killed", second: "running"}
     assert all(row["seconds"] >= 0 for row in project.trainings.all())
+
+
+@in_a_file
+def test_many_writers_of_one_process_wait_for_their_turn_and_are_told_when_it_does_not_come(project, monkeypatch):
+    monkeypatch.setattr("textseg.project.sqlite.PATIENCE", 0.01)
+    told = []
+
+    def write():
+        try:
+            project.edit(1, 0, STROKE)
+        except DatabaseAwayError as error:
+            told.append(str(error))
+
+    with project.database.writing():
+        other = threading.Thread(target=write)
+        other.start()
+        other.join()
+    assert told == [f"Another program is writing to the project; try again in a moment ({project.folder})."]
+    assert project.edit(1, 0, STROKE).revision == 1

@@ -8,7 +8,7 @@ so that a read-then-write never fails half-way.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -39,6 +39,10 @@ class Backend(Protocol):
     @property
     def read_only(self) -> bool:
         """Whether it is known that nothing can be written."""
+        ...
+
+    def turn(self) -> AbstractContextManager[None]:
+        """Wait for the writers of this process that came before."""
         ...
 
     def lock(self, connection: Connection, one_photo: bool) -> None:
@@ -94,7 +98,7 @@ class Database:
         """
         if self.frozen:
             raise ProjectError("This project is here to be looked at; nothing in it can be changed.")
-        with self._session("writing") as session:
+        with self._backend.turn(), self._session("writing") as session:
             self._backend.lock(session.connection(), one_photo)
             yield session
 

@@ -6,6 +6,7 @@ changes one photo alone shares it with others of its kind and locks that photo's
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
 
 from sqlalchemy import URL, Connection, Engine, create_engine, text
@@ -33,6 +34,9 @@ REFUSALS = {
     "55P03": "Another program is writing to the project; try again in a moment",
 }
 """Sentences by SQLSTATE, or its class (PostgreSQL's documentation, appendix A)."""
+
+PASSING = ("40", "53200", "53300", "55P03")
+"""What is over in a moment: whoever waits and does it again loses nothing."""
 
 STATES_OF_MESSAGES = {
     "password authentication failed": "28",
@@ -71,9 +75,13 @@ class PostgresDatabase:
         kind = "_shared" if one_photo else ""
         connection.execute(text(f"SELECT pg_advisory_xact_lock{kind}({LOCK})"))
 
+    def turn(self) -> AbstractContextManager[None]:
+        """The server has them wait in the order in which they come."""
+        return nullcontext()
+
     def problem(self, error: SQLAlchemyError, committing: bool) -> ProjectError:
         if not isinstance(error, DBAPIError):
-            return ProjectError(f"The database did not answer in time ({self.where}); try again in a moment.")
+            return DatabaseAwayError(f"The database did not answer in time ({self.where}); try again in a moment.")
         cause = str(error.orig or error).strip().splitlines()
         said = spelt_out(cause[-1] if cause else type(error).__name__).rstrip(".")
         state = getattr(error.orig, "sqlstate", None) or next(
@@ -86,7 +94,8 @@ class PostgresDatabase:
             return DatabaseAwayError(f"The connection to the database was lost ({self.where}); {lost}.")
         for known in (state, state[:2]):
             if known in REFUSALS:
-                return ProjectError(f"{REFUSALS[known]} ({self.where}).")
+                kind = DatabaseAwayError if known in PASSING else ProjectError
+                return kind(f"{REFUSALS[known]} ({self.where}).")
         if not state:
             return DatabaseAwayError(f"The database cannot be reached ({self.where}); see that it runs and try again.")
         return ProjectError(f"The project's database refused ({said}; {self.where}).")

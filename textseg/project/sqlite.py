@@ -7,13 +7,20 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, event
 from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
-from textseg.errors import ProjectError
+from textseg.errors import DatabaseAwayError, ProjectError
+
+BUSY = "Another program is writing to the project; try again in a moment"
+PATIENCE = 30.0
+"""Seconds for which a writer waits for those before it."""
 
 BEGIN = {"reading": "BEGIN", "writing": "BEGIN IMMEDIATE"}
 
@@ -24,6 +31,7 @@ class SqliteFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self.where = str(path.parent)
+        self._turn = threading.Lock()
         self.engines = {kind: _engine(path, begin) for kind, begin in BEGIN.items()}
 
     @property
@@ -33,8 +41,19 @@ class SqliteFile:
     def lock(self, connection: Connection, one_photo: bool) -> None:
         """It was taken by BEGIN IMMEDIATE."""
 
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Writers of this process come one after the other: SQLite lets them poll, and some of many for very long."""
+        if not self._turn.acquire(timeout=PATIENCE):
+            raise DatabaseAwayError(f"{BUSY} ({self.where}).")
+        try:
+            yield
+        finally:
+            self._turn.release()
+
     def problem(self, error: SQLAlchemyError, committing: bool) -> ProjectError:
-        return ProjectError(_sentence(error, self._path))
+        sentence = _sentence(error, self._path)
+        return DatabaseAwayError(sentence) if sentence.startswith(BUSY) else ProjectError(sentence)
 
     def missing(self) -> ProjectError:
         return ProjectError(f"{self._path} is not the database of a project; restore it from a backup.")
@@ -92,7 +111,7 @@ def _sentence(error: Exception, path: Path) -> str:
         "database or disk is full": "The disk is full; free some space, the last saved state is kept",
         "attempt to write a readonly database": "The project is read-only; check the folder's permissions",
         "unable to open database file": "The project folder cannot be written to; check its permissions",
-        "database is locked": "Another program is writing to the project; try again in a moment",
+        "database is locked": BUSY,
         "file is not a database": "project.sqlite is damaged and cannot be opened; restore it from a backup",
         "database disk image is malformed": "project.sqlite is damaged and cannot be read; restore it from a backup",
     }.get(cause, f"The project's database refused ({cause})" if isinstance(error, DatabaseError) else cause)
