@@ -120,7 +120,7 @@ def main() -> int:
                 }
             )
         traffic.reset()
-        page.locator(".classes li:nth-child(1) input").fill("60")
+        page.locator("[data-part=classes] li:nth-child(1) input").fill("60")
         page.click("[data-view=heat]")
         page.mouse.move(500, 400)
         results["after_answer"] = {"requests": traffic.requests, "doing": "threshold, heat map, hover"}

@@ -57,6 +57,7 @@ def main() -> int:
         space.build(built)
         size = sum(path.stat().st_size for path in built.rglob("*") if path.is_file())
         with started(built, work, args.python) as running:
+            print(f"the page was there after {running.seconds:.1f} s", flush=True)
             peak, began = Peak(running), time.monotonic()
             client = Client(running.url, verbose=False)
             answers = []
@@ -64,6 +65,7 @@ def main() -> int:
                 at = time.monotonic()
                 client.predict(handle_file(sample.path), sample.words, {}, api_name="/segment")
                 answers.append(time.monotonic() - at)
+                print(f"{sample.name} was answered in {answers[-1]:.2f} s", flush=True)
             ready = running.seconds + answers[0] + (time.monotonic() - began - sum(answers))
             held, most = running.memory(), peak.stop()
     told = {
