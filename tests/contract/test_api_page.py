@@ -1,4 +1,4 @@
-"""docs/http.md: every example runs as it stands there, and every endpoint has one of each kind."""
+"""docs/api.md: every example runs as it stands there, and every endpoint has one of each kind."""
 
 import asyncio
 import base64
@@ -17,7 +17,7 @@ from textseg.users import Users
 from textseg.vocabulary import Vocabulary
 from textseg.web.api.tools import TOOLS
 
-PAGE = (Path(__file__).parents[2] / "docs/http.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[2] / "docs/api.md").read_text("utf-8")
 SECTIONS = {title.split()[0]: text for title, text in re.findall(r"^## (.+)\n((?:(?!^## ).*\n?)*)", PAGE, re.M)}
 NAMED = [name for name in SECTIONS if name.startswith("/")]
 SERVED = "http://127.0.0.1:7860"

@@ -62,14 +62,14 @@ def test_the_examples_of_docstrings_are_right(name):
 
 
 def test_the_examples_of_the_api_page_are_right():
-    failed, tried = doctest.testfile(str(DOCS / "api.md"), module_relative=False)
+    failed, tried = doctest.testfile(str(DOCS / "python.md"), module_relative=False)
     assert tried > 10 and not failed
 
 
 def test_everything_that_textseg_offers_is_on_the_api_page():
     import textseg
 
-    page = (DOCS / "api.md").read_text("utf-8")
+    page = (DOCS / "python.md").read_text("utf-8")
     for name in textseg.__all__:
         assert re.search(rf"\b{name}\b", page), name
 
@@ -86,4 +86,4 @@ def test_the_site_builds_and_asks_no_other_host(tmp_path):
         assert not loaded.search(page.read_text("utf-8")), page.name
     for sheet in tmp_path.rglob("*.css"):
         assert not re.search(r"url\(['\"]?(https?:)?//|@import", sheet.read_text("utf-8")), sheet.name
-    assert "load_model" in (tmp_path / "api.html").read_text("utf-8")
+    assert "load_model" in (tmp_path / "python.html").read_text("utf-8")
