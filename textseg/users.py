@@ -91,6 +91,7 @@ class Users:
         if not LEAST_PASSWORD <= len(password) <= MOST_PASSWORD:
             raise UsageError(f"A password has at least {LEAST_PASSWORD} characters.")
         user = User(name, role, self._hasher.hash(password))
+        self._read()  # typing the password took a while: who was removed meanwhile stays so
         self._change({**self._people, name: user})
 
     def remove(self, name: str) -> None:

@@ -71,11 +71,11 @@ def test_a_path_that_leads_elsewhere_is_refused(page, tmp_path, path):
     assert not list(tmp_path.rglob("a.png"))
 
 
-@pytest.mark.parametrize("token", ["..", "../../photos", "x" * 32, "a" * 31, "/etc"])
+@pytest.mark.parametrize("token", ["..", "../../photos", "x" * 32, "a" * 31, "/etc", "a" * 32])
 def test_a_made_up_upload_is_refused(page, token):
-    with pytest.raises(DatasetError, match="choose the files again"):
+    with pytest.raises(DatasetError, match="choose (the files|them) again"):
         page.stage(piece(upload=token))
-    with pytest.raises(DatasetError, match="choose the files again"):
+    with pytest.raises(DatasetError, match="choose (the files|them) again"):
         page.take({"upload": token, "format": "coco", "merge": "mine", "as": "person"})
 
 

@@ -63,6 +63,9 @@ def test_links_twins_and_bombs_in_a_zip_are_refused(tmp_path, monkeypatch):
         unzip(zipped(tmp_path / "l.zip", (link, "/etc/passwd")), tmp_path)
     with pytest.raises(DatasetError, match="'A.TXT' is in it twice"):
         unzip(zipped(tmp_path / "t.zip", ("a.txt", "1"), ("A.TXT", "2")), tmp_path)
+    monkeypatch.setattr(archives, "SPARE_DISK", 2**60)
+    with pytest.raises(DatasetError, match="s.zip would unpack to 1 bytes, and the disk has"):
+        unzip(zipped(tmp_path / "s.zip", ("a.txt", "1")), tmp_path)
     monkeypatch.setattr(archives, "MAX_ZIP_RATIO", 2)
     with pytest.raises(DatasetError, match="1 files and 4,194,304 bytes: too much"):
         unzip(zipped(tmp_path / "b.zip", ("zeros", bytes(2**22))), tmp_path)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.label_maps import make_project
-from textseg.errors import EditError
+from textseg.errors import EditError, StaleRevisionError
 from textseg.project import team as teams
 from textseg.project.author import author
 
@@ -117,6 +117,24 @@ def test_one_takes_back_what_one_called_done_oneself_and_nobody_elses(project):
         project.set_state(1, "in work")
 
 
+def test_a_review_is_of_what_the_reviewer_saw(project):
+    draw(project, "anna")
+    done(project, "anna")
+    with author("rita"):
+        with pytest.raises(StaleRevisionError, match="one.png was changed since you looked at it"):
+            project.team.review(1, "reviewed", seen=0)
+        project.team.review(1, "reviewed", seen=1)
+    assert project.photo(1).review == "reviewed"
+
+
+def test_nobody_calls_done_what_somebody_else_called_done(project):
+    done(project, "anna")
+    with author("ben"), pytest.raises(EditError, match="was called done by anna; a reviewer can return it"):
+        project.set_state(1, "done")
+    assert [one["who"] for one in project.team.trail(1)] == ["anna"]
+    done(project, "anna")
+
+
 @pytest.mark.parametrize(
     ("verdict", "note", "says"),
     [("returned", " ", "Say in a few words"), ("reviewed", "", "not done yet")],
@@ -144,6 +162,9 @@ def two_opinions(project):
     with author("rita"):
         project.team.second(1, "ben")
     assert not project.label_map(1)[0].any(), "ben sees nothing of what anna did"
+    with author("ben"):
+        for step in ("undo", "redo"):
+            assert project.edit(1, project.photo(1).revision, {"type": step}).changed == 0
     draw(project, "ben", 1, points=[[10, 0], [30, 0], [30, 20], [10, 20]])
     draw(project, "ben", 2, points=[[0, 20], [40, 20], [40, 30], [0, 30]])
     done(project, "ben")

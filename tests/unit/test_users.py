@@ -4,10 +4,13 @@ import base64
 import io
 import json
 import stat
+from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 from argon2 import PasswordHasher
 
+from tests.label_maps import make_project
 from textseg.cli import main
 from textseg.errors import UsageError
 from textseg.project.author import at_work
@@ -15,6 +18,8 @@ from textseg.users import Users
 from textseg.web import access as accesses
 from textseg.web import pages
 from textseg.web.access import COOKIE, ENDPOINTS, PAGES, Access, ForbiddenError, NotSignedInError, Throttle
+from textseg.web.api.project import ProjectApi
+from textseg.web.sign_in import _read
 
 HERE = "127.0.0.1"
 
@@ -133,6 +138,18 @@ def test_who_is_removed_or_has_another_password_is_out_at_once(access, users):
     assert access.who(session, HERE) is None
 
 
+def test_adding_a_person_brings_nobody_back_who_was_removed_meanwhile(users, monkeypatch):
+    other, hashed = Users(users.path), Users._hasher.hash
+
+    def slowly(password):
+        other.remove("anna")
+        return hashed(password)
+
+    monkeypatch.setattr(Users, "_hasher", SimpleNamespace(hash=slowly))
+    users.add("ben", "label", "ben's password")
+    assert [user.name for user in users.all()] == ["ben", "olga"]
+
+
 def test_another_role_holds_at_once(access, users):
     session = cookie(access)
     people = json.loads(users.path.read_text())
@@ -164,6 +181,23 @@ def test_wrong_passwords_take_longer_and_longer_and_harm_nobody_elsewhere(access
     assert access.who(cookie(access), HERE).name == "anna"
 
 
+def test_guesses_that_come_at_once_are_counted_one_after_the_other(access, monkeypatch):
+    @contextmanager
+    def behind_five_wrong_ones():
+        for _ in range(5):
+            access._by_pair.wrong(f"{HERE} anna")
+        yield
+
+    monkeypatch.setattr(access, "_checking", behind_five_wrong_ones())
+    with pytest.raises(ForbiddenError, match="Too many wrong passwords"):
+        cookie(access)
+
+
+def test_half_a_character_is_a_wrong_password_in_a_sentence():
+    assert _read(b'{"name": "anna", "password": "\\ud800"}') == ("", "")
+    assert _read('{"name": "anna", "password": "ü"}'.encode()) == ("anna", "ü")
+
+
 def test_guessing_many_names_from_one_place_is_slowed_too(access):
     for number in range(30):
         with pytest.raises(ForbiddenError, match="is wrong"):
@@ -191,6 +225,15 @@ def test_the_role_is_asked_for_and_the_name_stands_for_what_is_done(access, user
     with access.working(users.get("olga"), "own"):
         assert at_work() == "olga" and accesses.current().name == "olga"
     assert at_work() is None and accesses.current() is None
+
+
+def test_a_labeller_makes_no_classes_and_labels_not_all_by_the_endpoint_for_one_photo(access, users, tmp_path):
+    api = ProjectApi(make_project(tmp_path / "p", ["cat"], {"one.png": (30, 20)}), SimpleNamespace())
+    for photo, words, role in (("1", "cat, dog", "review"), ("all", "", "own"), ("all", "cat", "own")):
+        refused = pytest.raises(ForbiddenError, match=f"takes the role '{role}'")
+        with access.working(users.get("anna"), "label"), refused:
+            api.pseudolabel("p", photo, words)
+    assert [row.name for row in api.project.classes()] == ["cat"]
 
 
 def test_every_function_and_endpoint_has_its_role(monkeypatch):

@@ -17,7 +17,7 @@ from textseg.web.engine import Engine
 from textseg.web.pages.data import Data
 from textseg.web.pages.label import Label
 from textseg.web.pages.learn import Learn
-from textseg.web.rpc.page import answered
+from textseg.web.rpc.page import VISITOR, answered
 from textseg.web.visitors import Limits, Visitors
 from textseg.web.visitors.api import VisitorApi
 from textseg.web.visitors.functions import VisitFunctions
@@ -279,6 +279,7 @@ def changes(key: str) -> list[tuple[int, str, dict]]:
         (0, "set_note", {"photo": 1, "note": "x"}), (0, "add_class", {"name": "dog"}), (0, "delete_class", {"id": 1}),
         (0, "change_class", {"id": 1, "name": "dog"}), (0, "pseudolabel", {"photo": 1}), (1, "train", {}),
         (1, "keep", {"on": True}), (1, "complete", {"on": False}), (1, "activate", {}),
+        (0, "run", {"action": "start"}), (1, "relabel", {"action": "start"}), (2, "stage", {"path": "a.png"}),
     ]  # fmt: skip
 
 
@@ -298,6 +299,16 @@ def test_a_shared_project_to_look_at_is_seen_by_all_and_changed_by_nobody(tmp_pa
         path: path.read_bytes() for path in sorted(owners.rglob("*")) if path.is_file() and "cache" not in path.parts
     }
     assert before == after
+
+
+def test_an_upload_into_the_shared_project_leaves_those_of_others_alone(tmp_path, owners):
+    server = Server(tmp_path / "visitors", shared=SharedProject(owners, "signed-in"))
+    assert server.api.staged_for == 0
+    before = VISITOR.set(SHARED)
+    try:
+        assert server.api.staged_for > 0
+    finally:
+        VISITOR.reset(before)
 
 
 def test_a_shared_project_for_those_who_signed_in_is_theirs_alone(tmp_path, owners):

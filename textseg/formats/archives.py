@@ -21,6 +21,8 @@ MAX_ZIP_FILES = 200_000
 MAX_ZIP_BYTES = 64 * 2**30
 """A zip that unpacks to more files or bytes than this is refused before anything is unpacked."""
 MAX_ZIP_RATIO = 1000
+SPARE_DISK = 512 * 2**20
+"""Bytes that a zip leaves free: others work on this disk too."""
 
 PARTS = frozenset(
     {"annotations", "data", "gtFine", "images", "ImageSets", "img", "imgs", "JPEGImages", "labels", "leftImg8bit",
@@ -59,6 +61,7 @@ def unzip(path: Path, folder: Path) -> list[Path]:
         with zipfile.ZipFile(path) as archive:
             members = [member for member in archive.infolist() if not member.filename.endswith("/")]
             _check_zip(path, members)
+            _check_room(path, members, folder)
             written = []
             for member in members:
                 target = folder / member.filename.replace("\\", "/")
@@ -72,6 +75,14 @@ def unzip(path: Path, folder: Path) -> list[Path]:
     except Exception as error:  # a torn zip makes the unpackers raise anything at all
         reason = brief(str(error), 120)
         raise DatasetError(f"{path.name} is damaged, locked or no zip, and cannot be unpacked ({reason}).") from None
+
+
+def _check_room(path: Path, members: list[zipfile.ZipInfo], folder: Path) -> None:
+    total, free = sum(member.file_size for member in members), shutil.disk_usage(folder).free
+    if total + SPARE_DISK > free:
+        raise DatasetError(
+            f"{path.name} would unpack to {total:,} bytes, and the disk has {free:,} left; free some space."
+        )
 
 
 def _check_zip(path: Path, members: list[zipfile.ZipInfo]) -> None:

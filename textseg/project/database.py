@@ -96,11 +96,15 @@ class Database:
         be changed meanwhile, where the database can do that. Raises ProjectError where the project is `frozen`: shown
         to people who may only look.
         """
-        if self.frozen:
-            raise ProjectError("This project is here to be looked at; nothing in it can be changed.")
+        self.check_may_change()
         with self._backend.turn(), self._session("writing") as session:
             self._backend.lock(session.connection(), one_photo)
             yield session
+
+    def check_may_change(self) -> None:
+        """Raise ProjectError where the project is `frozen`, before work that would end with a refusal."""
+        if self.frozen:
+            raise ProjectError("This project is here to be looked at; nothing in it can be changed.")
 
     def close(self) -> None:
         for engine in self.engines.values():

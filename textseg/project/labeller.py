@@ -14,7 +14,7 @@ from textseg.project import EditResult, Project, Region
 from textseg.proposals import Proposals, Proposer, opened
 from textseg.pseudolabel import CONFIDENCE, MARGIN, label_regions
 from textseg.segmentation import segment
-from textseg.vocabulary import Vocabulary, colour_cycle, fold
+from textseg.vocabulary import Vocabulary, Word, colour_cycle, fold
 
 
 def pseudo_label(
@@ -71,14 +71,17 @@ def put_view(
     return project.put_model_labels(photo, index, regions, f"{scene.model.name}/{scene.model.head_name}")
 
 
-def add_words(project: Project, vocabulary: Vocabulary) -> list[str]:
-    """Make classes of the words that the project has neither as a name nor as an alias; returns their names."""
+def lacking(project: Project, vocabulary: Vocabulary) -> list[Word]:
+    """The words that the project has neither as a name nor as an alias of a class."""
     known = {fold(name) for c in project.classes() for name in (c.name, *c.aliases)}
+    return [word for word in vocabulary if fold(word.name) not in known]
+
+
+def add_words(project: Project, vocabulary: Vocabulary) -> list[str]:
+    """Make classes of the words that the project lacks; returns their names."""
     taken = {c.colour for c in project.classes(deleted=True)}
     added = []
-    for word in vocabulary:
-        if fold(word.name) in known:
-            continue
+    for word in lacking(project, vocabulary):
         if word.colour in taken:
             word = replace(word, colour=next(c for c in colour_cycle(len(taken) + 1) if c not in taken))
         taken.add(word.colour)

@@ -66,7 +66,7 @@ def compare(labels: Labels) -> Agreement:
 
 
 def clear(labels: Labels) -> EditResult:
-    """Unlabel the photo, so that somebody begins with nothing: one step of undo."""
+    """Unlabel the photo, so that somebody begins with nothing."""
     ids, sources = labels.read()
     nothing = np.zeros_like(ids), np.zeros_like(sources)
     return log.write(labels, {"type": "second"}, labels.box, (ids, sources), nothing)

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from textseg.errors import EditError, ProjectError
+from textseg.errors import EditError, ProjectError, StaleRevisionError
 from textseg.project import opinions, photos
 from textseg.project.author import at_work
 from textseg.project.database import Database
@@ -119,6 +119,7 @@ class Team:
             photo = photos.find(session, key, lock=True)
             if photo.review == "reviewed":
                 raise EditError(f"{photo.name} is reviewed already; a reviewer can return it.")
+            _check_own(session, photo)
             photo.state, photo.review = "done", None
             opinions.keep(session, photo, _who())
             _note(session, photo, "labelled")
@@ -129,16 +130,20 @@ class Team:
             photo = photos.find(session, key, lock=True)
             if photo.review == "reviewed":
                 raise EditError(f"{photo.name} is reviewed and read-only; a reviewer can return it.")
-            if photo.state == "done" and (by := _last(session, photo, "labelled")) not in (None, _who()):
-                raise EditError(f"{photo.name} was called done by {by}; a reviewer can return it.")
+            _check_own(session, photo)
             if photo.state != state:
                 photo.state = state
                 _note(session, photo, "taken back" if state == "in work" else state)
 
-    def review(self, key: int | str, verdict: str, note: str = "") -> None:
-        """Say that a photo is as it should be ("reviewed"), or return it with a note to whoever did it ("returned")."""
+    def review(self, key: int | str, verdict: str, note: str = "", seen: int | None = None) -> None:
+        """Say that a photo is as it should be ("reviewed"), or return it with a note to whoever did it ("returned").
+
+        Raises StaleRevisionError where the photo was changed since the revision that was `seen`.
+        """
         with self._database.writing(one_photo=True) as session:
             photo = photos.find(session, key, lock=True)
+            if seen is not None and seen != photo.revision:
+                raise StaleRevisionError(f"{photo.name} was changed since you looked at it; look once more.")
             if photo.state != "done":
                 raise EditError(f"{photo.name} is not done yet; only what is done can be reviewed or returned.")
             if verdict == "reviewed":
@@ -177,6 +182,7 @@ class Team:
             if whom in first:
                 raise EditError(f"{whom} has labelled {photo.name} already; ask somebody else.")
             result = opinions.clear(Labels(session, photo))
+            photo.undo_top = photo.redo_top = None  # undo would show what was done
             photo.state, photo.review, photo.assignee = "in work", None, whom
             _note(session, photo, "second", whom=whom)
             return result
@@ -205,6 +211,12 @@ def check_open(photo: StoredPhoto) -> None:
         return
     said = "reviewed" if photo.review == "reviewed" else "done"
     raise EditError(f"{photo.name} is {said} and read-only; a reviewer can return it.")
+
+
+def _check_own(session: Session, photo: StoredPhoto) -> None:
+    """Raise EditError for a photo that somebody else called done."""
+    if photo.state == "done" and (by := _last(session, photo, "labelled")) not in (None, _who()):
+        raise EditError(f"{photo.name} was called done by {by}; a reviewer can return it.")
 
 
 def clock(session: Session) -> datetime:

@@ -130,15 +130,14 @@ class Access:
     def sign_in(self, name: str, password: str, address: str) -> str:
         """The cookie's value of a new session; raises ForbiddenError, also while somebody tries too often."""
         pair = f"{address} {name}"
-        pause = max(self._by_pair.wait(pair), self._by_address.wait(address))
-        if pause:
-            raise ForbiddenError(f"Too many wrong passwords; try again in {pause} seconds.")
+        self._check_pause(pair, address)
         with self._checking:
+            self._check_pause(pair, address)  # many that come at once wait here, and count one after the other
             user = self.users.check(name, password)
-        if user is None:
-            self._by_pair.wrong(pair)
-            self._by_address.wrong(address)
-            raise ForbiddenError("Name or password is wrong.")
+            if user is None:
+                self._by_pair.wrong(pair)
+                self._by_address.wrong(address)
+                raise ForbiddenError("Name or password is wrong.")
         self._by_pair.right(pair)
         return self._signer().dumps([user.name, _fingerprint(user), secrets.token_hex(8)])
 
@@ -163,10 +162,14 @@ class Access:
         """What is done inside is done by `user`; raises NotSignedInError, ForbiddenError."""
         if user is None:
             raise NotSignedInError
-        if not user.may(role):
-            raise ForbiddenError(f"That takes the role '{role}', and yours is '{user.role}'.")
+        _check_role(user, role)
         with handling(user), author(user.name):
             yield
+
+    def _check_pause(self, pair: str, address: str) -> None:
+        pause = max(self._by_pair.wait(pair), self._by_address.wait(address))
+        if pause:
+            raise ForbiddenError(f"Too many wrong passwords; try again in {pause} seconds.")
 
     def _session(self, headers: Mapping[str, str]) -> tuple[str, str, str] | None:
         try:
@@ -236,6 +239,18 @@ def role_of(page: str, function: str) -> str:
 def current() -> User | None:
     """Who is signed in, while a request of theirs is answered; None on a server without people."""
     return _user.get()
+
+
+def require(role: str) -> None:
+    """Raise ForbiddenError where whoever is signed in has not this role; without people everybody has."""
+    user = current()
+    if user is not None:
+        _check_role(user, role)
+
+
+def _check_role(user: User, role: str) -> None:
+    if not user.may(role):
+        raise ForbiddenError(f"That takes the role '{role}', and yours is '{user.role}'.")
 
 
 def _fingerprint(user: User) -> str:

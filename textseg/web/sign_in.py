@@ -81,6 +81,7 @@ def _read(body: bytes) -> tuple[str, str]:
     try:
         told: Any = json.loads(body) if len(body) <= MOST_BYTES else {}
         name, password = told.get("name"), told.get("password")
+        f"{name}{password}".encode()  # half a character is no part of either
     except (ValueError, AttributeError, RecursionError):
         return "", ""
     return (name, password) if isinstance(name, str) and isinstance(password, str) else ("", "")

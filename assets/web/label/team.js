@@ -85,6 +85,7 @@ export class Team {
     await page.saving.rest(photo);
     const reply = await page.call(name, { photo, ...message });
     page.problem(reply.ok ? "" : reply.error);
+    if (reply.stale && this.photo === photo) await page.photos.reload();
     if (!reply.ok) return reply;
     if (labels && this.photo === photo) await page.photos.reload();
     await this.say();
@@ -141,7 +142,7 @@ export class Team {
     if (done && look.review !== "reviewed" && look.by === this.told.me && this.may("label"))
       button("Go on with it", () => this.act("set_state", { state: "in work" }));
     if (done && this.may("review")) {
-      if (look.review !== "reviewed") button("Reviewed", () => this.act("review", { verdict: "reviewed" }), false);
+      if (look.review !== "reviewed") button("Reviewed", () => this.act("review", { verdict: "reviewed", revision: this.page.saving.edits.revision }), false);
       button("Return", () => this.giveBack());
       if (look.opinions?.length === 1) {
         const whom = this.people("Second opinion", "Second opinion by", null, look.opinions);

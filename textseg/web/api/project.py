@@ -19,11 +19,12 @@ from textseg.errors import EditError, HeadError, PhotoError, ProjectError, Train
 from textseg.labelmap import index_png
 from textseg.model import Model, Scene
 from textseg.project import EditResult, Project
-from textseg.project.labeller import add_words, pseudo_label, put_view
+from textseg.project.labeller import add_words, lacking, pseudo_label, put_view
 from textseg.project.schema import StoredPhoto
 from textseg.proposals import Proposals, knows_words
 from textseg.users import Users
 from textseg.vocabulary import Vocabulary
+from textseg.web.access import require, role_of
 from textseg.web.api.endpoint import AT_ONCE, add_endpoint
 from textseg.web.engine import Engine
 from textseg.web.rpc.page import OtherProjectError
@@ -34,6 +35,7 @@ log = logging.getLogger(__name__)
 
 MAX_STAGED_BYTES = 16 * 2**30
 """What one upload may bring in all its pieces."""
+STAGED_FOR = 3600.0
 
 CALLERS_OPTIONS = ("activate", "cancel", "complete", "training")
 """What a caller may say of a training. Backbone, head and recipe are the owner's: naming one loads what it names."""
@@ -83,8 +85,11 @@ class ProjectApi:
 
     visits = False
     """Whether every visitor has a project of their own."""
-    staged_for = 3600.0
-    """Seconds after which an upload that nobody came back to leaves, when another one begins."""
+
+    @property
+    def staged_for(self) -> float:
+        """Seconds after which an upload that nobody came back to leaves, when another one begins."""
+        return STAGED_FOR
 
     @contextlib.contextmanager
     def meant(self, key: str) -> Iterator[None]:
@@ -149,10 +154,18 @@ class ProjectApi:
         return self.project.status()
 
     def pseudolabel(self, project: str, photo: str, words: str = "") -> dict[str, Any]:
-        """Label one photo, or with "all" every new one. `words` that the project lacks become classes first."""
+        """Label one photo, or with "all" every new one. `words` that the project lacks become classes first.
+
+        Each of the two takes the role that it takes on the Label page.
+        """
         self.check(project)
+        if photo == "all":
+            require(role_of("label", "run"))
         if words:
-            add_words(self.project, Vocabulary.parse(words))
+            vocabulary = Vocabulary.parse(words)
+            if lacking(self.project, vocabulary):
+                require(role_of("label", "add_class"))
+            add_words(self.project, vocabulary)
         model = self.model()
         if photo == "all":
             run = pseudo_label_all(self.project, model, proposer=self._engine.proposer())

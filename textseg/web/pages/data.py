@@ -91,14 +91,15 @@ class Data:
         Answers the upload's token. Pieces of a file come in order; its path is kept, as folders have a meaning.
         """
         asked = Message(message)
+        self._api.project.database.check_may_change()
         if len(asked.files) != 1:
             raise DatasetError("The page sent no piece of a file; reload it.")
         content, token = asked.files[0][1], asked.text("upload", "")
         if not token:
             token = secrets.token_hex(16)
             self._clear(older_than=self._api.staged_for)
-        folder = self._staged(token)
-        folder.mkdir(parents=True, exist_ok=True)
+            self._staged(token).mkdir(parents=True)
+        folder = self._uploaded(token)
         path = folder / _relative(asked.text("path", ""))
         offset = asked.text("offset", "0")
         there = path.stat().st_size if path.is_file() else 0
@@ -110,15 +111,15 @@ class Data:
         if self._staged_bytes[token] + len(content) > most:
             size = f"{most / 2**30:.0f} GB" if most >= 2**30 else f"{most / 2**20:.0f} MB"
             raise DatasetError(f"The files are larger than {size} together; use the command line.")
+        self._staged_bytes[token] += len(content)  # before it is written: pieces may come at once
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab") as file:
             file.write(content)
-        self._staged_bytes[token] += len(content)
         return {"upload": token}
 
     def add(self, message: Any) -> dict[str, Any]:
         """`{"upload"}`: take the photos of an upload in, those in zips too, in the background."""
-        folder, project = self._uploaded(Message(message)), self._api.project
+        folder, project = self._uploaded(Message(message).text("upload", "")), self._api.project
 
         def work(progress: Progress) -> dict[str, Any]:
             try:
@@ -142,7 +143,7 @@ class Data:
         if name is not None:
             formats.get(name)
         given = asked.text("folder", "")
-        folder = None if given else self._uploaded(asked)
+        folder = None if given else self._uploaded(asked.text("upload", ""))
         path = self._api.place(given) if folder is None else _inner(folder)
         background = asked.text("background", "").strip() or None
         strict, dry_run = asked.flag("strict"), asked.flag("dry_run")
@@ -198,8 +199,8 @@ class Data:
             raise DatasetError("The page sent no upload; choose the files again.")
         return self._api.project.folder / "cache" / "uploads" / token
 
-    def _uploaded(self, asked: Message) -> Path:
-        folder = self._staged(asked.text("upload", ""))
+    def _uploaded(self, token: str) -> Path:
+        folder = self._staged(token)
         if not folder.is_dir():
             raise DatasetError("The files are not here any more; choose them again.")
         return folder

@@ -26,7 +26,6 @@ class VisitorApi(ProjectApi):
 
     nothing_open = "You have no project here; begin one on the Label page."
     visits = True
-    staged_for = 0.0  # a visitor has one upload at a time
 
     def __init__(self, visitors: Visitors, engine: Engine, shared: SharedProject | None = None) -> None:
         super().__init__(None, engine)
@@ -41,6 +40,10 @@ class VisitorApi(ProjectApi):
     @property
     def most_staged(self) -> int:
         return self.visitors.limits.upload_bytes
+
+    @property
+    def staged_for(self) -> float:  # a visitor has one upload at a time; in the shared project others have theirs
+        return super().staged_for if VISITOR.get() == SHARED else 0.0
 
     def in_hand(self) -> Project | None:
         if VISITOR.get() == SHARED:

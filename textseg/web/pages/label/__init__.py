@@ -95,6 +95,7 @@ class Label(PhotoFunctions, GestureFunctions, ClassFunctions, TeamFunctions):
         """`{"action": "start" | "look" | "cancel"}`: pseudo-label all new photos in the background."""
         action = Message(message).choice("action", ("start", "look", "cancel"), "look")
         if action == "start":
+            self.api.project.database.check_may_change()
             return self._start("Labelling photos", self._labelling())
         return _shown(self.jobs.cancel(self.api.key) if action == "cancel" else self.jobs.poll(self.api.key))
 

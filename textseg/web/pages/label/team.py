@@ -84,10 +84,11 @@ class TeamFunctions:
         return {}
 
     def review(self, message: Any) -> dict[str, Any]:
-        """`{"photo", "verdict": "reviewed" | "returned", "note"?}`."""
+        """`{"photo", "verdict": "reviewed" | "returned", "note"?, "revision"?: that was looked at}`."""
         asked = Message(message)
         verdict = asked.choice("verdict", ("reviewed", "returned"))
-        self.api.project.team.review(asked.whole("photo"), verdict, asked.text("note", "", MOST_NOTE))
+        seen = asked.whole("revision") if asked.has("revision") else None
+        self.api.project.team.review(asked.whole("photo"), verdict, asked.text("note", "", MOST_NOTE), seen)
         return {}
 
     def trail(self, message: Any) -> dict[str, Any]:

@@ -37,6 +37,7 @@ class HeadFunctions:
         action = Message(message).choice("action", ("start", "cancel", "look"), "look")
         if action == "start":
             project = self._api.project
+            project.database.check_may_change()
             photos = [row.id for row in project.photos() if row.state not in ("done", "skipped")]
 
             def work(progress: Progress) -> dict[str, Any]:
