@@ -1,7 +1,7 @@
 # textseg in a container: a user without rights, projects in a volume.
 #
-#   docker build -t textseg .                              runs on the CPU
-#   docker build -t textseg --build-arg TORCH=cu128 .      runs on an NVIDIA GPU: docker run --gpus all ...
+#   docker build -t textseg .                                      runs on an NVIDIA GPU too: docker run --gpus all ...
+#   docker build -t textseg --build-arg TORCH_INDEX=INDEX .        takes PyTorch from INDEX, its wheels for the CPU, say
 #
 #   docker run --rm -v textseg:/projects textseg project new /projects/first --words "cat; kitten, sofa"
 #   docker run --rm -v textseg:/projects -p 127.0.0.1:7860:7860 textseg
@@ -18,9 +18,9 @@ COPY assets ./assets
 RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
 
 FROM python:${PYTHON}-slim
-# cpu, or a CUDA release that PyTorch has wheels for, such as cu128.
-ARG TORCH=cpu
-RUN pip install --no-cache-dir --index-url https://download.pytorch.org/whl/${TORCH} torch torchvision
+# Where pip finds PyTorch; empty: where it finds everything else, and then it is a build that brings CUDA along.
+ARG TORCH_INDEX=
+RUN pip install --no-cache-dir ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} torch torchvision
 COPY --from=wheel /wheels /wheels
 RUN pip install --no-cache-dir "$(ls /wheels/*.whl)[train,formats,postgres]" && rm -r /wheels
 

@@ -60,6 +60,23 @@ def mortal(scars: Path) -> Answerer:
     return made
 
 
+class Raising(Answerer):
+    """Has a step that raises of a photo whose name begins with "odd"."""
+
+    @property
+    def steps(self) -> list[Callable[[Any], Any]]:
+        return [self._met, *super().steps]
+
+    def _met(self, jobs: Any) -> Any:
+        if any(job.photo.name.startswith("odd") for job in jobs):
+            raise ValueError("odd")
+        return jobs
+
+
+def raising() -> Answerer:
+    return Raising(tiny_model(), load_proposer("regions"), QUESTION)
+
+
 def write_photos(folder: Path, *names: str) -> None:
     folder.mkdir(exist_ok=True)
     for seed, name in enumerate(names):

@@ -192,6 +192,8 @@ class _Shards:
 
     def __init__(self, paths: Sequence[Path], known: Notes) -> None:
         self.paths, self.notes = paths, known
+        self._cut_off: dict[str, shards.Contents] = {}
+        """What was read of shards until the disk failed: of this run, never noted for the next."""
         for path in paths:
             if not path.is_file():
                 raise DatasetError(f"The shard {path} does not exist.")
@@ -199,15 +201,19 @@ class _Shards:
     def look(self, share: tuple[int, int]) -> None:
         """Read this process's share of the shards that are not known."""
         self.notes.refresh()
-        unknown = [path for path in self.paths[share[0] :: share[1]] if self.notes.get(self._key(path)) is None]
+        unknown = [path for path in self.paths[share[0] :: share[1]] if self._contents(path) is None]
         with ThreadPoolExecutor(READERS) as pool, _bar(len(unknown), "reading", "shard", share) as bar:
             for path, found in zip(unknown, pool.map(shards.contents, unknown), strict=True):
-                self.notes.add({self._key(path): found})
+                if shards.CUT_OFF in found["skipped"]:
+                    self._cut_off[self._key(path)] = found
+                else:
+                    self.notes.add({self._key(path): found})
                 bar.update()
 
     def photos(self, skipped: dict[str, list[str]]) -> Iterator[TrainingPhoto]:
         for shard in self.paths:
-            contents = self.notes.get(self._key(shard))
+            contents = self._contents(shard)
+            assert contents is not None  # it was looked at
             for reason, names in contents["skipped"].items():
                 skipped.setdefault(reason, []).extend(names)
             for photo in contents["photos"]:
@@ -217,6 +223,10 @@ class _Shards:
                 yield TrainingPhoto(
                     name, shard, photo["sha256"], tuple(captions or ()), photo["offset"], photo["length"]
                 )
+
+    def _contents(self, path: Path) -> shards.Contents | None:
+        key = self._key(path)
+        return self._cut_off.get(key) or self.notes.get(key)
 
     @staticmethod
     def _key(path: Path) -> str:

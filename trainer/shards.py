@@ -15,6 +15,9 @@ from textseg import images
 
 CAPTION_KEYS = ("captions", "caption", "text", "sentences")
 
+CUT_OFF = "shards that cannot be read to their end"
+"""The reason where the disk failed: it may be well the next time."""
+
 Contents = dict[str, Any]
 """`photos`: of each its `name`, `sha256`, `offset` and `length` in the file, and `captions`, None where the sample has
 none; `skipped`: the names of what is left out, by reason."""
@@ -52,7 +55,7 @@ def contents(shard: Path) -> Contents:
                         }
                     )
     except OSError:
-        skipped.setdefault("shards that cannot be read to their end", []).append(shard.name)
+        skipped.setdefault(CUT_OFF, []).append(shard.name)
     return {"photos": photos, "skipped": skipped}
 
 

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -62,9 +63,15 @@ def test_it_runs_as_nobody_special_and_projects_lie_in_a_volume_of_that_user():
     assert not {"RUN", "COPY"} & set(names[names.index("USER") :])
 
 
-def test_cpu_and_gpu_differ_by_one_argument_of_the_build():
-    assert "TORCH=cpu" in steps("ARG")
-    assert any("${TORCH}" in step and "torchvision" in step for step in steps("RUN"))
+def test_where_pytorch_comes_from_is_an_argument_of_the_build_and_no_index_is_written_down():
+    assert "TORCH_INDEX=" in steps("ARG")
+    [step] = [step for step in steps("RUN") if "torchvision" in step]
+    script = "pip() { printf '%s ' \"$@\"; }; " + step
+    for index, told in (("", ""), ("INDEX", "--index-url INDEX ")):
+        made = subprocess.run(["sh", "-c", script], env={"TORCH_INDEX": index}, capture_output=True, text=True)
+        assert made.stdout == f"install --no-cache-dir {told}torch torchvision "
+    assert COMPOSE["services"]["textseg"]["build"]["args"] == {"TORCH_INDEX": "${TORCH_INDEX:-}"}
+    assert "://" not in DOCKERFILE.replace("http://127.0.0.1:", "")
 
 
 def test_it_says_whether_it_is_well():

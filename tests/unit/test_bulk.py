@@ -105,6 +105,42 @@ def test_a_photo_that_ends_its_process_is_tried_once_more_alone_and_then_told(un
     assert {name: undisturbed[1][name] for name in made if name[0] in "abc"}.items() <= made.items()
 
 
+def test_an_error_that_is_no_photos_own_ends_its_process_and_never_hangs_the_run(tmp_path):
+    write_photos(tmp_path / "photos", *NAMES[:2], "odd")
+    report = labelled(tmp_path / "photos", tmp_path / "out", tiny_bulk.raising)
+    assert sorted(p.path.stem for p in report.labelled) == ["a", "b"]
+    assert [photo.name for photo, _ in report.failed] == ["odd.png"]
+
+
+def test_photos_that_fail_together_are_encoded_one_by_one(undisturbed, tmp_path, monkeypatch):
+    photos, expected = undisturbed
+    found, made = gather([photos]).photos, answerer()
+    made.batch, encode_all = len(NAMES), made.model.encode_all
+
+    def one_at_most(images):
+        if len(images) > 1:
+            raise MemoryError
+        return encode_all(images)
+
+    monkeypatch.setattr(made.model, "encode_all", one_at_most)
+    report = run.label(found, IntoFolder(LabelFolder(tmp_path, found), QUESTION), Here(made))
+    assert not report.failed and contents(tmp_path) == expected
+
+
+def test_facts_of_an_earlier_run_never_stand_beside_a_map_that_is_not_theirs(undisturbed, tmp_path, monkeypatch):
+    [photo, *_] = found = gather([undisturbed[0]]).photos
+    folder = LabelFolder(tmp_path, found)
+    folder.put(photo, {".png": b"1", ".json": b"1"})
+
+    def killed(path, content):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("textseg.bulk.files.write_atomically", killed)
+    with pytest.raises(KeyboardInterrupt):
+        folder.put(photo, {".png": b"2", ".json": b"2"})
+    assert list(contents(tmp_path)) == ["a.png"]
+
+
 def test_a_worker_that_cannot_begin_says_why(undisturbed, tmp_path):
     with pytest.raises(TextsegError, match="fetch them first"):
         labelled(undisturbed[0], tmp_path / "out", tiny_bulk.without_weights)

@@ -4,7 +4,6 @@ import io
 import os
 import signal
 import tarfile
-import threading
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -73,23 +72,24 @@ def test_ray_answers_byte_for_byte_as_the_local_engine_and_goes_on_from_its_sink
 
 def test_an_actor_that_is_killed_in_the_middle_changes_nothing(cluster, undisturbed, tmp_path):
     photos, expected = undisturbed
-    killed = threading.Event()
+    killed: list[int] = []
 
     def kill(report):
-        if not killed.is_set():
-            killed.set()
-            for one in actors():
+        if not killed:
+            killed.extend(actors())
+            for one in killed:
                 os.kill(one, signal.SIGKILL)
 
     report = labelled(cluster, urls.local(gather([photos]).photos), tmp_path, progress=kill)
-    assert killed.is_set() and not report.failed and contents(tmp_path) == expected
+    assert killed and not report.failed and contents(tmp_path) == expected
 
 
 def actors() -> list[int]:
-    """The processes of Ray's actors that answer."""
+    """The processes of this Ray's actors that answer; there may be another Ray on the machine."""
     import psutil
 
-    return [p.pid for p in psutil.process_iter(["cmdline"]) if any("Answering" in a for a in p.info["cmdline"] or ())]
+    ours = psutil.Process().children(recursive=True)
+    return [p.pid for p in ours if any("Answering" in part for part in p.cmdline())]
 
 
 def test_a_photo_that_ends_its_actor_is_told_and_the_others_are_labelled(cluster, undisturbed, tmp_path):
@@ -129,6 +129,19 @@ def test_shards_are_read_through_and_their_names_stay_inside_the_sink(cluster, u
     made = contents(tmp_path / "out")
     assert made.keys() == {"s-0/a.png", "s-0/a.json", "s-0/b.png", "s-0/b.json"}
     assert made["s-0/a.png"] == expected["a.png"]
+
+
+def test_photos_of_a_shard_never_write_over_each_others_labels(undisturbed):
+    data = (undisturbed[0] / "a.png").read_bytes()
+
+    class Shard(urls.Source):
+        def read(self):
+            yield from (("s/a.png", data), ("s/a.jpg", data), ("s/a.png", data))
+
+    reading = ray_engine.Reading(QUESTION, answerer().facts, Sink("nowhere"), resume=False)
+    rows = [row for block in reading.read(Shard(0, "s.tar", "s.tar")) for row in block.to_pylist()]
+    assert [(row["name"], row["status"]) for row in rows[:-1]] == [("s/a.png", "photo"), ("s/a.jpg", "failed")]
+    assert "those of s/a.png" in rows[1]["reason"] and (rows[-1]["status"], rows[-1]["many"]) == ("end", 2)
 
 
 def test_what_cannot_be_listed_is_one_sentence(tmp_path):

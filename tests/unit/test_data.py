@@ -171,6 +171,24 @@ def test_no_file_and_no_shard_is_read_twice_unless_it_changes(tmp_path, monkeypa
     assert (hashed, looked_into) == (["b.png"], ["s.tar"])
 
 
+def test_a_shard_whose_disk_failed_once_is_read_again_by_the_next_run(tmp_path, monkeypatch):
+    write_shard(tmp_path / "s.tar", {"000": {"png": png(0)}, "001": {"png": png(1)}})
+    content, read = shards._content, []
+
+    def failing(file, member):
+        read.append(member.name)
+        if len(read) > 1:
+            raise OSError("the disk is away")
+        return content(file, member)
+
+    monkeypatch.setattr(shards, "_content", failing)
+    cut_off = data.read([tmp_path / "s.tar"], tmp_path / "cache")
+    assert len(cut_off.photos) == 1 and cut_off.skipped == {shards.CUT_OFF: ["s.tar"]}
+    monkeypatch.undo()
+    whole = data.read([tmp_path / "s.tar"], tmp_path / "cache")
+    assert len(whole.photos) == 2 and not whole.skipped
+
+
 def test_processes_share_the_reading_of_a_data_set(tmp_path, monkeypatch):
     write_photos(tmp_path / "photos", "a.png", "b.png", "c.png")
     expected, cache, hashed = data.read([tmp_path / "photos"]), tmp_path / "cache", []

@@ -156,15 +156,17 @@ class Answerer:
         return photos
 
     def _encode(self, photos: list[_Photo]) -> list[_Photo]:
-        new = [photo for photo in photos if photo.image is not None and photo.features is None]
+        well = [photo for photo in photos if photo.image is not None and photo.done.failure is None]
+        new = [photo for photo in well if photo.features is None]
         if len(new) > 1:
             with _step("encode", *(photo.done for photo in new)):
                 scenes = self.model.encode_all([photo.image for photo in new if photo.image is not None])
                 for photo, scene in zip(new, scenes, strict=True):
                     photo.scene = scene
-        for photo in photos:
-            if photo.image is None or photo.scene is not None or photo.done.failure is not None:
+        for photo in well:
+            if photo.image is None or photo.scene is not None:
                 continue
+            photo.done.failure, photo.done.fatal = None, False  # what fails together may do well alone
             with _step("encode", photo.done):
                 if photo.features is None:
                     photo.scene = self.model.encode(photo.image)

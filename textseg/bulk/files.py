@@ -62,6 +62,7 @@ class LabelFolder:
         """Write what `label_files` made, in its order."""
         stem = self.stem(photo)
         stem.parent.mkdir(parents=True, exist_ok=True)
+        _with(stem, ".json").unlink(missing_ok=True)  # an earlier run's facts must not stand beside this one's map
         for ending, content in files.items():
             write_atomically(_with(stem, ending), content)
 

@@ -11,6 +11,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
@@ -240,5 +241,19 @@ def _work(connection: Connection, start: Callable[[], Answerer]) -> None:
 
     with contextlib.suppress(OSError):
         connection.send(facts)
-        for sent in overlapped(batches(), [*answerer.steps, send]):
+        for sent in overlapped(batches(), [_ending(step) for step in (*answerer.steps, send)]):
             sent.result()
+
+
+def _ending(step: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The step; an error that is no photo's own ends the process, which is seen, as the end of its thread is not."""
+
+    def run(batch: Any) -> Any:
+        try:
+            return step(batch)
+        except BaseException as error:
+            if not isinstance(error, OSError):  # nobody listens any more
+                traceback.print_exc()
+            os._exit(1)
+
+    return run

@@ -20,7 +20,7 @@ from typing import Any
 from textseg import __version__
 from textseg.bulk.answerer import Answerer, Done, Facts, Job, Question
 from textseg.bulk.run import Report
-from textseg.bulk.urls import Held, Sink, Source
+from textseg.bulk.urls import Held, Sink, Source, stem
 from textseg.errors import PhotoError, TextsegError, UsageError, explain
 from textseg.folders import Found
 from textseg.overlap import overlapped
@@ -49,19 +49,33 @@ class Reading:
 
     def __call__(self, batch: Any) -> Iterator[Any]:
         for row in batch.to_pylist():
-            source, many = Source(**json.loads(row["source"])), 0
-            try:
-                for name, data in source.read():
-                    many += 1
-                    there = self.resume and self.sink.has(name, self.question, self.facts)
-                    yield _block(_row(source.number, name, "there") if there else _row(
-                        source.number, name, "photo", data=data))  # fmt: skip
-            except (PhotoError, OSError) as error:
+            yield from self.read(Source(**json.loads(row["source"])))
+
+    def read(self, source: Source) -> Iterator[Any]:
+        """A block for each photo of a source, and one that counts them."""
+        number, many = source.number, 0
+        seen: set[str] = set()
+        owners: dict[str, str] = {}
+        try:
+            for name, data in source.read():
+                if name in seen:  # a shard may hold a name twice
+                    continue
+                seen.add(name)
                 many += 1
-                yield _block(_row(source.number, source.name, "failed", reason=_said(error)))
-            except TextsegError as error:
-                yield _block(_row(source.number, source.name, "fatal", reason=str(error)))
-            yield _block(_row(source.number, source.name, "end", many=many))
+                owner = owners.setdefault(stem(name), name)
+                if owner != name:
+                    why = f"Its labels would have the name of those of {owner}; give it another name."
+                    yield _block(_row(number, name, "failed", reason=why))
+                elif self.resume and self.sink.has(name, self.question, self.facts):
+                    yield _block(_row(number, name, "there"))
+                else:
+                    yield _block(_row(number, name, "photo", data=data))
+        except (PhotoError, OSError) as error:
+            many += 1
+            yield _block(_row(number, source.name, "failed", reason=_said(error)))
+        except TextsegError as error:
+            yield _block(_row(number, source.name, "fatal", reason=str(error)))
+        yield _block(_row(number, source.name, "end", many=many))
 
 
 class Answering:

@@ -1,7 +1,7 @@
 """Photos and labels at an address: a folder, `s3://`, `gs://`, `hf://`, as far as fsspec carries it; tar shards too.
 
 Nothing here holds a list of what is done: whether a photo has its labels is asked of the sink, photo by photo, by
-whoever reads it, so that a hundred million photos need no more memory anywhere than one.
+whoever reads it. What a run holds of each photo is its name, for the report.
 """
 
 from __future__ import annotations
@@ -105,10 +105,10 @@ def check_stems(found: list[Source], place: str, out: str) -> None:
     names = {source.name for source in found}
     stems: dict[str, str] = {}
     for name in sorted(names):
-        if (other := stems.setdefault(_stem(name), name)) != name:
+        if (other := stems.setdefault(stem(name), name)) != name:
             raise UsageError(f"{other} and {name} would have labels of one name; give one of them another name.")
-        if f"{_stem(name)}.png" in names and out.rstrip("/") == place.rstrip("/"):
-            raise UsageError(f"{_stem(name)}.png is a photo and would be overwritten; use another --out.")
+        if f"{stem(name)}.png" in names and out.rstrip("/") == place.rstrip("/"):
+            raise UsageError(f"{stem(name)}.png is a photo and would be overwritten; use another --out.")
 
 
 @dataclass(frozen=True)
@@ -119,12 +119,12 @@ class Sink:
 
     def has(self, name: str, question: Question, facts: Facts) -> bool:
         """Whether the labels of the photo called `name` are there; raises VocabularyError if another run made them."""
-        stem = _stem(name)
+        place = stem(name)
         try:
-            found = json.loads(self._read(f"{stem}.json"))
-            if found["photo"] != name or not self._fs.exists(self._path(f"{stem}.png")):
+            found = json.loads(self._read(f"{place}.json"))
+            if found["photo"] != name or not self._fs.exists(self._path(f"{place}.png")):
                 return False
-            check_same(found, facts.maker, question.vocabulary, question.others, facts.proposals, self.place, stem)
+            check_same(found, facts.maker, question.vocabulary, question.others, facts.proposals, self.place, place)
         except (OSError, ValueError, KeyError, TypeError):
             return False
         return True
@@ -132,7 +132,7 @@ class Sink:
     def write(self, name: str, files: Mapping[str, bytes]) -> None:
         """Put the files of a photo there, its facts last, each whole or not at all; raises OSError."""
         for ending, content in files.items():
-            path = self._path(f"{_stem(name)}{ending}")
+            path = self._path(f"{stem(name)}{ending}")
             if self._is_local:
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
                 write_atomically(Path(path), content)
@@ -180,7 +180,7 @@ def opened(url: str) -> Any:
 
 def _members(file: Any, shard: str) -> Iterator[tuple[str, bytes]]:
     """The photos of a tar shard as it is read through; each is called by its name there, in a folder of the shard's."""
-    folder = _stem(shard)
+    folder = stem(shard)
     try:
         with tarfile.open(fileobj=file, mode="r|") as archive:
             for member in archive:
@@ -195,7 +195,7 @@ def _members(file: Any, shard: str) -> Iterator[tuple[str, bytes]]:
         raise PhotoError(f"{shard} is no tar file, or it is cut short ({_told(error)}).") from None
 
 
-def _stem(name: str) -> str:
+def stem(name: str) -> str:
     """A photo's name without its ending, as its labels are called."""
     return PurePosixPath(name).with_suffix("").as_posix()
 
