@@ -93,8 +93,9 @@ def test_what_is_registered_stands_alone(package):
 NAMED_TUPLES = {"_asdict", "_fields", "_make", "_replace"}
 """Public, for all their underscores."""
 
-WITHOUT_ANOTHER_WAY = {"_reset_state"}
-"""Accelerate keeps the precision of the first training in a process, and forgets it by this alone."""
+WITHOUT_ANOTHER_WAY = {"_reset_state", "_exit"}
+"""Accelerate keeps the precision of the first training in a process, and forgets it by the first alone; a thread ends
+its process by the second."""
 
 
 def private(name: str) -> bool:

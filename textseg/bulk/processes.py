@@ -252,7 +252,7 @@ def _ending(step: Callable[[Any], Any]) -> Callable[[Any], Any]:
         try:
             return step(batch)
         except BaseException as error:
-            if not isinstance(error, OSError):  # nobody listens any more
+            if not isinstance(error, OSError):  # that is how it ends when nobody listens any more
                 traceback.print_exc()
             os._exit(1)
 
