@@ -2,7 +2,6 @@
 
 import io
 import os
-import signal
 import tarfile
 from dataclasses import replace
 from functools import partial
@@ -71,25 +70,13 @@ def test_ray_answers_byte_for_byte_as_the_local_engine_and_goes_on_from_its_sink
 
 
 def test_an_actor_that_is_killed_in_the_middle_changes_nothing(cluster, undisturbed, tmp_path):
-    photos, expected = undisturbed
-    killed: list[int] = []
-
-    def kill(report):
-        if not killed:
-            killed.extend(actors())
-            for one in killed:
-                os.kill(one, signal.SIGKILL)
-
-    report = labelled(cluster, urls.local(gather([photos]).photos), tmp_path, progress=kill)
-    assert killed and not report.failed and contents(tmp_path) == expected
-
-
-def actors() -> list[int]:
-    """The processes of this Ray's actors that answer; there may be another Ray on the machine."""
-    import psutil
-
-    ours = psutil.Process().children(recursive=True)
-    return [p.pid for p in ours if any("Answering" in part for part in p.cmdline())]
+    write_photos(tmp_path / "photos", *NAMES, "risky")
+    sources = urls.local(gather([tmp_path / "photos"]).photos)
+    report = labelled(cluster, sources, tmp_path / "out", partial(tiny_bulk.mortal, tmp_path), facts=answerer().facts)
+    assert (tmp_path / "risky.png").exists()  # left by the actor that was killed
+    made = contents(tmp_path / "out")
+    assert not report.failed and made.keys() == undisturbed[1].keys() | {"risky.png", "risky.json"}
+    assert undisturbed[1].items() <= made.items()
 
 
 def test_a_photo_that_ends_its_actor_is_told_and_the_others_are_labelled(cluster, undisturbed, tmp_path):
