@@ -179,7 +179,7 @@ def test_what_is_wrong_with_a_url_is_one_sentence_that_holds_no_password(places,
         ("postgresql://", "f", "postgresql\\+psycopg://USER@HOST/NAME"),
         ("postgresql+psycopg://me@localhost/p", None, "--files DIR, or TEXTSEG_FILES=DIR"),
         ("a folder", "f", "leave --files out"),
-        ("postgresql://me:pass/word@localhost/p", None, "is postgresql"),
+        ("postgresql://me@localhost:port/p", None, "is postgresql"),
     ],
 )
 def test_a_place_that_makes_no_sense_is_refused_before_anything_is_opened(monkeypatch, where, files, sentence):

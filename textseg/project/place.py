@@ -44,7 +44,7 @@ class Place:
             return cls(Path(where))
         try:
             url = make_url(where)
-        except (ArgumentError, ValueError):  # a port that is none, such as a piece of a password
+        except (ArgumentError, ValueError):  # a port that is no number
             raise UsageError("The database of a project is postgresql+psycopg://USER@HOST/NAME.") from None
         if url.drivername not in ("postgresql", "postgres", "postgresql+psycopg") or not url.database:
             raise UsageError(
