@@ -5,7 +5,8 @@ import threading
 import pytest
 
 from textseg.errors import Cancelled, PhotoError, ProjectError
-from textseg.web.rpc.jobs import Jobs
+from textseg.web.rpc import jobs as module
+from textseg.web.rpc.jobs import Job, Jobs
 
 
 @pytest.fixture
@@ -89,6 +90,25 @@ def test_a_stopped_job_says_what_stays(jobs):
         jobs.cancel("p")
         told = ended(jobs)
         assert told["state"] == "cancelled" and told["problem"] == sentence
+
+
+def test_a_job_can_be_stopped_from_its_first_step(jobs, monkeypatch):
+    running = threading.Event()
+
+    class Quick(Job):
+        def __init__(self, what, work):
+            super().__init__(what, work)
+            assert running.wait(60)  # it is at work before it is listed
+
+    def work(progress):
+        running.set()
+        jobs.cancel("p")
+        progress(0, 1)
+        return {}
+
+    monkeypatch.setattr(module, "Job", Quick)
+    jobs.start("p", "Importing", work)
+    assert ended(jobs)["state"] == "cancelled"
 
 
 def test_what_is_done_before_it_could_be_stopped_is_done(jobs):

@@ -128,15 +128,19 @@ class Jobs:
         return job.poll()
 
     def poll(self, project: str | None) -> dict[str, Any]:
-        job = self._jobs.get(project)
+        job = self._newest(project)
         return dict(IDLE) if job is None else job.poll()
 
     def cancel(self, project: str | None) -> dict[str, Any]:
         """Stop what is running, if anything is; answers like `poll`."""
-        job = self._jobs.get(project)
+        job = self._newest(project)
         if job is not None:
             job.cancel()
         return self.poll(project)
+
+    def _newest(self, project: str | None) -> Job | None:
+        with self._lock:  # one that is being started runs before it is listed
+            return self._jobs.get(project)
 
     def close(self, seconds: float | None = None) -> None:
         """Stop all and wait; may be called again."""
