@@ -116,7 +116,7 @@ def keys(page) -> None:
 
 
 def model(page) -> None:
-    page.click(".chip")
+    page.click("[data-part=chip]")
     page.wait_for_selector("[data-part=panel]:visible .choose input")
 
 

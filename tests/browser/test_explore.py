@@ -63,7 +63,7 @@ def test_the_first_visit_finds_a_photo_that_is_already_answered(page):
     assert len(areas) == len(Vocabulary.parse(FIRST.words)) and all("%" in area for area in areas)
     page.wait_for_selector(".suggestion")
     assert page.locator(".card").count() == len(areas)
-    assert page.text_content(".chip").strip().startswith("lite")
+    assert page.text_content("[data-part=chip]").strip().startswith("lite")
 
 
 def test_nothing_is_asked_of_any_other_host(page, app):
@@ -403,7 +403,7 @@ def test_the_theme_follows_the_system_and_can_be_changed(open_page, scheme):
 
 
 def test_the_model_chip_opens_its_panel(page):
-    page.click(".chip")
+    page.click("[data-part=chip]")
     panel = page.text_content(".model-panel")
     assert "lite" in panel and "Licence" in panel and "One photo takes" in panel
     page.keyboard.press("Escape")

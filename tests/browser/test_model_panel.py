@@ -44,7 +44,7 @@ def page(served, new_page):
     page.goto(f"{served[0]}#label/1")
     page.wait_for_selector(".labelling[data-photo='1']")
     page.wait_for_selector(".dot.ready")
-    page.click(".chip")
+    page.click("[data-part=chip]")
     page.wait_for_selector(".choose .models input")
     return page
 
@@ -69,7 +69,7 @@ def test_a_download_is_stopped_gone_on_with_and_used_while_labelling_goes_on(ser
     page.click(".choose button[type=submit]")
     page.wait_for_function("() => /Fetching .* of .*/.test(document.querySelector('.switching').textContent)")
     draw(page, project)
-    page.click(".chip")
+    page.click("[data-part=chip]")
     page.click(".switching button")
     ends(page)
     assert "the next try goes on from there" in page.text_content(".model-panel .problem")
@@ -88,10 +88,10 @@ def test_another_backbone_answers_after_the_switch_and_a_failure_leaves_it(serve
     field = "fieldset:has(legend:text('Backbone')) input[type=text]"
     page.fill(field, "tinier")
     page.click(".choose button[type=submit]")
-    page.wait_for_function("() => document.querySelector('.chip').textContent.includes('tinier')")
+    page.wait_for_function("() => document.querySelector('[data-part=chip]').textContent.includes('tinier')")
     ends(page)
     page.fill(field, "someone/nothing")
     page.click(".choose button[type=submit]")
     page.wait_for_selector(".model-panel .problem:not([hidden])")
     assert "There is no repository someone/nothing" in page.text_content(".model-panel .problem")
-    assert "tinier" in page.text_content(".chip") and page.locator(".dot.ready").count() == 1
+    assert "tinier" in page.text_content("[data-part=chip]") and page.locator(".dot.ready").count() == 1

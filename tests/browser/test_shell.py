@@ -5,7 +5,7 @@ import pytest
 from tests.browser.conftest import CALLS, serving_tiny
 
 GONE = "ERR_CONNECTION_REFUSED|Failed to fetch"
-CHIP = "document.querySelector('.chip').textContent"
+CHIP = "document.querySelector('[data-part=chip]').textContent"
 
 
 def test_the_chip_says_when_the_server_is_away_and_when_it_is_back(new_page):
@@ -13,7 +13,7 @@ def test_the_chip_says_when_the_server_is_away_and_when_it_is_back(new_page):
         page = new_page(expects=GONE)
         page.goto(url)
         page.wait_for_selector(".explore:not(.stale) .classes li")
-        assert "server away" not in page.text_content(".chip")
+        assert "server away" not in page.text_content("[data-part=chip]")
         page.route(CALLS, lambda route: route.abort("connectionrefused"))
         page.wait_for_function(f"{CHIP}.includes('server away')")
         assert page.locator(".dot.away").count() == 1

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -120,26 +121,32 @@ async def ask(url: str, name: str, headers: dict, **arguments):
         return tools, await session.call_tool(name, arguments)
 
 
+def asked(question):
+    """What a coroutine answers, in a thread of its own: Playwright's tests leave a running loop in theirs."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, question).result()
+
+
 @either
 def test_an_assistant_has_three_tools_and_no_more(server):
     pytest.importorskip("mcp", reason="mcp is not installed (pip install 'textseg[mcp]')")
     url, folder, people = server
     coded = base64.b64encode(b"anna:correct horse").decode()
     headers = {"Authorization": f"Basic {coded}"} if people else {}
-    tools, answer = asyncio.run(ask(url, "project_state", headers))
+    tools, answer = asked(ask(url, "project_state", headers))
     assert sorted(tools) == sorted(TOOLS)
     assert json.loads(answer.content[0].text)["project"] == "pets"
-    _, answer = asyncio.run(ask(url, "segment", headers, photo="cat.jpg", words="cat, sofa"))
+    _, answer = asked(ask(url, "segment", headers, photo="cat.jpg", words="cat, sofa"))
     assert json.loads(answer.content[0].text)["size"] == [300, 200]
     data = "data:image/jpeg;base64," + base64.b64encode((folder / "cat.jpg").read_bytes()).decode()
-    _, answer = asyncio.run(ask(url, "segment", headers, photo=data, words="cat"))
+    _, answer = asked(ask(url, "segment", headers, photo=data, words="cat"))
     assert [one["name"] for one in json.loads(answer.content[0].text)["classes"]] == ["cat"]
     for forged in ("/etc/passwd", "http://127.0.0.1/", "data:image/png;base64,????", "file:///etc/passwd"):
-        _, answer = asyncio.run(ask(url, "segment", headers, photo=forged, words="cat"))
+        _, answer = asked(ask(url, "segment", headers, photo=forged, words="cat"))
         assert answer.isError, forged
-    _, answer = asyncio.run(ask(url, "train", headers, project="pets"))
+    _, answer = asked(ask(url, "train", headers, project="pets"))
     assert answer.isError
-    _, answer = asyncio.run(ask(url, "project_state", headers, project="fish"))
+    _, answer = asked(ask(url, "project_state", headers, project="fish"))
     assert answer.isError and "not served here" in answer.content[0].text
 
 
@@ -148,4 +155,4 @@ def test_an_assistant_without_a_name_is_refused(server):
     pytest.importorskip("mcp", reason="mcp is not installed (pip install 'textseg[mcp]')")
     url, _, _ = server
     with pytest.raises(BaseExceptionGroup):
-        asyncio.run(ask(url, "project_state", {}))
+        asked(ask(url, "project_state", {}))
