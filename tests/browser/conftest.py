@@ -152,7 +152,7 @@ def new_page(chromium) -> Iterator[Callable[..., object]]:  # type: ignore[no-un
         opened.append(page)
         page.set_default_timeout(90_000)
         page.on("console", complain)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("pageerror", lambda error: complaints.append(f"{error}\n{error.stack}"))
         page.on("request", lambda call: hosts.add(urlsplit(call.url).hostname))
         return page
 
