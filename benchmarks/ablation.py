@@ -42,7 +42,10 @@ BLOCK = {"type": "residual", "of": "block"}
 MIXREORG: dict[str, Any] = FEATURES | {
     "steps": 150, "batch": 128, "lr": 3e-4, "thin": 4, "head": BLOCK | {"depth": 2}
 }  # fmt: skip
-AFSS: dict[str, Any] = FEATURES | {"steps": 100, "batch": 64, "lr": 3e-4, "thin": 4, "head": BLOCK}
+AFSS: dict[str, Any] = FEATURES | {
+    "steps": 60, "batch": 64, "lr": 1e-4, "thin": 4, "head": {"type": "residual"},
+    "max_words": 2000, "words_a_photo": 10, "confidence": 0.4, "margin": 0.1,
+}  # fmt: skip
 LABELLED = 500
 """Photos that AFSS labels: regions of all 3,000 would take most of an hour."""
 
@@ -55,6 +58,8 @@ class Row:
     objective: str | None = None
     settings: dict[str, Any] | None = None
     photos: int | None = None
+    teacher: str = ""
+    """The row whose head with the same seed makes the pseudo-labels; none: the untrained alignment."""
     head: Path | None = None
     by: str = "pixel"
     refine: str = "none"
@@ -130,15 +135,16 @@ def _mixreorg() -> Iterator[Row]:
 
 
 def _afss() -> Iterator[Row]:
-    own: dict[str, Any] = {"confidence": 0.4, "margin": 0.1}
     for name, changes in (
         ("patch-text + patch-patch", {}),
         ("patch-text alone", {"objective": {"patch_weight": 0.0}}),
         ("without filters", {"confidence": 0.0, "margin": 0.0}),
         ("stricter filters", {"confidence": 0.6}),
+        ("200 words", {"max_words": 200}),
+        ("words of the captions", {"class_proposal": "captions", "words_a_photo": 5}),
     ):
-        yield Row(f"AFSS: {name}", "afss", AFSS | own | changes, photos=LABELLED)
-    yield Row("AFSS: from noise", "afss", AFSS | own | {"lr": 1e-3, "head": {"type": "block"}}, photos=LABELLED)
+        yield Row(f"AFSS: {name}", "afss", AFSS | changes, photos=LABELLED)
+    yield Row("AFSS: taught by PACL's head", "afss", AFSS, photos=LABELLED, teacher="PACL: softmax pooling")
 
 
 def main() -> None:
@@ -185,22 +191,9 @@ def _line(row: Row, backbone: backbones.Backbone, sets: Mapping[str, "Scored"], 
     for seed in range(args.seeds if row.objective else 1):
         path = row.head
         if row.objective:
-            kept = "".join(c if c.isalnum() else "-" for c in row.name.removesuffix(" by units"))
-            path = args.work / f"{kept}-{seed}.safetensors"
             start = time.monotonic()
-            if not path.exists():
-                file = args.captions or args.data / "flickr8k" / "captions.tsv"
-                captioned = training_data.read([file], args.work / "cache")
-                few = replace(captioned, photos=captioned.photos[: row.photos])
-                train(
-                    row.objective,
-                    few,
-                    path,
-                    backbone,
-                    {**(row.settings or {}), "seed": seed},
-                    cache=args.work / "cache",
-                )
-                minutes.append((time.monotonic() - start) / 60)
+            path, fresh = _trained(row, seed, backbone, args)
+            minutes += [(time.monotonic() - start) / 60] if fresh else []
         head = heads.load(path, backbone) if path else backbone.alignment()
         for name, value in row.changes.items():
             setattr(head, name, value)
@@ -214,6 +207,22 @@ def _line(row: Row, backbone: backbones.Backbone, sets: Mapping[str, "Scored"], 
     count = sum(p.numel() for p in head.parameters())
     trained = f"{statistics.mean(minutes):.1f}" if minutes else "–"
     return f"| {row.name} | {count / 1e6:.2f} M | {gigaflops(model):.1f} | {trained} | {' | '.join(cells)} |"
+
+
+def _trained(row: Row, seed: int, backbone: backbones.Backbone, args: argparse.Namespace) -> tuple[Path, bool]:
+    """The row's head file, and whether it was trained just now."""
+    kept = "".join(c if c.isalnum() else "-" for c in row.name.removesuffix(" by units"))
+    path, cache = args.work / f"{kept}-{seed}.safetensors", args.work / "cache"
+    if path.exists():
+        return path, False
+    settings = {**(row.settings or {}), "seed": seed}
+    if row.teacher:
+        (teacher,) = (one for one in rows(args.head) if one.name == row.teacher)
+        settings["teacher"] = str(_trained(teacher, seed, backbone, args)[0])
+    photos = training_data.read([args.captions or args.data / "flickr8k" / "captions.tsv"], cache)
+    photos = replace(photos, photos=photos.photos[: row.photos])
+    train(str(row.objective), photos, path, backbone, settings, cache=cache)
+    return path, True
 
 
 @torch.inference_mode()
