@@ -253,3 +253,16 @@ class Held:
                 route.continue_()
             answered.value.finished()
         self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+
+
+def begin_visit(page, url: str, words: str) -> None:  # type: ignore[no-untyped-def]
+    """A visitor of a Space begins a project of the samples with these words, and has it in front of them."""
+    page.goto(f"{url}#label")
+    page.fill(".visit-form [data-part=project-words]", words)
+    page.click(".visit-form button[type=submit]")
+    page.wait_for_selector(".labelling[data-photo] .class-rows li")
+
+
+def class_names(page) -> list[str]:  # type: ignore[no-untyped-def]
+    """The project's classes, as Label lists them."""
+    return [name.strip() for name in page.locator(".class-rows .name").all_text_contents()]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser.conftest import begin_visit, class_names
 from tests.browser.labelling import dab, saved
 from tests.spaces import Started, started
 from textseg import space
@@ -35,17 +36,10 @@ def begin(running, new_page):  # type: ignore[no-untyped-def]
     def begin_(words: str):  # type: ignore[no-untyped-def]
         page = new_page(viewport={"width": 1280, "height": 800})
         page.set_default_timeout(180_000)
-        page.goto(f"{running.url}#label")
-        page.fill(".visit-form [data-part=project-words]", words)
-        page.click(".visit-form button[type=submit]")
-        page.wait_for_selector(".labelling[data-photo] .class-rows li")
+        begin_visit(page, running.url, words)
         return page
 
     return begin_
-
-
-def names(page) -> list[str]:
-    return [name.strip() for name in page.locator(".class-rows .name").all_text_contents()]
 
 
 def test_the_space_runs_what_is_in_its_folder(built):
@@ -60,7 +54,7 @@ def test_two_visitors_work_at_once_each_for_themselves(begin):
     one.keyboard.press("t")  # the model labels the first photo
     saved(two, 1)
     saved(one, 1)
-    assert names(one) == ["cup", "wooden table"] and names(two) == ["cat", "blanket"]
+    assert class_names(one) == ["cup", "wooden table"] and class_names(two) == ["cat", "blanket"]
     one.click("[data-do=undo]")
     saved(one, 2)
     two.reload()

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.browser.conftest import serving_tiny
+from tests.browser.conftest import begin_visit, class_names, serving_tiny
 from tests.browser.labelling import dab, saved
 from textseg.project import Project
 from textseg.vocabulary import Vocabulary
@@ -38,24 +38,17 @@ def begin(server, new_page):  # type: ignore[no-untyped-def]
 
     def begin_(words: str):  # type: ignore[no-untyped-def]
         page = new_page(viewport={"width": 1280, "height": 800})
-        page.goto(f"{server[0]}#label")
-        page.fill(".visit-form [data-part=project-words]", words)
-        page.click(".visit-form button[type=submit]")
-        page.wait_for_selector(".labelling[data-photo] .class-rows li")
+        begin_visit(page, server[0], words)
         return page
 
     return begin_
-
-
-def names(page) -> list[str]:
-    return [name.strip() for name in page.locator(".class-rows .name").all_text_contents()]
 
 
 def test_two_visitors_label_at_once_and_neither_sees_the_other(begin):
     one, two = begin("cat"), begin("dog, bird")
     dab(one)
     saved(one, 1)
-    assert names(one) == ["cat"] and names(two) == ["dog", "bird"]
+    assert class_names(one) == ["cat"] and class_names(two) == ["dog", "bird"]
     two.reload()
     two.wait_for_selector(".labelling[data-photo]")
     assert two.get_attribute(".labelling", "data-revision") == "0"
