@@ -67,6 +67,15 @@ def test_a_third_comes_back_when_the_time_is_over(server, begin):
     page.wait_for_selector(".labelling[data-photo]")
 
 
+def test_coming_back_to_a_page_whose_time_is_over_breaks_nothing(server, begin):
+    page = begin("cat")
+    server[1].now += 3601
+    with page.expect_response(lambda reply: '"project": null' in reply.text() or '"project":null' in reply.text()):
+        page.evaluate("window.dispatchEvent(new Event('focus'))")
+    page.reload()
+    page.wait_for_selector(".visit-form .gone:has-text('not here any more')")
+
+
 def test_the_panel_says_what_there_is_and_lets_it_go_or_take_it_home(begin):
     page = begin("cat")
     page.click(".chip.visit")

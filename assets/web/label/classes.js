@@ -147,7 +147,7 @@ export class Classes {
   async refresh() {
     const still = this.store.still("classes");
     const overview = await this.page.call("overview", {});
-    if (overview.ok && still()) this.take(overview);
+    if (overview.ok && overview.project !== null && still()) this.take(overview);
   }
 }
 

@@ -196,7 +196,8 @@ export class Photos {
     const still = this.store.still("photo", "classes"),
       { turn } = this;
     const overview = await page.call("overview", {});
-    if (!overview.ok || turn !== this.turn || !still()) return;
+    // Where every visitor has a project its time may be over; the next edit is then told so.
+    if (!overview.ok || overview.project === null || turn !== this.turn || !still()) return;
     const { photo, photos, classes } = this.state;
     if (!photo && !overview.photos.length) return;
     const now = queued(overview.photos, this.states);
