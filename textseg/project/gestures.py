@@ -15,6 +15,7 @@ from textseg.project.classes import an_id
 from textseg.project.labels import Labels, present
 from textseg.project.log import EditResult
 from textseg.project.schema import Provenance
+from textseg.project.windows import Window
 
 PAINTING = ("brush", "polygon", "fill", "region", "relabel")
 GESTURES = (*PAINTING, "accept", "undo", "redo")
@@ -44,7 +45,7 @@ def apply(labels: Labels, operation: Mapping[str, Any]) -> EditResult:
 
 def _paint(labels: Labels, operation: Mapping[str, Any]) -> EditResult:
     kind, photo, box = operation["type"], labels.photo, labels.box
-    size = photo.width, photo.height
+    size, window = (photo.width, photo.height), _window(labels, operation)
     to = an_id(operation.get("to" if kind == "relabel" else "class"), "class")
     warning = labels.classes.deleted_class_warning(to) if to else None
     to = int(labels.classes.meaning[to]) or to  # merged into another class
@@ -53,16 +54,21 @@ def _paint(labels: Labels, operation: Mapping[str, Any]) -> EditResult:
     elif kind == "polygon":
         box, mask = operations.polygon(operation.get("points", ()), size)
     elif kind == "region":
-        mask = operations.region(operation.get("rle", {}), size)
+        code = operation.get("rle", {})
+        if window is None:
+            mask = operations.region(code, size)
+        else:
+            box, mask = operations.region_in(window, code, size)
     else:
-        mask = np.ones((photo.height, photo.width), bool)
+        box = operations.scope(window, size)
+        mask = np.ones((box[3] - box[1], box[2] - box[0]), bool)
     box, mask = log.shrink(box, mask)
     if not mask.any():
         return log.unchanged(labels)
     ids, sources = labels.read(box)
     shown = labels.shown(ids)
     if kind == "fill":
-        mask = operations.fill(operation.get("point", ()), shown)
+        mask = operations.fill(operation.get("point", ()), shown, box[:2])
     elif kind == "relabel":
         mask = shown == an_id(operation.get("from"), "from")
     if operation.get("only_unlabelled"):
@@ -87,7 +93,8 @@ def _accept(labels: Labels, operation: Mapping[str, Any]) -> EditResult:
     wanted = operation.get("class")
     if wanted is not None:
         labels.classes.living(wanted)
-    ids, sources = labels.read()
+    box = operations.scope(_window(labels, operation), (photo.width, photo.height))
+    ids, sources = labels.read(box)
     there = set(present(sources))
     rows = [
         row
@@ -103,15 +110,23 @@ def _accept(labels: Labels, operation: Mapping[str, Any]) -> EditResult:
     become = np.arange(max(there) + 1, dtype=np.uint32)
     for row, copy in zip(rows, copies, strict=True):
         become[row.id] = copy.id
-    return log.write(labels, operation, labels.box, (ids, sources), (ids, become[sources]))
+    return log.write(labels, operation, box, (ids, sources), (ids, become[sources]))
 
 
 def put_model_labels(
-    labels: Labels, index: np.ndarray, regions: Sequence[Region], head: str, over_person: int | None
+    labels: Labels,
+    index: np.ndarray,
+    regions: Sequence[Region],
+    head: str,
+    over_person: int | None,
+    window: Window | None = None,
 ) -> EditResult:
     """A model's label map where no person has been; see `Project.put_model_labels`."""
     photo = labels.photo
-    ids, sources = labels.read()
+    box = operations.scope(window, (photo.width, photo.height))
+    ids, sources = labels.read(box)
+    if window is not None:
+        index = window.repeated(index)
     if index.shape != ids.shape:
         raise EditError(f"The label map is {index.shape} and the photo {ids.shape} (height, width).")
     made = labels.by_person(sources)
@@ -144,7 +159,14 @@ def put_model_labels(
     after = np.where(free, to_id[index], ids), np.where(free, to_source[index], sources)
     if photo.state == "new":
         photo.state = "pseudo-labelled"
-    return log.write(labels, {"type": "pseudolabel", "head": head}, labels.box, (ids, sources), after)
+    return log.write(labels, {"type": "pseudolabel", "head": head}, box, (ids, sources), after)
+
+
+def _window(labels: Labels, operation: Mapping[str, Any]) -> Window | None:
+    """The part of the photo that a gesture names, None where it means all of it."""
+    if operation.get("window") is None:
+        return None
+    return Window.read(operation["window"], (labels.photo.width, labels.photo.height))
 
 
 def _confidence(value: Any) -> float:

@@ -13,6 +13,7 @@ from textseg.project.classes import Classes
 from textseg.project.counts import PERSONS
 from textseg.project.raster import Box, Raster
 from textseg.project.schema import Provenance, StoredPhoto
+from textseg.project.windows import Window
 
 
 class Labels:
@@ -33,6 +34,10 @@ class Labels:
     def read(self, box: Box | None = None) -> tuple[np.ndarray, np.ndarray]:
         """((H, W) uint16 class ids as they are stored, (H, W) uint32 source ids) inside `box`, or of all of it."""
         return self.raster.read(self.box if box is None else box)
+
+    def seen(self, window: Window) -> np.ndarray:
+        """(rows, columns) uint16 class ids that a window shows; what it does not show is not held."""
+        return self.shown(self.raster.sample(*window.seen))
 
     def write(self, box: Box, ids: np.ndarray, sources: np.ndarray) -> None:
         """Replace what lies inside `box`, and count it."""

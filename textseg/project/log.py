@@ -22,7 +22,7 @@ NOTHING: Box = (0, 0, 0, 0)
 
 RECORDED = (
     "type", "class", "radius", "points", "point", "rle", "from", "to", "above", "locked", "only_unlabelled", "head",
-    "format", "merge", "kind",
+    "format", "merge", "kind", "window",
 )  # fmt: skip
 """What the log keeps of an operation; anything else that came with it is left out."""
 

@@ -12,11 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from textseg import rle
+from textseg import images, rle
 from textseg.errors import DatasetError, EditError, brief
 from textseg.project.raster import Box
+from textseg.project.windows import Window
 
 MAX_POINTS = 20_000
+
+MOST_AT_ONCE = 2**25
+"""Pixels around what one gesture paints in a huge photo; memory is bounded by them. A smaller photo has no bound."""
 
 
 def brush(points: Sequence[Sequence[float]], radius: float, size: tuple[int, int]) -> tuple[Box, np.ndarray]:
@@ -25,6 +29,7 @@ def brush(points: Sequence[Sequence[float]], radius: float, size: tuple[int, int
     if not isinstance(radius, (int, float)) or not 0 < radius <= 2000:  # also for no number, and for 10 ** 400
         raise EditError(f"A brush radius is a number from 0 to 2000 pixels, not {brief(radius)}.")
     box = _clip((*(line.min(0) - radius), *(line.max(0) + radius)), size)
+    check_extent(box, size)
     x0, y0, x1, y1 = box
     mask = np.zeros((max(y1 - y0, 0), max(x1 - x0, 0)), bool)
     starts, ends = line, line[1:] if len(line) > 1 else line
@@ -48,6 +53,7 @@ def polygon(points: Sequence[Sequence[float]], size: tuple[int, int]) -> tuple[B
     """(box, mask) of the pixels whose centres lie inside the closed polygon (even-odd rule)."""
     corners = _points(points, 3)
     box = _clip((*corners.min(0), *corners.max(0)), size)
+    check_extent(box, size)
     x0, y0, x1, y1 = box
     mask = np.zeros((max(y1 - y0, 0), max(x1 - x0, 0)), bool)
     if not mask.size:
@@ -63,11 +69,14 @@ def polygon(points: Sequence[Sequence[float]], size: tuple[int, int]) -> tuple[B
     return box, mask
 
 
-def fill(point: Sequence[float], ids: np.ndarray) -> np.ndarray:
-    """(H, W) mask of the connected pixels (4-neighbours) that share the id under `point`."""
+def fill(point: Sequence[float], ids: np.ndarray, origin: tuple[int, int] = (0, 0)) -> np.ndarray:
+    """(H, W) mask of the connected pixels (4-neighbours) that share the id under `point`.
+
+    `origin` is where `ids` begin in the photo: what is connected outside of them does not count.
+    """
     from skimage.segmentation import flood
 
-    (x, y), (height, width) = _points([point], 1)[0], ids.shape
+    (x, y), (height, width) = _points([point], 1)[0] - origin, ids.shape
     if not (0 <= x < width and 0 <= y < height):
         raise EditError(f"The point ({x:g}, {y:g}) lies outside the photo of {width} x {height} pixels.")
     return flood(ids.astype(np.int32), (int(y), int(x)), connectivity=1)
@@ -75,10 +84,39 @@ def fill(point: Sequence[float], ids: np.ndarray) -> np.ndarray:
 
 def region(code: Mapping[str, Any], size: tuple[int, int]) -> np.ndarray:
     """(H, W) mask of a COCO RLE of a photo of `size` (width, height)."""
+    check_extent((0, 0, *size), size)
+    return _decoded(code, size)
+
+
+def region_in(window: Window, code: Mapping[str, Any], size: tuple[int, int]) -> tuple[Box, np.ndarray]:
+    """(box, mask) of a COCO RLE of the cells of a window onto a photo of `size` (width, height)."""
+    box, cells = window.around(_decoded(code, window.size))
+    check_extent(box, size)
+    return box, window.enlarged(cells, box)
+
+
+def _decoded(code: Mapping[str, Any], size: tuple[int, int]) -> np.ndarray:
     try:
         return rle.decode(code, size, "The region")
     except DatasetError as error:
         raise EditError(f"This is not a COCO run-length code of the photo: {error}") from None
+
+
+def scope(window: Window | None, size: tuple[int, int]) -> Box:
+    """Where a gesture without a shape of its own works: in a window, or the whole of a photo that is not huge."""
+    box = (0, 0, *size) if window is None else window.box
+    check_extent(box, size)
+    return box
+
+
+def check_extent(box: Box, size: tuple[int, int]) -> None:
+    """Raise EditError for more of a huge photo than is changed at once."""
+    x0, y0, x1, y1 = box
+    if size[0] * size[1] > images.MAX_PIXELS and (x1 - x0) * (y1 - y0) > MOST_AT_ONCE:
+        raise EditError(
+            f"That reaches over {x1 - x0:,} x {y1 - y0:,} pixels; in a photo of this size about "
+            f"{MOST_AT_ONCE // 10**6} megapixels are changed at once: zoom in, or do it in parts."
+        )
 
 
 def _points(points: Any, least: int) -> np.ndarray:

@@ -31,6 +31,7 @@ from textseg.project.place import Place
 from textseg.project.schema import STATES, Class, PixelCount, Provenance, StoredPhoto
 from textseg.project.team import Team, check_open
 from textseg.project.trainings import Trainings
+from textseg.project.windows import Window
 from textseg.vocabulary import Vocabulary, Word
 
 if TYPE_CHECKING:
@@ -220,6 +221,11 @@ class Project:
         with self._labels(key) as labels:
             return labels.shown(labels.read()[0]), labels.photo.revision
 
+    def label_window(self, key: int | str, window: Window) -> tuple[np.ndarray, int]:
+        """((rows, columns) uint16 class ids that a window onto a photo shows, revision)."""
+        with self._labels(key) as labels:
+            return labels.seen(window), labels.photo.revision
+
     def provenance(self, key: int | str) -> tuple[np.ndarray, dict[int, Provenance]]:
         """((H, W) source ids, what each of them is) of a photo; source 0 is nobody."""
         with self._labels(key) as labels:
@@ -235,7 +241,8 @@ class Project:
         """Apply one gesture; it is on disk when this returns.
 
         Operations are those of the HTTP contract: brush, polygon, fill, region, relabel, accept, undo, redo. A gesture
-        may carry `locked` (class ids that must not be painted over) and `only_unlabelled`. Raises StaleRevisionError
+        may carry `locked` (class ids that must not be painted over) and `only_unlabelled`; in a huge photo fill,
+        relabel and accept take a `window`, and a region may be one of a window's cells. Raises StaleRevisionError
         when `base_revision` is not the current one, EditError for a gesture that makes no sense; nothing changes then.
         """
         if not isinstance(operation, Mapping) or not isinstance(operation.get("type"), str):
@@ -256,8 +263,11 @@ class Project:
         regions: Sequence[Region],
         head: str,
         over_person: int | None = None,
+        window: Window | None = None,
     ) -> EditResult:
         """Write a model's label map: `index` (H, W) holds 0 for unlabelled, or the position from 1 in `regions`.
+
+        With a `window` it is the label map of its cells, and nothing outside of it changes.
 
         What the model said before goes. What a person has drawn, erased or accepted stays; with `over_person` the
         model's regions go over that too, or EditError is raised if a person made more than so many pixels of them. One
@@ -266,7 +276,7 @@ class Project:
         with self.database.writing(one_photo=True) as session:
             labels = Labels(session, photos.find(session, key, lock=True))
             check_open(labels.photo)
-            return gestures.put_model_labels(labels, index, regions, head, over_person)
+            return gestures.put_model_labels(labels, index, regions, head, over_person, window)
 
     def person_pixels(self, key: int | str) -> int:
         """How many pixels of a photo a person has drawn, erased or accepted."""

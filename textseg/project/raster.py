@@ -6,7 +6,7 @@ import zlib
 from collections import Counter
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from textseg.errors import ProjectError
@@ -42,6 +42,20 @@ class Raster:
             ids[there], sources[there] = tile_ids[here], tile_sources[here]
         return ids, sources
 
+    def sample(self, xs: np.ndarray, ys: np.ndarray) -> np.ndarray:
+        """(len(ys), len(xs)) uint16 class ids at whole pixels in rising order; one tile is unpacked at a time."""
+        ids = np.zeros((len(ys), len(xs)), np.uint16)
+        if not ids.size:
+            return ids
+        query = select(Tile.row, Tile.column, Tile.ids).where(*self._within((xs[0], ys[0], xs[-1] + 1, ys[-1] + 1)))
+        for row, column, packed in self._session.execute(query.execution_options(yield_per=64)):
+            left, right = np.searchsorted(xs, (column * SIDE, (column + 1) * SIDE))
+            top, bottom = np.searchsorted(ys, (row * SIDE, (row + 1) * SIDE))
+            if left < right and top < bottom:
+                tile = self._checked(row, column, packed, np.uint16)
+                ids[top:bottom, left:right] = tile[ys[top:bottom, None] - row * SIDE, xs[left:right] - column * SIDE]
+        return ids
+
     def write(self, box: Box, ids: np.ndarray, sources: np.ndarray) -> Tally:
         """Replace what lies inside `box`; -> how the pixels of each class and source changed in number.
 
@@ -69,22 +83,29 @@ class Raster:
         return {pair: pixels for pair, pixels in changed.items() if pixels}
 
     def _unpacked(self, tile: Tile) -> tuple[np.ndarray, np.ndarray]:
+        ids = self._checked(tile.row, tile.column, tile.ids, np.uint16)
+        return ids, self._checked(tile.row, tile.column, tile.sources, np.uint32)
+
+    def _checked(self, row: int, column: int, packed: bytes, dtype: type[np.generic]) -> np.ndarray:
         try:
-            return _unpack(tile.ids, np.uint16), _unpack(tile.sources, np.uint32)
+            return _unpack(packed, dtype)
         except (zlib.error, ValueError):
             raise ProjectError(
-                f"The label map of {self._photo.name} is damaged around ({tile.column * SIDE}, {tile.row * SIDE}); "
+                f"The label map of {self._photo.name} is damaged around ({column * SIDE}, {row * SIDE}); "
                 "restore project.sqlite from a backup, the other photos are not touched."
             ) from None
 
     def _tiles(self, box: Box) -> list[Tile]:
-        x0, y0, x1, y1 = box
-        query = select(Tile).where(
+        return list(self._session.scalars(select(Tile).where(*self._within(box))))
+
+    def _within(self, box: Box) -> list[ColumnElement[bool]]:
+        """Which tiles have something of `box`."""
+        x0, y0, x1, y1 = (int(edge) for edge in box)
+        return [
             Tile.photo_id == self._photo.id,
             Tile.row.between(y0 // SIDE, (y1 - 1) // SIDE),
             Tile.column.between(x0 // SIDE, (x1 - 1) // SIDE),
-        )
-        return list(self._session.scalars(query))
+        ]
 
 
 def pack_patch(ids: np.ndarray, sources: np.ndarray) -> bytes:
