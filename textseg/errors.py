@@ -30,6 +30,10 @@ class PhotoTooLargeError(PhotoError):
     """A photo has more pixels than are decoded."""
 
 
+class FilmError(TextsegError):
+    """A film cannot be read: torn, no video, coded in an unknown way, or a folder without numbered frames."""
+
+
 class VocabularyError(TextsegError):
     """The words cannot be used: none given, too many, or one too long."""
 

@@ -9,7 +9,7 @@ RAW_SUFFIXES = frozenset(
 )  # fmt: skip
 
 DICOM = "is a DICOM file; save its slices as PNG or TIFF first, for example with dcm2img, MicroDicom or 3D Slicer"
-VIDEO = "is a video; save frames of it as JPEG first, for example with ffmpeg"
+VIDEO = "is a video; the Data page and `textseg film add` take its frames"
 HEIF = "is HEIC, which needs the package pillow-heif: pip install pillow-heif"
 JXL = "is JPEG XL, which needs the package pillow-jxl-plugin: pip install pillow-jxl-plugin"
 JP2 = "is JPEG 2000; save it as PNG or TIFF first"

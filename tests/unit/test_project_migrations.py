@@ -20,6 +20,7 @@ def project(places):
 
 
 NEWS = {
+    "0006": ["DROP TABLE frame", "DROP TABLE film"],
     "0003": ["ALTER TABLE head DROP COLUMN started_from"],
     "0005": [
         "DROP TABLE presence",

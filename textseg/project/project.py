@@ -20,6 +20,7 @@ from textseg.project.allowance import Allowance
 from textseg.project.author import at_work
 from textseg.project.classes import Classes
 from textseg.project.counts import PERSONS
+from textseg.project.films import Films
 from textseg.project.gestures import Region
 from textseg.project.heads import Heads
 from textseg.project.intake import Intake
@@ -80,6 +81,11 @@ class Project:
     def team(self) -> Team:
         """Who works on it."""
         return Team(self.database)
+
+    @property
+    def films(self) -> Films:
+        """Which of its photos are frames of a film."""
+        return Films(self.database, self.folder, self.allowance)
 
     @property
     def encodings(self) -> EncodingStore:

@@ -10,6 +10,7 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -111,6 +112,30 @@ class StoredPhoto(Base):
     """The edit that the next undo takes back."""
     redo_top: Mapped[int | None]
     """The undo that the next redo takes back."""
+
+
+class StoredFilm(Base):
+    """A sequence of photos: the frames of a video, or of a folder that numbers them."""
+
+    __tablename__ = "film"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(Name)
+    source: Mapped[str] = mapped_column(unique=True)
+    """Tells the film from others, so that more frames of it come to those that are here."""
+    timed: Mapped[bool]
+    """Whether `Frame.at` is seconds; else a number that the frame's file had."""
+    added: Mapped[datetime] = mapped_column(default=now)
+
+
+class Frame(Base):
+    """A photo's place in its film; the order of frames is that of `at`, then of their photos."""
+
+    __tablename__ = "frame"
+    photo_id: Mapped[int] = mapped_column(ForeignKey("photo.id"), primary_key=True)
+    film_id: Mapped[int] = mapped_column(ForeignKey("film.id"), index=True)
+    at: Mapped[float] = mapped_column(Float(53))
+    sure: Mapped[float | None] = mapped_column(Float(53))
+    """How sure the labels are that were carried here, 0..1 over the whole photo; none: nothing was carried."""
 
 
 class Class(Base):

@@ -1,0 +1,108 @@
+"""The frames of a video file, by time."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from tests.films import needs_av, noise, turned, write_video
+from textseg.errors import FilmError, UsageError
+from textseg.film.intake import seconds
+from textseg.film.video import Video
+
+pytestmark = needs_av
+
+
+def read(path, every=0.5):
+    video = Video(path)
+    return video, list(video.frames(every))
+
+
+def test_frames_come_by_time_with_their_number_in_the_video(tmp_path):
+    _, frames = read(write_video(tmp_path / "a.mp4", noise(25)))
+    assert [(frame.number, frame.at) for frame in frames] == [(0, 0.0), (5, 0.5), (10, 1.0), (15, 1.5), (20, 2.0)]
+    assert frames[0].picture.size == (64, 48) and frames[0].picture.mode == "RGB"
+
+
+def test_no_frame_is_given_twice_where_a_video_has_fewer(tmp_path):
+    _, frames = read(write_video(tmp_path / "a.mp4", noise(5), rate=2), every=0.1)
+    assert [frame.at for frame in frames] == [0.0, 0.5, 1.0, 1.5, 2.0]
+
+
+def test_a_telephones_video_is_turned_upright(tmp_path):
+    picture = np.zeros((48, 64, 3), np.uint8)
+    picture[:16, :16] = 255  # top left, which is top right when turned clockwise
+    path = write_video(tmp_path / "a.mp4", [picture] * 3)
+    turned(path)
+    _, (frame,) = read(path)
+    assert frame.picture.size == (48, 64)
+    pixels = np.asarray(frame.picture.convert("L"))
+    assert pixels[4, -4] > 200 and pixels[4, 4] < 50 and pixels[-4, -4] < 50
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pixels"),
+    [("a.mkv", "ffv1", "yuv422p10le"), ("a.avi", "mjpeg", "yuvj420p"), ("a.mov", "png", "rgb24"),
+     ("a.mpg", "mpeg2video", "yuv420p"), ("a.mkv", "rawvideo", "gray")],
+)  # fmt: skip
+def test_odd_codecs_give_8_bit_rgb(tmp_path, name, codec, pixels):
+    picture = np.full((48, 64, 3), 200, np.uint8)
+    _, frames = read(write_video(tmp_path / name, [picture] * 26, rate=25, codec=codec, pixels=pixels))
+    assert [round(frame.at, 1) for frame in frames][:2] == [0.0, 0.5]
+    assert abs(int(np.asarray(frames[-1].picture)[20, 20, 0]) - 200) < 6
+
+
+def test_pixels_that_are_not_square_are_made_square(tmp_path):
+    _, (frame,) = read(write_video(tmp_path / "a.mkv", noise(3), aspect=(2, 1)))
+    assert frame.picture.size == (128, 48)
+
+
+def test_a_torn_video_gives_what_comes_before_and_says_where_it_breaks_off(tmp_path):
+    path = write_video(tmp_path / "a.mkv", noise(60))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    video, frames = read(path)
+    assert 3 <= len(frames) <= 7 and 1.5 < video.broke < 4
+
+
+def test_a_damaged_piece_is_left_out_and_counted(tmp_path):
+    path = write_video(tmp_path / "a.mkv", noise(60))
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 3000] = bytes(3000)
+    path.write_bytes(content)
+    video, frames = read(path)
+    assert len(frames) >= 10 and video.lost >= 1 and video.broke is None
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"no video", b"#EXTM3U\n#EXTINF:1,\n/etc/hostname\n", b"ffconcat version 1.0\nfile a.mp4\n"]
+)
+def test_what_is_no_video_is_one_sentence_and_no_other_file_is_opened(tmp_path, content):
+    write_video(tmp_path / "a.mp4", noise(3))
+    (tmp_path / "b.mp4").write_bytes(content)
+    with pytest.raises(FilmError, match="b.mp4 is torn, or no video that can be read"):
+        read(tmp_path / "b.mp4")
+
+
+def test_without_pyav_one_sentence_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(FilmError, match=r"pip install 'textseg\[film\]'"):
+        Video(tmp_path / "a.mp4")
+
+
+def test_a_file_is_known_whatever_it_is_called(tmp_path):
+    one = write_video(tmp_path / "a.mp4", noise(3))
+    two = tmp_path / "b.mp4"
+    two.write_bytes(one.read_bytes())
+    assert Video(one).source == Video(two).source != Video(write_video(tmp_path / "c.mp4", noise(4))).source
+
+
+@pytest.mark.parametrize(("text", "value"), [("0.5s", 0.5), ("500ms", 0.5), ("2", 2.0), ("1min", 60.0), ("1 s", 1.0)])
+def test_a_time_between_frames_is_read(text, value):
+    assert seconds(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "s", "-1s", "0", "nan", "1h", "1e9", "5 frames"])
+def test_what_is_no_time_is_refused(text):
+    with pytest.raises(UsageError, match="no time between two frames"):
+        seconds(text)

@@ -1,0 +1,76 @@
+"""`textseg film`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from textseg.commands.arguments import Parser, add_project, photo_bar, read_project
+from textseg.errors import FilmError, UsageError, spelt_out
+
+HELP = "take in the frames of a film in order, carry labels from frame to frame"
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    actions = command.add_subparsers(metavar="ACTION", required=True, parser_class=Parser)
+    action = actions.add_parser("add", help="take in the frames of videos and of folders that number them")
+    add_project(action)
+    action.add_argument("films", nargs="+", type=Path, metavar="FILM", help="videos, or folders of numbered photos")
+    how_often = action.add_mutually_exclusive_group()
+    how_often.add_argument("--every", metavar="TIME", help="time between two frames of a video (default: 0.5s)")
+    how_often.add_argument("--fps", type=float, metavar="N", help="the same as frames a second")
+    action.set_defaults(act=_add)
+    action = actions.add_parser("status", help="list the films, or the frames of one with how sure their labels are")
+    add_project(action)
+    action.add_argument("film", nargs="?", metavar="FILM", help="its name or number")
+    action.set_defaults(act=_status)
+
+
+def run(args: argparse.Namespace) -> int:
+    return args.act(args)
+
+
+def _add(args: argparse.Namespace) -> int:
+    from textseg.film import intake
+    from textseg.project import Project
+
+    if args.fps is not None and not 0 < args.fps <= 1000:
+        raise UsageError("--fps is the number of frames a second, more than 0.")
+    every = 1 / args.fps if args.fps else intake.seconds(args.every) if args.every else intake.EVERY
+    project = Project(read_project(args.folder, args.files))
+    there, failed = 0, 0
+    for path in args.films:
+        try:
+            with photo_bar() as progress:
+                films = intake.take(project, path, every, progress)
+        except FilmError as error:
+            print(f"{spelt_out(str(path))}: {error}", file=sys.stderr)
+            failed += 1
+            continue
+        for film in films:
+            print(spelt_out(f"{film.film}: {len(film.added)} frames added, {film.known} were there already."))
+            for note in film.notes:
+                print(spelt_out(note))
+            for name, reason in film.failed:
+                print(f"{spelt_out(name)}: {reason}", file=sys.stderr)
+            there += len(film.added) + film.known
+            failed += len(film.failed)
+    return 0 if not failed else 1 if there else 2
+
+
+def _status(args: argparse.Namespace) -> int:
+    from textseg.project import Project
+
+    films = Project(read_project(args.folder, args.files)).films
+    if args.film is None:
+        found = films.all()
+        for film in found:
+            print(spelt_out(f"{film.id:4}  {film.name:30} {film.frames:6} frames"))
+        if not found:
+            print("The project has no film; textseg film add brings one.")
+        return 0
+    film = films.find(args.film)
+    for still in films.stills(film):
+        at = f"{still.at:9.2f} s" if film.timed else f"{still.at:9.0f}  "
+        sure = "" if still.sure is None else f"{still.sure:6.0%} sure"
+        print(spelt_out(f"{still.photo:6}  {at}  {still.name:40} {still.state:16} {sure}").rstrip())
+    return 0

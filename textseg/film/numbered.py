@@ -1,0 +1,75 @@
+"""Folders that number the frames of a film: `frame-0001.jpg`, `frame-0002.jpg`, ..."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from textseg.folders import Found, gather
+
+NUMBERED = re.compile(r"(.*?)(\d+)(\D*)")
+"""Before the last number of a file's name, the number, what comes after it."""
+
+LEAST = 2
+"""Frames that make a film."""
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """The frames that one folder numbers alike."""
+
+    name: str
+    frames: list[tuple[int, Found]]
+    """(number, photo) in the order of the numbers."""
+
+    @property
+    def source(self) -> str:
+        """Tells it from others, also when more frames have come: by its name and its first frame."""
+        first = hashlib.sha256(self.frames[0][1].content()).hexdigest()
+        return f"folder {self.name} {first}"
+
+    @property
+    def missing(self) -> list[tuple[int, int]]:
+        """(first, last) of the numbers that are left out, where the others go up by one."""
+        numbers = [number for number, _ in self.frames]
+        steps = [b - a for a, b in zip(numbers, numbers[1:], strict=False)]
+        if sorted(steps)[len(steps) // 2] != 1:  # every tenth frame, say: nothing is missing
+            return []
+        return [(a + 1, b - 1) for a, b in zip(numbers, numbers[1:], strict=False) if b - a > 1]
+
+
+def sequences(folder: Path) -> tuple[list[Numbered], list[Found]]:
+    """(the films that a folder and those in it number, the photos that are in none of them).
+
+    Photos belong together that lie in one folder and whose names differ in their last number alone.
+    """
+    alike: dict[tuple[str, str, str], dict[int, Found]] = defaultdict(dict)
+    left = []
+    for found in gather([folder]).photos:
+        path = PurePosixPath(found.name)
+        match = NUMBERED.fullmatch(path.stem)
+        if match is None:
+            left.append(found)
+            continue
+        key = str(path.parent), match[1], match[3]
+        if int(match[2]) in alike[key]:  # 1.jpg and 01.jpg, or 1.jpg and 1.png
+            left.append(found)
+        else:
+            alike[key][int(match[2])] = found
+    films = []
+    for (parent, before, _), frames in alike.items():
+        if len(frames) < LEAST:
+            left += frames.values()
+            continue
+        films.append(Numbered(_name(folder, parent, before), sorted(frames.items())))
+    return films, left
+
+
+def _name(folder: Path, parent: str, before: str) -> str:
+    """What a film is called: by its folder, unless that has several kinds of names."""
+    stem = before.rstrip(" -_.")
+    place = folder.resolve().name if parent == "." else parent
+    return f"{place}/{stem}" if stem and stem not in ("frame", "img", "image") else place
