@@ -34,7 +34,7 @@ def test_a_window_shows_the_middle_of_each_of_its_cells(project):
     whole, _ = project.label_map(1)
     box, corner = (200, 230, 300, 290), (690, 500, 700, 600)
     for window in (Window(box, 1), Window(box, 4), Window((0, 0, *SIZE), 7), Window(corner, 3)):
-        ids, revision = project.label_window(1, window)
+        (ids,), revision = project.label_windows(1, [window])
         xs, ys = window.seen
         assert revision == 1 and ids.shape == (len(ys), len(xs)) == window.size[::-1]
         assert np.array_equal(ids, whole[ys[:, None], xs])
@@ -42,12 +42,12 @@ def test_a_window_shows_the_middle_of_each_of_its_cells(project):
 
 def test_what_a_change_shows_in_a_window_is_what_the_window_shows_after_it(project):
     window = Window((100, 100, 400, 380), 8)
-    shown, _ = project.label_window(1, window)
+    (shown,), _ = project.label_windows(1, [window])
     for points in ([[90, 200], [300, 210]], [[399, 379]], [[500, 500]]):
         result = paint(project, type="brush", points=points, radius=20, **{"class": 1})
         (x0, y0, x1, y1), ids = window.of(result.box, result.ids)
         shown[y0:y1, x0:x1] = ids
-        assert np.array_equal(shown, project.label_window(1, window)[0])
+        assert np.array_equal(shown, project.label_windows(1, [window])[0][0])
 
 
 def test_a_mask_of_a_windows_cells_becomes_the_photos_pixels(project):

@@ -227,10 +227,10 @@ class Project:
         with self._labels(key) as labels:
             return labels.shown(labels.read()[0]), labels.photo.revision
 
-    def label_window(self, key: int | str, window: Window) -> tuple[np.ndarray, int]:
-        """((rows, columns) uint16 class ids that a window onto a photo shows, revision)."""
+    def label_windows(self, key: int | str, windows: Sequence[Window]) -> tuple[list[np.ndarray], int]:
+        """((rows, columns) uint16 class ids that each window onto a photo shows, revision)."""
         with self._labels(key) as labels:
-            return labels.seen(window), labels.photo.revision
+            return [labels.seen(window) for window in windows], labels.photo.revision
 
     def provenance(self, key: int | str) -> tuple[np.ndarray, dict[int, Provenance]]:
         """((H, W) source ids, what each of them is) of a photo; source 0 is nobody."""
