@@ -1,6 +1,7 @@
 """What every test stands on: no network, no telemetry, one thread a worker, and one model for all."""
 
 import os
+import shutil
 
 # Set before torch, gradio or huggingface_hub are imported, and inherited by the commands that tests start.
 os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
@@ -17,6 +18,15 @@ from PIL import Image
 if TYPE_CHECKING:
     from tests.postgres import Cluster, Places
     from textseg.model import Model
+
+
+MEMORY_DISK = "/dev/shm"
+
+
+def pytest_configure() -> None:
+    """Temporary folders lie in memory where there is room: a project is written through to the disk at every step."""
+    if os.access(MEMORY_DISK, os.W_OK) and shutil.disk_usage(MEMORY_DISK).free > 4e9:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY_DISK)
 
 
 @pytest.fixture(scope="session")

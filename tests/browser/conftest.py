@@ -4,7 +4,7 @@ import re
 import shutil
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from tests.browser.labelling import SIZE
+from tests.browser.tab import VIEWPORT, Tab
 from tests.tiny import noise_photo, tiny_model
 
 if TYPE_CHECKING:
@@ -53,11 +54,26 @@ class App:
     """Hosts that this process has looked up or connected to."""
 
 
+PORTS: list[int] = []
+"""Ports of this worker: the next app takes the first that no app has, for a browser caches by address."""
+TAKEN: set[int] = set()
+
+
 def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
         return port
+
+
+@contextmanager
+def port_of_an_app() -> Iterator[int]:
+    if TAKEN.issuperset(PORTS):
+        PORTS.append(free_port())
+    port = next(port for port in PORTS if port not in TAKEN)
+    TAKEN.add(port)
+    yield port
+    TAKEN.discard(port)
 
 
 @contextmanager
@@ -67,16 +83,17 @@ def serving_tiny(port: int | None = None, others: bool = False, **options: objec
     from textseg.web import engine
     from textseg.web.samples import SAMPLES
 
-    port = port or free_port()
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, nullcontext(port) if port else port_of_an_app() as port:
         patch.setattr(engine, "load_model", lambda *_, **__: tiny_model())
         patch.setattr("textseg.web.nouns.Nouns.embed", lambda *_: None)
         if not others:  # words mean nothing to a random model: a thousand others would leave every pixel empty
             patch.setattr("textseg.model.others.of", lambda *_, **__: None)
         patch.setattr("textseg.web.app.SAMPLES", SAMPLES[:1])
+        url = f"http://127.0.0.1:{port}/"
         blocks = web.serve(port=port, block=False, **options)  # type: ignore[arg-type]
-        yield f"http://127.0.0.1:{port}/"
-        CLOSED.add(f"http://127.0.0.1:{port}/")
+        CLOSED.discard(url)
+        yield url
+        CLOSED.add(url)
         blocks.close()
 
 
@@ -130,26 +147,36 @@ def chromium() -> Iterator[object]:
         browser.close()
 
 
-@pytest.fixture
-def new_page(chromium) -> Iterator[Callable[..., object]]:  # type: ignore[no-untyped-def]
-    """`new_page(context, **window)`: an empty page that must stay silent, in a window of its own without `context`.
+@pytest.fixture(scope="session")
+def tab(chromium) -> Tab:  # type: ignore[no-untyped-def]
+    return Tab(chromium)
 
-    `expects` is a regular expression of the console errors that the test brings about itself.
+
+@pytest.fixture
+def new_page(chromium, tab: Tab, request: pytest.FixtureRequest) -> Iterator[Callable[..., object]]:  # type: ignore[no-untyped-def]
+    """`new_page(context, **window)`: an empty page that must stay silent.
+
+    The first of a test is the worker's tab; others, and those that ask for more than a viewport, such as `alone=True`,
+    have a window of their own, or that of `context`. `expects` is a regular expression of the console errors that the
+    test brings about itself.
     """
     opened, complaints, hosts = [], [], set()
+    failed_before = request.session.testsfailed
 
-    def new(context=None, expects=None, **window):  # type: ignore[no-untyped-def]
+    def new(context=None, expects=None, alone=False, **window):  # type: ignore[no-untyped-def]
         def complain(message) -> None:  # type: ignore[no-untyped-def]
             if message.type != "error" or page.url.startswith(tuple(CLOSED)):
                 return
             if not (expects and re.search(expects, message.text)):
                 complaints.append(message.text)
 
-        if context is None:
-            context = chromium.new_context(**({"viewport": {"width": 1440, "height": 900}} | window))
-            opened.append(context)
-        page = context.new_page()
-        opened.append(page)
+        page = tab.take(**window) if context is None and not alone and window.keys() <= {"viewport"} else None
+        if page is None:
+            if context is None:
+                context = chromium.new_context(**({"viewport": VIEWPORT} | window))
+                opened.append(context)
+            page = context.new_page()
+            opened.append(page)
         page.set_default_timeout(90_000)
         page.on("console", complain)
         page.on("pageerror", lambda error: complaints.append(f"{error}\n{error.stack}"))
@@ -159,23 +186,21 @@ def new_page(chromium) -> Iterator[Callable[..., object]]:  # type: ignore[no-un
     yield new
     for thing in reversed(opened):
         thing.close()
+    if tab.lent:
+        if request.session.testsfailed > failed_before:
+            tab.spoil()
+        tab.give_back()
     assert complaints == []
     assert hosts - {None} <= LOOPBACK
 
 
-@pytest.fixture(scope="session")
-def context(chromium):  # type: ignore[no-untyped-def]
-    """One window for most tests, so that Gradio's files are fetched once."""
-    return chromium.new_context(viewport={"width": 1440, "height": 900})
-
-
 @pytest.fixture
-def open_page(app: App, new_page, context) -> Iterator[Callable[..., object]]:  # type: ignore[no-untyped-def]
-    """`open_page(**options)`: the app with its first sample answered, in a window of its own if there are options."""
+def open_page(app: App, new_page) -> Iterator[Callable[..., object]]:  # type: ignore[no-untyped-def]
+    """`open_page(**window)`: the app with its first sample answered."""
     dialogs = []
 
-    def open_(**options):  # type: ignore[no-untyped-def]
-        page = new_page(None if options else context, **options)
+    def open_(**window):  # type: ignore[no-untyped-def]
+        page = new_page(**window)
         page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
         page.goto(app.url)
         page.wait_for_selector(".explore:not(.stale) .classes li")

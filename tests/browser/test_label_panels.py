@@ -111,8 +111,9 @@ def test_the_first_error_of_a_project_without_photos_stays_until_it_is_dismissed
     assert page.locator(".desk [data-do=brush]").is_enabled()
 
 
-def test_news_fade_and_the_hint_of_the_tool_is_back(empty, tmp_path):
+def test_news_fade_and_the_hint_of_the_tool_is_back(empty, tab, tmp_path):
     page = empty
+    tab.spoil()  # a clock that is set stays so
     page.clock.install()
     noise_photo(60, 40, seed=5).save(tmp_path / "good.png")
     page.set_input_files(".queue [data-part=file]", tmp_path / "good.png")

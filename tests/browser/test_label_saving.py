@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from gradio.context import Context
 
-from tests.browser.conftest import free_port, serving_tiny
+from tests.browser.conftest import port_of_an_app, serving_tiny
 from tests.browser.labelling import SIZE, on_screen, saved, stroke
 from tests.tiny import noise_photo
 from textseg.project import Project
@@ -38,31 +38,32 @@ class Machine:
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Machine:
+def machine(tmp_path: Path) -> Iterator[Machine]:
     """Two projects, `pets` with three photos and `cars` with one."""
     for name, words, count in [("pets", "cat, sofa, wall", 3), ("cars", "wheel", 1)]:
         project = Project.create(tmp_path / name, Vocabulary.parse(words))
         for seed in range(count):
             noise_photo(*SIZE, seed=seed).save(tmp_path / f"{name}{seed}.png")
         project.add([tmp_path / f"{name}{seed}.png" for seed in range(count)])
-    return Machine(tmp_path, free_port())
+    with port_of_an_app() as port:
+        yield Machine(tmp_path, port)
 
 
 @pytest.fixture
-def visit(new_page, chromium) -> Callable:  # type: ignore[no-untyped-def,type-arg]
-    """`visit(url, photo)`: the Label page in a window whose storage later visits find again."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 800})
+def visit(new_page, tab) -> Callable:  # type: ignore[no-untyped-def,type-arg]
+    """`visit(url, photo)`: the Label page in a tab of its own, in a window whose storage later visits find again."""
+    window = tab.take().context
 
     def go(url: str, photo: int | None = 1):  # type: ignore[no-untyped-def]
-        page = new_page(context, expects=GONE)
+        page = new_page(window, expects=GONE)
+        page.set_viewport_size({"width": 1280, "height": 800})
         page.goto(f"{url}#label" + (f"/{photo}" if photo else ""))
         if photo:
             page.wait_for_selector(f".labelling[data-photo='{photo}']")
             page.keyboard.press("b")
         return page
 
-    yield go
-    context.close()
+    return go
 
 
 def line(page) -> str:
