@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from textseg import images, pages
+from textseg import images, pages, pyramids
 from textseg.errors import PhotoError
 from textseg.tones import Span
 
@@ -112,7 +112,7 @@ def _walk(root: Path, flat: bool, without: Path | None, gathered: Gathered) -> N
             path = here / name
             if hidden(name) or not path.is_file():
                 continue
-            if path.suffix.lower() in images.SUFFIXES:
+            if path.suffix.lower() in images.SUFFIXES | pyramids.SUFFIXES:
                 found.append(Found(path, path.relative_to(root).as_posix()))
             else:
                 gathered.others[_ending(name)] += 1

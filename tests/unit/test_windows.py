@@ -83,8 +83,6 @@ def test_a_gesture_over_more_of_a_huge_photo_than_memory_is_meant_for_is_refused
         {"type": "polygon", "class": 1, "points": corners},
         {"type": "brush", "class": 1, "points": [[0, 0], [700, 600]], "radius": 5},
         {"type": "fill", "class": 1, "point": [5, 5]},
-        {"type": "relabel", "from": 0, "to": 1},
-        {"type": "accept"},
     ):
         with pytest.raises(EditError, match="zoom in"):
             paint(project, **operation)

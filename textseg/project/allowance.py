@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import BigInteger, cast, func, select
 from sqlalchemy.orm import Session
 
 from textseg.errors import PhotoError
@@ -20,7 +20,7 @@ class Allowance:
 
     def check(self, session: Session, new: StoredPhoto) -> None:
         """Raise PhotoError, in a sentence that tells the bound, unless there is room for one more photo."""
-        area = func.sum(StoredPhoto.width * StoredPhoto.height)
+        area = func.sum(cast(StoredPhoto.width, BigInteger) * StoredPhoto.height)
         count, held = session.execute(select(func.count(), area).select_from(StoredPhoto)).one()
         if count >= self.photos:
             raise PhotoError(f"This project may hold {self.photos} photos, and does; label more on your own computer.")

@@ -13,9 +13,10 @@ from textseg.errors import EditError, brief
 from textseg.project import log, operations
 from textseg.project.classes import an_id
 from textseg.project.labels import Labels, present
-from textseg.project.log import EditResult
+from textseg.project.log import EditResult, Pixels
+from textseg.project.raster import Box, blocks
 from textseg.project.schema import Provenance
-from textseg.project.windows import Window
+from textseg.project.windows import Cells, Window
 
 PAINTING = ("brush", "polygon", "fill", "region", "relabel")
 GESTURES = (*PAINTING, "accept", "undo", "redo")
@@ -44,44 +45,63 @@ def apply(labels: Labels, operation: Mapping[str, Any]) -> EditResult:
 
 
 def _paint(labels: Labels, operation: Mapping[str, Any]) -> EditResult:
-    kind, photo, box = operation["type"], labels.photo, labels.box
-    size, window = (photo.width, photo.height), _window(labels, operation)
+    kind = operation["type"]
+    window = _window(labels, operation)
     to = an_id(operation.get("to" if kind == "relabel" else "class"), "class")
     warning = labels.classes.deleted_class_warning(to) if to else None
     to = int(labels.classes.meaning[to]) or to  # merged into another class
+    locked = _locked(operation)
+    if kind == "relabel":
+        left = an_id(operation.get("from"), "from")
+        box = labels.box if window is None else window.box
+    else:
+        box, drawn = _drawn(labels, operation, window)
+        if not drawn.any():
+            return log.unchanged(labels)
+    person = labels.person()
+
+    def change(block: Box, ids: np.ndarray, sources: np.ndarray) -> Pixels:
+        shown = labels.shown(ids)
+        mask = (
+            shown == left
+            if kind == "relabel"
+            else drawn[block[1] - box[1] : block[3] - box[1], block[0] - box[0] : block[2] - box[0]]
+        )
+        if operation.get("only_unlabelled"):
+            mask = mask & (shown == 0)
+        if locked:
+            mask = mask & ~np.isin(shown, locked)
+        mask = mask & ((ids != to) | (sources != person))
+        return np.where(mask, to, ids), np.where(mask, person, sources)
+
+    result = log.write(labels, operation, box, change)
+    return replace(result, warning=warning or result.warning)
+
+
+def _drawn(labels: Labels, operation: Mapping[str, Any], window: Window | None) -> tuple[Box, np.ndarray]:
+    """(box, mask) of what a brush, polygon, fill or region paints."""
+    kind, size = operation["type"], (labels.photo.width, labels.photo.height)
+    box = labels.box
     if kind == "brush":
         box, mask = operations.brush(operation.get("points", ()), operation.get("radius", 0), size)
     elif kind == "polygon":
         box, mask = operations.polygon(operation.get("points", ()), size)
-    elif kind == "region":
-        code = operation.get("rle", {})
-        if window is None:
-            mask = operations.region(code, size)
-        else:
-            box, mask = operations.region_in(window, code, size)
-    else:
+    elif kind == "fill":
         box = operations.scope(window, size)
-        mask = np.ones((box[3] - box[1], box[2] - box[0]), bool)
-    box, mask = log.shrink(box, mask)
-    if not mask.any():
-        return log.unchanged(labels)
-    ids, sources = labels.read(box)
-    shown = labels.shown(ids)
-    if kind == "fill":
-        mask = operations.fill(operation.get("point", ()), shown, box[:2])
-    elif kind == "relabel":
-        mask = shown == an_id(operation.get("from"), "from")
-    if operation.get("only_unlabelled"):
-        mask = mask & (shown == 0)
+        mask = operations.fill(operation.get("point", ()), labels.shown(labels.read(box)[0]), box[:2])
+    elif window is None:
+        mask = operations.region(operation.get("rle", {}), size)
+    else:
+        box, mask = operations.region_in(window, operation.get("rle", {}), size)
+    return log.shrink(box, mask)
+
+
+def _locked(operation: Mapping[str, Any]) -> list[int]:
+    """The classes that must not be painted over."""
     locked = operation.get("locked") or []
-    if locked:
-        if not isinstance(locked, list):
-            raise EditError(f"'locked' is a list of class ids, not {brief(locked)}.")
-        mask = mask & ~np.isin(shown, [an_id(one, "locked") for one in locked])
-    person = labels.person()
-    mask = mask & ((ids != to) | (sources != person))
-    after = np.where(mask, to, ids), np.where(mask, person, sources)
-    return replace(log.write(labels, operation, box, (ids, sources), after), warning=warning)
+    if not isinstance(locked, list):
+        raise EditError(f"'locked' is a list of class ids, not {brief(locked)}.")
+    return [an_id(one, "locked") for one in locked]
 
 
 def _accept(labels: Labels, operation: Mapping[str, Any]) -> EditResult:
@@ -93,13 +113,14 @@ def _accept(labels: Labels, operation: Mapping[str, Any]) -> EditResult:
     wanted = operation.get("class")
     if wanted is not None:
         labels.classes.living(wanted)
-    box = operations.scope(_window(labels, operation), (photo.width, photo.height))
-    ids, sources = labels.read(box)
-    there = set(present(sources))
+    window, box, there = _window(labels, operation), labels.box, None
+    if window is not None:
+        box = window.box
+        there = {k for block in blocks(box) for k in present(labels.read(block)[1])}
     rows = [
         row
-        for row in labels.session.scalars(query.order_by(Provenance.id))
-        if row.id in there and meaning[row.class_id] and wanted in (None, meaning[row.class_id])
+        for row in labels.session.scalars(query.where(Provenance.pixels > 0).order_by(Provenance.id))
+        if (there is None or row.id in there) and meaning[row.class_id] and wanted in (None, meaning[row.class_id])
     ]
     copies = [
         Provenance(photo_id=photo.id, kind="accepted", class_id=row.class_id, head=row.head, confidence=row.confidence)
@@ -107,15 +128,15 @@ def _accept(labels: Labels, operation: Mapping[str, Any]) -> EditResult:
     ]
     labels.session.add_all(copies)
     labels.session.flush()
-    become = np.arange(max(there) + 1, dtype=np.uint32)
+    become = np.arange(labels.last_source() + 1, dtype=np.uint32)
     for row, copy in zip(rows, copies, strict=True):
         become[row.id] = copy.id
-    return log.write(labels, operation, box, (ids, sources), (ids, become[sources]))
+    return log.write(labels, operation, box, lambda _, ids, sources: (ids, become[sources]))
 
 
 def put_model_labels(
     labels: Labels,
-    index: np.ndarray,
+    index: Cells,
     regions: Sequence[Region],
     head: str,
     over_person: int | None,
@@ -123,43 +144,53 @@ def put_model_labels(
 ) -> EditResult:
     """A model's label map where no person has been; see `Project.put_model_labels`."""
     photo = labels.photo
-    box = operations.scope(window, (photo.width, photo.height))
-    ids, sources = labels.read(box)
-    if window is not None:
-        index = window.repeated(index)
-    if index.shape != ids.shape:
-        raise EditError(f"The label map is {index.shape} and the photo {ids.shape} (height, width).")
-    made = labels.by_person(sources)
-    if over_person is not None:
-        lost = made & (index > 0)
-        if int(lost.sum()) > over_person:
-            raise EditError(
-                f"{photo.name} has {int(lost.sum())} pixels that a person made where the model has labels; "
-                f"at most {over_person} may be written over."
-            )
-        made &= ~lost
-    free = ~made
-    index = np.where(free, index, 0)
-    rows: dict[int, Provenance] = {
-        k: Provenance(
-            photo_id=photo.id,
-            kind="model",
-            class_id=regions[k - 1].class_id,
-            head=head,
-            confidence=regions[k - 1].confidence,
-        )
-        for k in present(index)
-        if k
-    }
-    labels.session.add_all(rows.values())
-    labels.session.flush()
+    window = window or Window(labels.box, 1)
+    if tuple(index.shape) != window.size[::-1]:
+        raise EditError(f"The label map is {tuple(index.shape)} and the photo {window.size[::-1]} (height, width).")
+    rows = dict[int, Provenance]()
     to_id, to_source = np.zeros(len(regions) + 1, np.uint16), np.zeros(len(regions) + 1, np.uint32)
-    for k, row in rows.items():
-        to_id[k], to_source[k] = regions[k - 1].class_id, row.id
-    after = np.where(free, to_id[index], ids), np.where(free, to_source[index], sources)
+    lost = 0
+
+    def sources_of(wanted: list[int]) -> None:
+        """Make the sources of regions that were not met before."""
+        new = {
+            k: Provenance(
+                photo_id=photo.id,
+                kind="model",
+                class_id=regions[k - 1].class_id,
+                head=head,
+                confidence=regions[k - 1].confidence,
+            )
+            for k in wanted
+            if k and k not in rows
+        }
+        labels.session.add_all(new.values())
+        labels.session.flush()
+        for k, row in new.items():
+            to_id[k], to_source[k] = regions[k - 1].class_id, row.id
+        rows.update(new)
+
+    def change(block: Box, ids: np.ndarray, sources: np.ndarray) -> Pixels:
+        nonlocal lost
+        part = window.repeated(index, block)
+        made = labels.by_person(sources)
+        if over_person is not None:
+            over = made & (part > 0)
+            lost += int(over.sum())
+            made &= ~over
+        part = np.where(made, 0, part)
+        sources_of(present(part))
+        return np.where(made, ids, to_id[part]), np.where(made, sources, to_source[part])
+
     if photo.state == "new":
         photo.state = "pseudo-labelled"
-    return log.write(labels, {"type": "pseudolabel", "head": head}, box, (ids, sources), after)
+    result = log.write(labels, {"type": "pseudolabel", "head": head}, window.box, change)
+    if over_person is not None and lost > over_person:  # and nothing of it stays
+        raise EditError(
+            f"{photo.name} has {lost} pixels that a person made where the model has labels; "
+            f"at most {over_person} may be written over."
+        )
+    return result
 
 
 def _window(labels: Labels, operation: Mapping[str, Any]) -> Window | None:

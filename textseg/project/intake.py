@@ -80,4 +80,4 @@ class Intake:
             if photo.state == "new":
                 photo.state = "pseudo-labelled"
         new_ids = np.where(takes, ids, old_ids).astype(old_ids.dtype)
-        return log.write(labels, operation, labels.box, (old_ids, old_sources), (new_ids, new_sources)).changed
+        return log.write(labels, operation, labels.box, log.becomes(labels.box, new_ids, new_sources)).changed

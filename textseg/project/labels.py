@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from textseg.project import counts
@@ -70,6 +70,11 @@ class Labels:
         self.session.add(row)
         self.session.flush()
         return row.id
+
+    def last_source(self) -> int:
+        """The greatest id that a source of the photo has, 0 where there is none."""
+        query = select(func.max(Provenance.id)).where(Provenance.photo_id == self.photo.id)
+        return int(self.session.scalar(query) or 0)
 
     def _sources(self, *kinds: str) -> list[int]:
         query = select(Provenance.id).where(Provenance.photo_id == self.photo.id, Provenance.kind.in_(kinds))

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from textseg import images
+from textseg.project import patches
 from textseg.project.author import at_work
 from textseg.project.labels import Labels
-from textseg.project.raster import Box, pack_patch, unpack_patch
+from textseg.project.raster import Box, blocks
 from textseg.project.schema import Edit, StoredPhoto
 
 MAX_LOG_BYTES = 64 * 2**20
 """Undo keeps this many bytes a photo; when they are exceeded the oldest steps can no longer be taken back."""
 
+MAX_ANSWER = images.MAX_PIXELS
+"""Pixels of the label map that an answer carries; of a huge photo `Project.label_window` reads what is to be seen."""
+
 NOTHING: Box = (0, 0, 0, 0)
+NO_IDS = np.zeros((0, 0), np.uint16)
 
 RECORDED = (
     "type", "class", "radius", "points", "point", "rle", "from", "to", "above", "locked", "only_unlabelled", "head",
@@ -26,8 +32,14 @@ RECORDED = (
 )  # fmt: skip
 """What the log keeps of an operation; anything else that came with it is left out."""
 
+MAX_STEP_BYTES = 256 * 2**20
+"""A step that changed more than this holds, which only one of a huge photo can, is kept without what it changed."""
+
 Pixels = tuple[np.ndarray, np.ndarray]
 """(H, W) class ids and source ids."""
+
+Change = Callable[[Box, np.ndarray, np.ndarray], Pixels]
+"""Gives what the class ids and source ids of a box become; asked block by block, each once."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +51,7 @@ class EditResult:
     """Pixels whose class changed."""
     box: Box
     ids: np.ndarray
-    """(H, W) uint16 class ids inside `box` as they are now."""
+    """(H, W) uint16 class ids inside `box` as they are now; (0, 0) where those are more than MAX_ANSWER pixels."""
     state: str
     """Of the photo, as it is now."""
     colours: list[str]
@@ -50,33 +62,55 @@ class EditResult:
 
 def unchanged(labels: Labels) -> EditResult:
     """The answer to a gesture that changes nothing; it leaves no trace."""
-    return _result(labels, 0, NOTHING, np.zeros((0, 0), np.uint16))
+    return _result(labels, 0, NOTHING, NO_IDS)
 
 
-def write(labels: Labels, operation: Mapping[str, Any], box: Box, before: Pixels, after: Pixels) -> EditResult:
-    """Write what `operation` made of `box` as one step of undo."""
-    differs = (before[0] != after[0]) | (before[1] != after[1])
-    if not differs.any():
+def write(labels: Labels, operation: Mapping[str, Any], box: Box, change: Change) -> EditResult:
+    """Write what `change` makes of the pixels in `box` as one step of undo."""
+    before, after, ids, changed = list[patches.Piece](), list[patches.Piece](), NO_IDS, 0
+    for block in blocks(box):
+        old = labels.read(block)
+        new = change(block, *old)
+        small, differs = shrink(block, (old[0] != new[0]) | (old[1] != new[1]))
+        if not differs.size:
+            continue
+        cut = slice(small[1] - block[1], small[3] - block[1]), slice(small[0] - block[0], small[2] - block[0])
+        old, new = (old[0][cut], old[1][cut]), (new[0][cut], new[1][cut])
+        changed += int((labels.shown(old[0]) != labels.shown(new[0])).sum())
+        before.append((small, patches.packed(*old)))
+        after.append((small, patches.packed(*new)))
+        labels.write(small, *new)
+        ids = new[0]
+    if not after:
         return unchanged(labels)
     photo = labels.photo
-    small, _ = shrink(box, differs)
-    cut = slice(small[1] - box[1], small[3] - box[1]), slice(small[0] - box[0], small[2] - box[0])
-    old, new = (before[0][cut], before[1][cut]), (after[0][cut], after[1][cut])
     edit = Edit(
         photo_id=photo.id,
         kind=operation["type"],
         operation={key: operation[key] for key in RECORDED if key in operation},
-        changed=int((labels.shown(old[0]) != labels.shown(new[0])).sum()),
-        before=pack_patch(*old),
-        after=pack_patch(*new),
+        changed=changed,
         undo_parent=photo.undo_top,
     )
-    _append(labels, edit, small, new)
+    if sum(len(content) for _, content in before + after) <= MAX_STEP_BYTES:
+        edit.before, edit.after = patches.joined(before), patches.joined(after)
+    around = _around([small for small, _ in after])
+    _append(labels, edit, around)
     photo.undo_top, photo.redo_top = edit.id, None
     if photo.state in ("new", "pseudo-labelled") and edit.kind != "pseudolabel":
         photo.state = "in work"
     _forget_oldest(labels.session, photo)
-    return _result(labels, edit.changed, small, new[0])
+    result = _result(labels, changed, around, ids if len(after) == 1 else None)
+    return result if edit.before is not None else replace(result, warning="This step is too large to be undone.")
+
+
+def becomes(box: Box, ids: np.ndarray, sources: np.ndarray) -> Change:
+    """The change of `box` into these pixels."""
+
+    def change(block: Box, *_: np.ndarray) -> Pixels:
+        cut = slice(block[1] - box[1], block[3] - box[1]), slice(block[0] - box[0], block[2] - box[0])
+        return ids[cut], sources[cut]
+
+    return change
 
 
 def undo(labels: Labels) -> EditResult:
@@ -147,26 +181,38 @@ def shrink(box: Box, mask: np.ndarray) -> tuple[Box, np.ndarray]:
 def _repeat(labels: Labels, gesture: Edit, patch: bytes, step: Edit) -> EditResult:
     """Lay a patch of `gesture` over its box again, as the new `step`."""
     box = gesture.x0, gesture.y0, gesture.x1, gesture.y1
-    pixels = unpack_patch(patch, box)
+    laid = 0
+    for part, ids, sources in patches.pieces(patch, box):
+        labels.write(part, ids, sources)
+        laid += 1
     step.photo_id, step.operation = labels.photo.id, {"type": step.kind}
     step.changed, step.target = gesture.changed, gesture.id
-    _append(labels, step, box, pixels)
-    return _result(labels, gesture.changed, box, pixels[0])
+    _append(labels, step, box)
+    return _result(labels, gesture.changed, box, ids if laid == 1 else None)
 
 
-def _result(labels: Labels, changed: int, box: Box, ids: np.ndarray) -> EditResult:
+def _result(labels: Labels, changed: int, box: Box, ids: np.ndarray | None) -> EditResult:
+    """The answer, with the `ids` of `box`; None: they are read again, where they are not too many."""
     photo, classes = labels.photo, labels.classes
+    if ids is None:
+        many = (box[2] - box[0]) * (box[3] - box[1]) > MAX_ANSWER
+        ids = NO_IDS if many else labels.read(box)[0]
     return EditResult(photo.revision, changed, box, labels.shown(ids), photo.state, classes.colours)
 
 
-def _append(labels: Labels, edit: Edit, box: Box, new: Pixels) -> None:
-    labels.write(box, *new)
+def _append(labels: Labels, edit: Edit, box: Box) -> None:
     labels.photo.revision += 1
     edit.revision = labels.photo.revision
     edit.author = at_work()
     edit.x0, edit.y0, edit.x1, edit.y1 = box
     labels.session.add(edit)
     labels.session.flush()
+
+
+def _around(boxes: Sequence[Box]) -> Box:
+    """The smallest box around all."""
+    x0, y0, x1, y1 = np.array(boxes).T
+    return int(x0.min()), int(y0.min()), int(x1.max()), int(y1.max())
 
 
 def _forget_oldest(session: Session, photo: StoredPhoto) -> None:

@@ -67,9 +67,9 @@ def compare(labels: Labels) -> Agreement:
 
 def clear(labels: Labels) -> EditResult:
     """Unlabel the photo, so that somebody begins with nothing."""
-    ids, sources = labels.read()
-    nothing = np.zeros_like(ids), np.zeros_like(sources)
-    return log.write(labels, {"type": "second"}, labels.box, (ids, sources), nothing)
+    return log.write(
+        labels, {"type": "second"}, labels.box, lambda _, ids, sources: (np.zeros_like(ids), np.zeros_like(sources))
+    )
 
 
 def choose(labels: Labels, choice: str) -> EditResult:
@@ -80,10 +80,9 @@ def choose(labels: Labels, choice: str) -> EditResult:
         wanted = np.where(found.differs, 0, _ids(_of(labels, found.people[0]), photo))
     else:
         wanted = _ids(_of(labels, choice), photo)
-    ids, sources = labels.read()
-    person = labels.person()
-    after = wanted.astype(ids.dtype), np.where(wanted > 0, person, 0).astype(sources.dtype)
-    return log.write(labels, {"type": "adjudicate", "kind": choice}, labels.box, (ids, sources), after)
+    sources = np.where(wanted > 0, labels.person(), 0).astype(np.uint32)
+    change = log.becomes(labels.box, wanted.astype(np.uint16), sources)
+    return log.write(labels, {"type": "adjudicate", "kind": choice}, labels.box, change)
 
 
 def _of(labels: Labels, who: str) -> Opinion:

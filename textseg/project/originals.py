@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +12,7 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from textseg.files import write_atomically
+from textseg.files import in_place_of, write_atomically
 from textseg.project.allowance import Allowance
 from textseg.project.database import Database
 from textseg.project.schema import StoredPhoto
@@ -32,12 +34,25 @@ class Arrivals:
 
     def put(self, photo: StoredPhoto, content: bytes) -> None:
         """Write the file of a photo whose row is new in this transaction; raises PhotoError where there is no room."""
+        write_atomically(self._noted(photo), content, mode=0o600)
+
+    def link(self, photo: StoredPhoto, file: Path) -> None:
+        """As `put`, for a file too large to be held: a second name of it, or where that cannot be a copy in pieces."""
+        path = self._noted(photo)
+        with in_place_of(path) as partial:
+            try:
+                os.link(file.resolve(), partial)
+            except OSError:  # another disk, or a file system without links
+                shutil.copyfile(file, partial)
+
+    def _noted(self, photo: StoredPhoto) -> Path:
+        """Where the file of a new photo is to lie; raises PhotoError where there is no room."""
         self.check(photo)
         path = self._photos / f"{photo.sha256}{photo.suffix}"
         with self._note.open("a", encoding="utf-8") as note:
             note.write(f"{path.name}\n")
         self._written.append(path)
-        write_atomically(path, content, mode=0o600)
+        return path
 
     def stay(self) -> None:
         """The rows are on disk."""

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from textseg import pages
+from textseg import pages, pyramids
 from textseg.errors import PhotoError, ProjectError
 from textseg.folders import Found, gather
 from textseg.project.allowance import Allowance
@@ -84,24 +84,43 @@ def add(
 
 
 def _add(database: Database, folder: Path, found: Found, report: AddReport, allowance: Allowance | None) -> None:
-    width, height = found.open().size
-    content = found.content()
-    sha256 = hashlib.sha256(content).hexdigest()
+    content = None
+    if pyramids.is_large(found.path):
+        sha256, (width, height) = _looked_through(found)
+    else:
+        width, height = found.open().size
+        content = found.content()
+        sha256 = hashlib.sha256(content).hexdigest()
     with arriving(database, folder, allowance) as (session, arrivals):
         known = with_hash(session, sha256)
         if known is None:
             name, suffix = clean(found.name), PurePosixPath(found.name).suffix.lower()
             new = StoredPhoto(sha256=sha256, name=name, suffix=suffix, width=width, height=height)
-            arrivals.put(new, content)
+            if content is None:
+                arrivals.link(new, found.path)
+            else:
+                arrivals.put(new, content)
             session.add(new)
     if known is None:
         report.added.append(new.name)
         report.ids.append(new.id)
-        if found.page is None and (pictures := pages.count(content)[0]) > 1:
+        if content is not None and found.page is None and (pictures := pages.count(content)[0]) > 1:
             report.notes.append(f"{found.name}: the first of its {pictures:,} pictures was taken.")
     else:
         report.duplicates.append((str(found), known.name))
         report.ids.append(known.id)
+
+
+def _looked_through(found: Found) -> tuple[str, tuple[int, int]]:
+    """(hash, (width, height)) of a huge photo, read in pieces; raises PhotoError for what a project cannot keep."""
+    if found.path.suffix.lower() in pyramids.OF_SEVERAL_FILES:
+        raise PhotoError(
+            f"{found.path.name} is a slide of several files and a project keeps one of each photo; save it as a tiled "
+            "TIFF, or label it as it is with textseg segment."
+        )
+    with pyramids.open(found.path) as pyramid:
+        pyramid.read((0, 0, 1, 1))
+        return pyramid.sha256, pyramid.size
 
 
 def with_hash(session: Session, sha256: str) -> StoredPhoto | None:

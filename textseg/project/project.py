@@ -12,8 +12,8 @@ from PIL import Image
 from sqlalchemy import BigInteger, cast, func, select
 from sqlalchemy.orm import Session
 
-from textseg import images
-from textseg.errors import EditError, ProjectError, StaleRevisionError
+from textseg import images, pyramids
+from textseg.errors import EditError, PhotoTooLargeError, ProjectError, StaleRevisionError
 from textseg.folders import Found
 from textseg.project import counts, gestures, log, photos
 from textseg.project.allowance import Allowance
@@ -32,7 +32,8 @@ from textseg.project.place import Place
 from textseg.project.schema import STATES, Class, PixelCount, Provenance, StoredPhoto
 from textseg.project.team import Team, check_open
 from textseg.project.trainings import Trainings
-from textseg.project.windows import Window
+from textseg.project.windows import Cells, Window
+from textseg.pyramids import Pyramid
 from textseg.vocabulary import Vocabulary, Word
 
 if TYPE_CHECKING:
@@ -157,8 +158,22 @@ class Project:
             return photos.with_hash(session, sha256)
 
     def picture(self, key: int | str) -> Image.Image:
-        """The upright RGB picture of a photo; raises PhotoError when its file has vanished or is torn."""
-        return images.open(self.original(self.photo(key)))
+        """The upright RGB picture of a photo; raises PhotoError when its file has vanished or is torn, or is huge."""
+        photo = self.photo(key)
+        path = self.original(photo)
+        if pyramids.is_large(path):
+            raise PhotoTooLargeError(
+                f"{photo.name} is too large to be decoded whole: {photo.width} x {photo.height} pixels."
+            )
+        return images.open(path)
+
+    def is_large(self, key: int | str) -> bool:
+        """Whether a photo is read by windows (`pyramid`, `label_window`), not whole (`picture`, `label_map`)."""
+        return pyramids.is_large(self.original(self.photo(key)))
+
+    def pyramid(self, key: int | str) -> Pyramid:
+        """A huge photo, to be read by windows and closed; raises PhotoError when its file has vanished or is torn."""
+        return pyramids.open(self.original(self.photo(key)))
 
     def original(self, photo: StoredPhoto) -> Path:
         """The file of a photo as it was taken in."""
@@ -265,7 +280,7 @@ class Project:
     def put_model_labels(
         self,
         key: int | str,
-        index: np.ndarray,
+        index: Cells,
         regions: Sequence[Region],
         head: str,
         over_person: int | None = None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
+from collections.abc import Iterator
 
 import numpy as np
 from sqlalchemy import ColumnElement, select
@@ -16,8 +17,25 @@ from textseg.project.schema import StoredPhoto, Tile
 SIDE = 256
 """Side of a tile in pixels."""
 
+BLOCK = 8 * SIDE
+"""Side of what is read and changed at a time where that is more than AT_ONCE pixels."""
+
+AT_ONCE = 16_000_000
+"""Pixels up to which a box is read and changed as one."""
+
 Box = tuple[int, int, int, int]
 """(x0, y0, x1, y1) in pixels, x1 and y1 exclusive."""
+
+
+def blocks(box: Box) -> Iterator[Box]:
+    """`box` itself, or where it has more than AT_ONCE pixels the pieces of it, each inside one block."""
+    x0, y0, x1, y1 = box
+    if (x1 - x0) * (y1 - y0) <= AT_ONCE:
+        yield box
+        return
+    for top in range(y0 // BLOCK * BLOCK, y1, BLOCK):
+        for left in range(x0 // BLOCK * BLOCK, x1, BLOCK):
+            yield max(left, x0), max(top, y0), min(left + BLOCK, x1), min(top + BLOCK, y1)
 
 
 class Raster:
@@ -106,23 +124,6 @@ class Raster:
             Tile.row.between(y0 // SIDE, (y1 - 1) // SIDE),
             Tile.column.between(x0 // SIDE, (x1 - 1) // SIDE),
         ]
-
-
-def pack_patch(ids: np.ndarray, sources: np.ndarray) -> bytes:
-    """One blob of the ids and sources of a box."""
-    return zlib.compress(ids.astype("<u2").tobytes() + sources.astype("<u4").tobytes(), 1)
-
-
-def unpack_patch(blob: bytes, box: Box) -> tuple[np.ndarray, np.ndarray]:
-    """The arrays that `pack_patch` was given for `box`; raises ProjectError when the blob is damaged."""
-    shape = box[3] - box[1], box[2] - box[0]
-    pixels = shape[0] * shape[1]
-    try:
-        raw = zlib.decompress(blob)
-        ids = np.frombuffer(raw, "<u2", pixels).reshape(shape)
-        return ids, np.frombuffer(raw, "<u4", pixels, 2 * pixels).reshape(shape)
-    except (zlib.error, ValueError):
-        raise ProjectError("This step's record is damaged in project.sqlite: it cannot be taken back.") from None
 
 
 def _pack(tile: np.ndarray) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from PIL import Image
@@ -13,6 +13,15 @@ from textseg.errors import EditError, brief
 from textseg.project.raster import Box
 
 LARGEST_STEP = 2**16
+
+
+class Cells(Protocol):
+    """(rows, columns) numbers of a window's cells: an array, or one on disk that is read where it is cut."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __getitem__(self, cut: tuple[slice, slice], /) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
@@ -59,10 +68,12 @@ class Window:
         y0, y1 = np.searchsorted(ys, (box[1], box[3])).tolist()
         return (x0, y0, x1, y1), ids[ys[y0:y1, None] - box[1], xs[None, x0:x1] - box[0]]
 
-    def repeated(self, cells: np.ndarray) -> np.ndarray:
-        """(H, W) numbers of the pixels of the whole box from those of the cells."""
-        left, top, right, bottom = self.box
-        return cells.repeat(self.step, 0)[: bottom - top].repeat(self.step, 1)[:, : right - left]
+    def repeated(self, cells: Cells, part: Box) -> np.ndarray:
+        """(H, W) numbers of the pixels of `part`, which lies in the window, from those of the window's cells."""
+        left, top, right, bottom = (edge - self.box[k % 2] for k, edge in enumerate(part))
+        first = slice(top // self.step, -(-bottom // self.step)), slice(left // self.step, -(-right // self.step))
+        rows, columns = np.arange(top, bottom) // self.step, np.arange(left, right) // self.step
+        return np.asarray(cells[first])[rows[:, None] - first[0].start, columns - first[1].start]
 
     def around(self, cells: np.ndarray) -> tuple[Box, np.ndarray]:
         """The (rows, columns) mask `cells` cut to what it marks and one cell around that, and the box of it in pixels.

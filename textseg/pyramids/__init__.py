@@ -28,6 +28,9 @@ JPEG_2000 = (b"\x00\x00\x00\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")
 SLIDES = frozenset({".svs", ".ndpi", ".mrxs", ".scn", ".vms", ".vmu", ".bif", ".svslide", ".czi"})
 """Endings of what OpenSlide reads and nothing else does."""
 
+OF_SEVERAL_FILES = frozenset({".mrxs", ".vms", ".vmu"})
+"""Endings of slides that have further files beside them."""
+
 SUFFIXES = SLIDES | {".jp2", ".j2k", ".jpx", ".j2c", ".jpf"}
 """File endings of photos that only this room reads, taken when a folder is read."""
 

@@ -1,0 +1,147 @@
+"""Huge photos in a project, made small: the bounds that make them huge are lowered."""
+
+import hashlib
+import os
+
+import numpy as np
+import pytest
+import tifffile
+
+from textseg import images, rle
+from textseg.errors import EditError, PhotoError
+from textseg.project import Project, Region, log, raster
+from textseg.project.windows import Window
+from textseg.vocabulary import Vocabulary
+
+WIDTH, HEIGHT = 900, 700
+
+
+@pytest.fixture
+def photo(tmp_path):
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    path = tmp_path / "large.tif"
+    tifffile.imwrite(path, np.stack([x % 256, y % 256, x // 4], 2).astype(np.uint8), tile=(128, 128), photometric="rgb")
+    return path
+
+
+@pytest.fixture
+def huge(monkeypatch):
+    """Photos of this size are huge, and are worked on block by block."""
+    monkeypatch.setattr(images, "MAX_PIXELS", 300_000)
+    monkeypatch.setattr(raster, "AT_ONCE", 1)
+
+
+@pytest.fixture
+def project(tmp_path, photo):
+    project = Project.create(tmp_path / "project", Vocabulary.parse("cat, dog, sky"))
+    yield project
+    project.close()
+
+
+def test_a_huge_photo_is_taken_in_without_a_second_copy_of_its_file(project, photo, huge):
+    report = project.add([photo])
+    assert report.added == ["large.tif"] and not report.failed
+    row = project.photo("large.tif")
+    assert (row.width, row.height) == (WIDTH, HEIGHT)
+    assert row.sha256 == hashlib.sha256(photo.read_bytes()).hexdigest()
+    assert os.path.samefile(project.original(row), photo)
+    assert project.add([photo]).duplicates
+
+
+def test_a_huge_photo_of_another_disk_is_copied(project, photo, huge, monkeypatch):
+    def refuse(*_):
+        raise OSError("another disk")
+
+    monkeypatch.setattr(os, "link", refuse)
+    project.add([photo])
+    kept = project.original(project.photo("large.tif"))
+    assert kept.read_bytes() == photo.read_bytes() and not os.path.samefile(kept, photo)
+
+
+def test_it_is_seen_by_windows_and_not_whole(project, photo, huge):
+    project.add([photo])
+    assert project.is_large("large.tif")
+    with project.pyramid("large.tif") as pyramid:
+        assert pyramid.read((10, 20, 12, 21)).tolist() == [[[10, 20, 2], [11, 20, 2]]]
+    with pytest.raises(PhotoError, match="too large to be decoded whole: 900 x 700 pixels"):
+        project.picture("large.tif")
+
+
+def test_a_slide_of_several_files_is_refused(project, tmp_path):
+    (tmp_path / "slide.mrxs").write_bytes(b"x")
+    assert "several files" in project.add([tmp_path / "slide.mrxs"]).failed[0][1]
+
+
+GESTURES = [
+    {"type": "brush", "class": 1, "radius": 40, "points": [[100, 100], [800, 600]]},
+    {"type": "polygon", "class": 2, "points": [[200, 50], [850, 300], [300, 680]]},
+    {"type": "relabel", "from": 1, "to": 3},
+    {"type": "fill", "class": 1, "point": [2, 2], "only_unlabelled": True},
+    {"type": "fill", "class": 2, "point": [899, 699], "locked": [3]},
+    {"type": "undo"},
+    {"type": "brush", "class": 0, "radius": 3, "points": [[255, 0], [257, 699]]},
+    {"type": "region", "class": 3, "rle": rle.encode(np.arange(HEIGHT * WIDTH).reshape(HEIGHT, WIDTH) % 977 < 400)},
+    {"type": "undo"},
+    {"type": "redo"},
+    {"type": "accept", "above": 0.5},
+]
+
+
+def done(project, gestures=GESTURES):
+    """The label map after each gesture, and how many pixels each changed."""
+    index = np.add.outer(np.arange(HEIGHT) // 300, np.arange(WIDTH) // 300).astype(np.uint16) % 3
+    project.put_model_labels(1, index, [Region(1, 0.9), Region(2, 0.4)], "lite/none")
+    maps = [project.label_map(1)[0]]
+    changed = []
+    for gesture in gestures:
+        result = project.edit(1, project.photo(1).revision, gesture)
+        x0, y0, x1, y1 = result.box
+        maps.append(project.label_map(1)[0])
+        changed.append((result.changed, result.box))
+        assert (result.ids == maps[-1][y0:y1, x0:x1]).all()
+    return maps, changed, project.shares(1)
+
+
+def test_gestures_block_by_block_paint_what_they_paint_at_once(project, photo, tmp_path, monkeypatch):
+    project.add([photo])
+    maps, changed, shares = done(project)
+    monkeypatch.setattr(raster, "AT_ONCE", 1)
+    monkeypatch.setattr(raster, "BLOCK", 256)
+    other = Project.create(tmp_path / "other", Vocabulary.parse("cat, dog, sky"))
+    other.add([photo])
+    maps_of_blocks, changed_of_blocks, shares_of_blocks = done(other)
+    assert all((one == two).all() for one, two in zip(maps, maps_of_blocks, strict=True))
+    assert changed == changed_of_blocks
+    assert [(row.kind, pixels) for row, pixels in shares] == [(row.kind, pixels) for row, pixels in shares_of_blocks]
+    other.close()
+
+
+def test_undo_takes_a_step_of_many_blocks_back_to_nothing(project, photo, monkeypatch):
+    monkeypatch.setattr(raster, "AT_ONCE", 1)
+    monkeypatch.setattr(raster, "BLOCK", 256)
+    project.add([photo])
+    before = done(project, GESTURES[:1])[0][0]
+    project.edit(1, 2, {"type": "undo"})
+    assert (project.label_map(1)[0] == before).all()
+    project.edit(1, 3, {"type": "undo"})
+    assert not project.label_map(1)[0].any()
+
+
+def test_a_models_labels_may_be_coarser_than_the_photo(project, photo, monkeypatch):
+    monkeypatch.setattr(raster, "AT_ONCE", 1)
+    project.add([photo])
+    index = (np.arange(88 * 113).reshape(88, 113) // 7 % 3).astype(np.uint16)
+    whole = Window((0, 0, WIDTH, HEIGHT), 8)
+    project.put_model_labels(1, index, [Region(1, 0.9), Region(3, 0.4)], "lite/none", window=whole)
+    expected = np.array([0, 1, 3])[index].repeat(8, 0).repeat(8, 1)[:HEIGHT, :WIDTH]
+    assert (project.label_map(1)[0] == expected).all()
+    with pytest.raises(EditError, match=r"is \(88, 113\) and the photo \(100, 129\)"):
+        project.put_model_labels(1, index, [Region(1, 0.9)], "lite/none", window=Window(whole.box, 7))
+
+
+def test_a_step_that_is_too_large_to_be_undone_says_so_and_is_kept(project, photo, monkeypatch):
+    monkeypatch.setattr(log, "MAX_STEP_BYTES", 10)
+    project.add([photo])
+    result = project.edit(1, 0, GESTURES[0])
+    assert "too large to be undone" in result.warning and result.changed
+    assert project.edit(1, 1, {"type": "undo"}).changed == 0
