@@ -1,25 +1,27 @@
-"""Superpixels of a photo, the graph of which touch, and the hierarchy of merging them."""
+"""The graph of which superpixels of a photo touch, and how strong the borders between them are."""
 
 from __future__ import annotations
 
-import heapq
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from PIL import Image
-from scipy import ndimage, sparse
+from scipy import sparse
 
-from textseg import grids, images
-from textseg.model.partition import WORKING_SIDE, Partition
+from textseg import images
+from textseg.model.partition import WORKING_SIDE
+from textseg.proposals.merging import Hierarchy, merged
+from textseg.proposals.superpixels import Superpixels
 
-SUPERPIXELS = 1500
-SCALES = (100, 300, 900)
-"""Felzenszwalb & Huttenlocher scales that vote on which borders are real."""
+SCALES = (1600, 4800, 14400)
+"""Felzenszwalb & Huttenlocher scales that vote on which borders are real: differences of colour times pixels."""
+LEAST = 1 / 48
+"""A region of a scale has at least so many times the scale of pixels."""
+EDGES_AT_ONCE = 256
 
 
 class RegionGraph:
-    """R superpixels with colours, features and borders; all at the working size (long side at most 640).
+    """R superpixels with colours, features and borders; all in pixels of the working size (long side at most 640).
 
     `edges` (E, 2) are the pairs of superpixels that touch, `length` (E,) the pixels of their border and `strength` (E,)
     how strong it is: near 0 within an even surface, about 1 for a clear outline.
@@ -27,55 +29,59 @@ class RegionGraph:
 
     def __init__(self, photo: Image.Image, features: np.ndarray | None = None) -> None:
         """`features` (D, h, w) are a backbone's; without them only colours and edges count."""
-        from skimage.color import rgb2lab
-
-        small = images.limit(photo, WORKING_SIDE)
-        pixels = np.asarray(small)
-        lab = rgb2lab(pixels.astype(np.float32) / 255).astype(np.float32)
-        self.guide = pixels.mean(axis=2, dtype=np.float32) / 255
-        """(h, w) brightness 0..1, to whose edges masks are fitted."""
-        self.partition = Partition(_superpixels(lab))
-        self.ids, self.count = self.partition.ids, self.partition.count
-        self.areas = self.partition.areas.astype(np.float64)
-        self.colours = self._mean(lab.reshape(-1, 3))
+        found = Superpixels.of(photo)
+        self._photo = photo
+        self.ids = found.ids
+        self.areas = np.bincount(self.ids.ravel()).astype(np.float64)
+        """(R,) pixels."""
+        self.count = len(self.areas)
+        self.colours = found.mean(found.lab)
         """(R, 3) mean CIELAB colour."""
-        height, width = self.ids.shape
-        y, x = np.mgrid[:height, :width]
-        self.centres = self._mean(np.stack([x.ravel() + 0.5, y.ravel() + 0.5], 1))
+        self.centres = found.centres()
         """(R, 2) mean x, y in pixels."""
         rim = np.concatenate([self.ids[0], self.ids[-1], self.ids[:, 0], self.ids[:, -1]])
         self.on_rim = np.bincount(rim, minlength=self.count) > 0
         """(R,) whether the superpixel touches the photo's border."""
-        self.features = None if features is None else _region_features(self.partition, features)
+        self.features = None if features is None else self._features(features)
         """(R, D) unit features, or None."""
-        self._join(lab, small)
+        self._join(found)
 
-    def _join(self, lab: np.ndarray, small: Image.Image) -> None:
-        a, b, gap = _touching(self.ids, lab)
+    def _join(self, found: Superpixels) -> None:
+        a, b, gap = _touching(found.coarse, found.lab)
         keys, index = np.unique(a.astype(np.int64) * self.count + b, return_inverse=True)
         first, second = keys // self.count, keys % self.count
         self.edges = np.stack([first, second], 1)
-        self.length = np.bincount(index, minlength=len(keys)).astype(np.float64)
-        contrast = np.bincount(index, gap, len(keys)) / self.length
+        pixels = np.bincount(index, minlength=len(keys))
+        self.length = pixels * (1.0 if found.coarse is found.ids else 2.0)
+        contrast = np.bincount(index, gap, len(keys)) / pixels
         colour = np.linalg.norm(self.colours[first] - self.colours[second], axis=1)
-        parted = np.zeros(len(keys))
-        for coarse in _segments(small, self.ids.shape):
-            major = _majority(self.ids, coarse, self.count)
-            parted += major[first] != major[second]
-        self.strength = (contrast + colour) / 40 + parted / len(SCALES) + 0.05
+        parted = votes(self.edges, contrast + colour, self.areas)
+        self.strength = (contrast + colour) / 40 + parted + 0.05
         if self.features is not None:
-            unlike = 1 - (self.features[first] * self.features[second]).sum(1)
-            self.strength = self.strength / 2 + 2 * unlike
+            self.strength = self.strength / 2 + 2 * (1 - _cosines(self.features, self.edges))
 
-    def _mean(self, values: np.ndarray) -> np.ndarray:
-        """(R, C) mean of (h w, C) pixel values over each superpixel."""
-        flat = self.ids.ravel()
-        return np.stack([np.bincount(flat, channel, self.count) / self.areas for channel in values.T], 1)
+    def _features(self, features: np.ndarray) -> np.ndarray:
+        """(R, D) unit features: those at each superpixel's centre, less the photo's mean."""
+        dim, height, width = features.shape
+        flat = features.reshape(dim, -1).T.astype(np.float32)
+        x, y = (self.centres / self.ids.shape[::-1] * (width, height) - 0.5).clip(0).T
+        weights = sparse.csr_matrix((self.count, height * width), dtype=np.float32)
+        for row, down in _ends(y, height):
+            for column, right in _ends(x, width):
+                cells = row * width + column
+                weights += sparse.csr_matrix((down * right, cells, np.arange(self.count + 1)), weights.shape)
+        found = weights.astype(np.float32) @ flat - flat.mean(0)
+        return found / (np.linalg.norm(found, axis=1, keepdims=True) + 1e-6)
+
+    @cached_property
+    def guide(self) -> np.ndarray:
+        """(h, w) brightness 0..1, to whose edges masks are fitted."""
+        return np.asarray(images.limit(self._photo, WORKING_SIDE)).mean(axis=2, dtype=np.float32) / 255
 
     @property
     def nbytes(self) -> int:
-        arrays = [self.guide, self.ids, self.edges, self.strength, self.length, self.colours, self.features]
-        return sum(array.nbytes for array in arrays if array is not None)
+        arrays = [self.ids, self.edges, self.strength, self.length, self.colours, self.features]
+        return self.ids.size * 4 + sum(array.nbytes for array in arrays if array is not None)
 
     def matrix(self, weight: np.ndarray) -> sparse.csr_matrix:
         """(R, R) symmetric, with (E,) `weight` on the edges."""
@@ -113,77 +119,65 @@ class RegionGraph:
     @cached_property
     def hierarchy(self) -> Hierarchy:
         """All superpixels merged into one, weakest border first."""
-        return _merge(self)
+        return merged(self.edges, self.strength, self.length, self.areas, self.colours)
 
 
-@dataclass
-class Hierarchy:
-    """The binary tree of merging R superpixels: nodes 0..R-1 are the superpixels, later ones their unions in order.
+def votes(edges: np.ndarray, weight: np.ndarray, areas: np.ndarray) -> np.ndarray:
+    """(E,) the share of SCALES at which the two superpixels of an edge are parted.
 
-    Superpixels are ranked so that every node is a run of ranks: node n holds the ranks first[n]..last[n]-1.
+    Felzenszwalb & Huttenlocher (IJCV 2004) on the graph of superpixels instead of pixels: edges by rising `weight`
+    (E,) join two regions unless it exceeds what either holds together inside, plus scale / area. Edges are sorted once
+    for all scales.
     """
-
-    parent: np.ndarray
-    """(N,) the node that swallows each node; -1 for the root."""
-    height: np.ndarray
-    """(N,) the cost at which each node came to be; does not fall towards the root."""
-    area: np.ndarray
-    """(N,) pixels at the working size."""
-    rank: np.ndarray
-    """(R,) rank of each superpixel."""
-    first: np.ndarray
-    last: np.ndarray
-
-    def ancestors(self, node: int) -> list[int]:
-        """`node` and all that hold it, from small to large."""
-        found = []
-        while node >= 0:
-            found.append(node)
-            node = int(self.parent[node])
-        return found
-
-    def total(self, values: np.ndarray) -> np.ndarray:
-        """(N,) the sum of (R,) superpixel values over each node."""
-        running = np.zeros(len(values) + 1)
-        running[1:][self.rank] = values
-        running = running.cumsum()
-        return running[self.last] - running[self.first]
-
-    @cached_property
-    def prominence(self) -> np.ndarray:
-        """(N,) 0..1 what it cost to merge each node into its parent, as a share of the last merge: its strength as a
-        contour (Arbelaez et al., TPAMI 2011, section 4.2)."""
-        top = self.height.max(initial=0) or 1.0
-        return np.where(self.parent >= 0, self.height[self.parent], top) / top
+    order = np.argsort(weight, kind="stable")
+    first, second, rising = edges[order, 0].tolist(), edges[order, 1].tolist(), weight[order].tolist()
+    parted = np.zeros(len(edges))
+    for scale in SCALES:
+        region = _felzenszwalb(first, second, rising, areas.tolist(), scale, scale * LEAST)
+        parted += region[edges[:, 0]] != region[edges[:, 1]]
+    return parted / len(SCALES)
 
 
-def _superpixels(lab: np.ndarray) -> np.ndarray:
-    """(h, w) compact watershed (Neubert & Protzel, ICPR 2014) of the gradient: SLIC's evenness, sharper borders."""
-    from skimage.segmentation import watershed
+def _felzenszwalb(
+    first: list[int], second: list[int], weight: list[float], area: list[float], scale: float, least: float
+) -> np.ndarray:
+    """(R,) the region of each superpixel, from edges in the order of their weights; none smaller than `least`."""
+    into = list(range(len(area)))
+    limit = [scale / pixels for pixels in area]
 
-    gradient = np.sqrt(sum(ndimage.gaussian_gradient_magnitude(lab[..., i], 1.0) ** 2 for i in range(3)))
-    found = watershed(gradient, markers=max(1, min(SUPERPIXELS, lab.shape[0] * lab.shape[1] // 16)), compactness=0.15)
-    return np.unique(found, return_inverse=True)[1].reshape(found.shape)
+    def root(node: int) -> int:
+        while into[node] != node:
+            into[node] = node = into[into[node]]
+        return node
+
+    for a, b, apart in zip(first, second, weight, strict=True):
+        a, b = root(a), root(b)
+        if a != b and apart <= limit[a] and apart <= limit[b]:
+            into[b] = a
+            area[a] += area[b]
+            limit[a] = apart + scale / area[a]
+    for a, b in zip(first, second, strict=True):
+        a, b = root(a), root(b)
+        if a != b and (area[a] < least or area[b] < least):
+            into[b] = a
+            area[a] += area[b]
+    return np.array([root(node) for node in range(len(area))])
 
 
-def _segments(small: Image.Image, shape: tuple[int, int]) -> list[np.ndarray]:
-    """Felzenszwalb & Huttenlocher's regions (IJCV 2004) at several scales, found at half the working size."""
-    from skimage.segmentation import felzenszwalb
-
-    half = images.limit(small, max(1, max(small.size) // 2))
-    rows, columns = (grids.cells(n, m) for n, m in zip(shape, half.size[::-1], strict=True))
-    return [
-        felzenszwalb(np.asarray(half), scale=scale / 2, sigma=0.5, min_size=max(1, scale // 12))[rows[:, None], columns]
-        for scale in SCALES
-    ]
+def _ends(at: np.ndarray, cells: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The two of `cells` along a side that each place `at` lies between, with their weights."""
+    low = np.minimum(at.astype(np.int32), cells - 1)
+    share = (at - low).astype(np.float32).clip(0, 1)
+    return [(low, 1 - share), (np.minimum(low + 1, cells - 1), share)]
 
 
-def _region_features(partition: Partition, features: np.ndarray) -> np.ndarray:
-    """(R, D) unit features: the mean over each superpixel, less the photo's mean."""
-    dim, height, width = features.shape
-    flat = features.reshape(dim, -1).T.astype(np.float32)
-    pooled = partition.weights(height, width) @ (flat - flat.mean(0))
-    return pooled / (np.linalg.norm(pooled, axis=1, keepdims=True) + 1e-6)
+def _cosines(features: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """(E,) dot products of the (R, D) unit features of each edge's two superpixels."""
+    found = np.empty(len(edges), np.float32)
+    for start in range(0, len(edges), EDGES_AT_ONCE):
+        first, second = edges[start : start + EDGES_AT_ONCE].T
+        np.einsum("ed,ed->e", features[first], features[second], out=found[start : start + EDGES_AT_ONCE])
+    return found
 
 
 def _touching(ids: np.ndarray, lab: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -198,82 +192,3 @@ def _touching(ids: np.ndarray, lab: np.ndarray) -> tuple[np.ndarray, np.ndarray,
         found.append((np.minimum(a[cut], b[cut]), np.maximum(a[cut], b[cut]), np.linalg.norm(inner, axis=-1)))
     a, b, gap = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return a, b, gap
-
-
-def _majority(ids: np.ndarray, coarse: np.ndarray, count: int) -> np.ndarray:
-    """(R,) the coarse region that holds most of each superpixel."""
-    wide = int(coarse.max()) + 1
-    keys, votes = np.unique(ids.ravel().astype(np.int64) * wide + coarse.ravel(), return_counts=True)
-    order = np.argsort(votes, kind="stable")
-    major = np.zeros(count, np.int64)
-    major[keys[order] // wide] = keys[order] % wide
-    return major
-
-
-def _merge(graph: RegionGraph) -> Hierarchy:
-    """Merge the two regions that cost least until one is left (greedy, as in Arbelaez et al., TPAMI 2011, section 4).
-
-    The cost is the mean strength of the border plus the difference of the mean colours, less for a small region, so
-    that crumbs go first.
-    """
-    count = graph.count
-    area, colour = graph.areas.tolist(), graph.colours.tolist()
-    parent, height = [-1] * count, [0.0] * count
-    children: dict[int, tuple[int, int]] = {}
-    around: list[dict[int, tuple[float, float]]] = [{} for _ in range(count)]
-    whole = sum(area)
-
-    def cost(a: int, b: int, strength: float, length: float) -> float:
-        (l1, a1, b1), (l2, a2, b2) = colour[a], colour[b]
-        apart = (abs(l1 - l2) + abs(a1 - a2) + abs(b1 - b2)) / 60
-        return (strength / length + apart) * (min(area[a], area[b]) / whole) ** 0.25
-
-    heap = []
-    for (a, b), strength, length in zip(graph.edges.tolist(), graph.strength, graph.length, strict=True):
-        around[a][b] = around[b][a] = border = (float(strength * length), float(length))
-        heap.append((cost(a, b, *border), a, b))
-    heapq.heapify(heap)
-    while heap:
-        level, a, b = heapq.heappop(heap)
-        if parent[a] >= 0 or parent[b] >= 0:
-            continue
-        node = len(parent)
-        parent[a] = parent[b] = node
-        parent.append(-1)
-        height.append(max(level, height[a], height[b]))
-        children[node] = (a, b)
-        area.append(area[a] + area[b])
-        colour.append([(p * area[a] + q * area[b]) / area[node] for p, q in zip(colour[a], colour[b], strict=True)])
-        borders: dict[int, tuple[float, float]] = {}
-        for old in (a, b):
-            for other, (strength, length) in around[old].items():
-                if other in (a, b):
-                    continue
-                del around[other][old]
-                known = borders.get(other, (0.0, 0.0))
-                borders[other] = (known[0] + strength, known[1] + length)
-            around[old] = {}
-        around.append(borders)
-        for other, border in borders.items():
-            around[other][node] = border
-            heapq.heappush(heap, (cost(node, other, *border), other, node))
-    rank, first, last = _rank(parent, children, count)
-    return Hierarchy(np.array(parent), np.array(height), np.array(area), rank, first, last)
-
-
-def _rank(parent: list[int], children: dict[int, tuple[int, int]], count: int) -> tuple[np.ndarray, ...]:
-    """Number the leaves depth first, so that every node holds neighbouring numbers."""
-    rank, first, last = np.zeros(count, np.int32), np.zeros(len(parent), np.int64), np.zeros(len(parent), np.int64)
-    stack, used = [(len(parent) - 1, False)], 0
-    while stack:
-        node, done = stack.pop()
-        if done:
-            last[node] = used
-        elif node < count:
-            rank[node], first[node], last[node] = used, used, used + 1
-            used += 1
-        else:
-            first[node] = used
-            stack.append((node, True))
-            stack += [(child, False) for child in children[node]]
-    return rank, first, last

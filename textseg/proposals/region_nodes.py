@@ -1,0 +1,128 @@
+"""The nodes of a hierarchy of superpixels as masks: their pixels and boxes are read off the superpixels' ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+
+from textseg import grids
+from textseg.proposals import SAMPLES, Mask
+from textseg.proposals.region_graph import RegionGraph
+from textseg.proposals.resized import encode_resized
+
+
+class Nodes:
+    """The nodes of a graph's hierarchy on a photo of `size` (width, height)."""
+
+    def __init__(self, graph: RegionGraph, size: tuple[int, int]) -> None:
+        self.graph, self.size = graph, size
+        self._sampled: dict[tuple[int, int], np.ndarray] = {}
+
+    @property
+    def whole_size(self) -> bool:
+        """Whether the superpixels are those of the photo itself, not of a smaller copy."""
+        return self.graph.ids.shape == self.size[::-1]
+
+    def code(self, node: int, fixed: Iterable[tuple[int, int, bool]] = ()) -> dict:
+        """The RLE of a node at the photo's size; pixels `fixed` as (x, y, inside) are that whatever the node says."""
+        return encode_resized(self.at(node, slice(None), slice(None)), self.size[::-1], fixed=fixed)
+
+    def box(self, node: int) -> tuple[int, int, int, int]:
+        """(left, top, width, height) of a node at the working size."""
+        tree = self.graph.hierarchy
+        low, high = self._corners
+        within = slice(tree.first[node], tree.last[node])
+        (top, left), (bottom, right) = low[within].min(0).tolist(), high[within].max(0).tolist()
+        return left, top, right - left, bottom - top
+
+    def at(self, node: int, rows: Any, columns: Any) -> np.ndarray:
+        """Whether the node holds the working pixels at `rows` and `columns` (slices, or as numpy reads arrays)."""
+        tree, ranks = self.graph.hierarchy, self._ranks[rows, columns]
+        return (ranks >= tree.first[node]) & (ranks < tree.last[node])
+
+    def coverage(self, node: int, grid: tuple[int, int]) -> np.ndarray:
+        """(h, w) the share of each cell of a grid that the node covers, from the same points as `Mask.coverage`."""
+        tree = self.graph.hierarchy
+        if grid not in self._sampled:
+            rows, columns = (grids.nearest(n * SAMPLES, m) for n, m in zip(grid, self.graph.ids.shape, strict=True))
+            ranks = self._ranks[rows[:, None], columns].reshape(grid[0], SAMPLES, grid[1], SAMPLES)
+            self._sampled[grid] = np.ascontiguousarray(ranks.transpose(0, 2, 1, 3)).reshape(-1, SAMPLES**2)
+        ranks = self._sampled[grid]
+        within = (ranks >= tree.first[node]) & (ranks < tree.last[node])
+        share = np.count_nonzero(within, axis=1).reshape(grid) / np.float64(SAMPLES**2)
+        if not share.any():  # smaller than the space between two points
+            left, top, _, _ = self.box(node)
+            height, width = self.graph.ids.shape
+            share[grids.cells(height, grid[0])[top], grids.cells(width, grid[1])[left]] = 1
+        return share
+
+    @cached_property
+    def _corners(self) -> tuple[np.ndarray, np.ndarray]:
+        """((R, 2) first row and column, (R, 2) those after the last) of each superpixel, by rank."""
+        boxes = ndimage.find_objects(self.graph.ids + 1)
+        low = np.array([[rows.start, columns.start] for rows, columns in boxes])
+        high = np.array([[rows.stop, columns.stop] for rows, columns in boxes])
+        order = np.argsort(self.graph.hierarchy.rank)
+        return low[order], high[order]
+
+    @cached_property
+    def _ranks(self) -> np.ndarray:
+        return self.graph.hierarchy.rank[self.graph.ids]
+
+
+class NodeMask(Mask):
+    """The mask of a node; its code is made when it is asked for, which most are not.
+
+    Where the photo is no larger than the working size all else is read off the superpixels, and is the same. Shares of
+    a grid's cells always are.
+    """
+
+    _nodes: Nodes
+    _node: int
+
+    def __init__(self, nodes: Nodes, node: int, score: float) -> None:
+        for name, value in {"_nodes": nodes, "_node": node, "score": score, "state": None}.items():
+            object.__setattr__(self, name, value)
+
+    def __reduce__(self) -> Any:
+        return Mask, (self.rle, self.score)
+
+    @cached_property
+    def rle(self) -> dict:  # type: ignore[override]
+        return self._nodes.code(self._node)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self._nodes.size
+
+    @property
+    def area(self) -> int:
+        return int(self._nodes.graph.hierarchy.area[self._node]) if self._nodes.whole_size else super().area
+
+    @property
+    def bbox(self) -> tuple[int, int, int, int]:
+        return self._nodes.box(self._node) if self._nodes.whole_size else super().bbox
+
+    def to_array(self) -> np.ndarray:
+        if self._nodes.whole_size:
+            return self._nodes.at(self._node, slice(None), slice(None))
+        return super().to_array()
+
+    def boxed(self) -> tuple[tuple[slice, slice], np.ndarray]:
+        if not self._nodes.whole_size:
+            return super().boxed()
+        left, top, wide, high = self.bbox
+        box = slice(top, top + high), slice(left, left + wide)
+        return box, self._nodes.at(self._node, *box)
+
+    def sample(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        if self._nodes.whole_size:
+            return self._nodes.at(self._node, rows[:, None], columns)
+        return super().sample(rows, columns)
+
+    def coverage(self, grid: tuple[int, int]) -> np.ndarray:
+        return self._nodes.coverage(self._node, grid)
