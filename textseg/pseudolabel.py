@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from textseg.model import Scene
 from textseg.model import others as other_words
 from textseg.model.contest import Contest
 from textseg.model.others import Choice, Ranked
-from textseg.proposals import Everything, Mask, Named, Naming, opened
+from textseg.proposals import Everything, Mask, Named, Naming, laid, opened
 from textseg.vocabulary import Vocabulary
 
 CONFIDENCE = 0.5
@@ -66,7 +67,7 @@ class PseudoLabels:
 
     def paint(self, confidence: float = CONFIDENCE, margin: float = MARGIN) -> LabelMap:
         """The label map of the sure regions, small over large; 0 where no region is sure or another word won."""
-        return self._painted(confidence, margin)[0]
+        return self._named(*self.index(confidence, margin))
 
     def patches(
         self, grid: tuple[int, int], confidence: float = CONFIDENCE, margin: float = MARGIN, coverage: float = 0.5
@@ -75,42 +76,43 @@ class PseudoLabels:
 
         A cell takes the word that covers most of it if that is more than `coverage` of the cell.
         """
-        labels, surety = self._painted(confidence, margin)
-        height, width = labels.ids.shape
-        cell = grids.cell_numbers((height, width), grid)
+        index, sure = self.index(confidence, margin)
+        ids, surety = self._named(index, sure).ids, _surety(sure)[index]
+        cell = grids.cell_numbers(ids.shape, grid)
         cells, words = grid[0] * grid[1], len(self.vocabulary) + 1
-        votes = np.bincount((cell * words + labels.ids).ravel(), minlength=cells * words).reshape(cells, words)
+        votes = np.bincount((cell * words + ids).ravel(), minlength=cells * words).reshape(cells, words)
         share = votes / np.maximum(votes.sum(1, keepdims=True), 1)
         word = share[:, 1:].argmax(1)
         kept = share[np.arange(cells), word + 1] > coverage
         mean = np.bincount(cell.ravel(), surety.ravel(), cells) / np.maximum(votes.sum(1), 1)
-        index = np.where(kept, word, -1).reshape(grid)
+        word = np.where(kept, word, -1).reshape(grid)
         weight = np.where(kept, mean, 0).reshape(grid)
-        return torch.from_numpy(index), torch.from_numpy(weight.astype(np.float32))
+        return torch.from_numpy(word), torch.from_numpy(weight.astype(np.float32))
 
     def index(self, confidence: float = CONFIDENCE, margin: float = MARGIN) -> tuple[np.ndarray, list[LabelledRegion]]:
         """((H, W) uint16, the sure regions): which of them, from 1, each pixel belongs to; small over large.
 
         0 where no region is sure, a background word won or an other word.
         """
-        width, height = self.size
-        index, sure = np.zeros((height, width), np.uint16), self.sure(confidence, margin)
-        for k, region in enumerate(sure, start=1):
-            # Only the region's box is looked at: hundreds of small ones cost little in a large photo.
-            box, inside = region.mask.boxed()
-            unnamed = region.word == 0 or self.vocabulary[region.word - 1].background
-            index[box][inside] = 0 if unnamed else k
-        return index, sure
+        sure = self.sure(confidence, margin)
+        unnamed = [region.word == 0 or self.vocabulary[region.word - 1].background for region in sure]
+        numbers = [0 if none else k for k, none in enumerate(unnamed, start=1)]
+        return laid([region.mask for region in sure], numbers, self.size), sure
 
-    def _painted(self, confidence: float, margin: float) -> tuple[LabelMap, np.ndarray]:
-        """(label map, (H, W) float16 confidence of each pixel, 0 where it has no label)."""
-        index, sure = self.index(confidence, margin)
-        words = np.array([0, *(region.word for region in sure)], np.uint8 if len(self.vocabulary) <= 255 else np.uint16)
-        ids, surety = words[index], np.array([0, *(region.confidence for region in sure)], np.float16)[index]
-        pixels = np.bincount(ids.ravel(), minlength=len(self.vocabulary) + 1)
-        total = np.bincount(ids.ravel(), surety.ravel(), len(self.vocabulary) + 1)
+    def _named(self, index: np.ndarray, sure: list[LabelledRegion]) -> LabelMap:
+        """The label map of what `index` gave."""
+        words = np.array([0, *(region.word for region in sure)])
+        counts = np.bincount(index.ravel(), minlength=len(words))
+        pixels = np.bincount(words, counts, len(self.vocabulary) + 1)
+        total = np.bincount(words, counts * _surety(sure), len(self.vocabulary) + 1)
         means = {int(k): float(total[k] / pixels[k]) for k in np.flatnonzero(pixels) if k}
-        return LabelMap(ids, self.vocabulary, means, presence=self.presence), surety
+        ids = words.astype(np.uint8 if len(self.vocabulary) <= 255 else np.uint16)[index]
+        return LabelMap(ids, self.vocabulary, means, presence=self.presence)
+
+
+def _surety(sure: list[LabelledRegion]) -> np.ndarray:
+    """(1 + N,) float16 confidence of each number in what `index` gave; 0 of none."""
+    return np.array([0, *(region.confidence for region in sure)], np.float16)
 
 
 def label_regions(
@@ -129,14 +131,16 @@ def label_regions(
         return named_regions(proposals.named(vocabulary), vocabulary, scene.size)
     masks = (proposals or opened(scene)).everything()
     grid = scene.scores(vocabulary, templates)
-    scores, presence = pool_nested(masks, grid), {}
+    cover = Cover(masks, grid)
+    scores, presence = cover.nested(grid), {}
     nearest: list[tuple[str, float] | None] = [None] * len(masks)
     rest = other_words.of(scene.model, others)
     if rest is None:
         probability = (scores * scene.model.logit_scale).softmax(1)
     else:
         contest = Contest.of(scene, vocabulary, rest, templates)
-        ranked = Ranked.of(pool_nested(masks, rest.scores(scene.embedding)).T)
+        # Similarity with one noun is linear: each mask's mean embedding is compared, not each position's.
+        ranked = Ranked.of(rest.scores(cover.nested(scene.embedding).T[..., None])[..., 0])
         similarity, noun = ranked.strongest(contest.rivals)
         probability = contest.probabilities(scores.T, similarity).T
         presence = contest.told()
@@ -170,7 +174,8 @@ def named_regions(named: Sequence[Named], vocabulary: Vocabulary, size: tuple[in
         masks += found
         owner += [one.word - 1] * len(found)
     heat = np.stack([one.presence * one.heat for one in named])
-    probability = pool(masks, torch.from_numpy(heat))
+    scores = torch.from_numpy(heat)
+    probability = Cover(masks, scores).mean(scores)
     probability[torch.arange(len(masks)), torch.tensor(owner, dtype=torch.long)] = torch.tensor(
         [mask.score for mask in masks]
     )
@@ -185,35 +190,36 @@ def named_regions(named: Sequence[Named], vocabulary: Vocabulary, size: tuple[in
     return PseudoLabels(regions, vocabulary, size, {one.word: one.presence for one in named}, heat)
 
 
-def pool(masks: Sequence[Mask], grid: torch.Tensor) -> torch.Tensor:
-    """(M, K) mean of (K, h, w) scores over each of M masks, each grid cell by the share of it that the mask covers."""
-    return _means(_coverages(masks, grid), grid)
+class Cover:
+    """How M masks lie on a grid (h, w), and in each other."""
 
+    def __init__(self, masks: Sequence[Mask], grid: torch.Tensor) -> None:
+        """`grid` (K, h, w) gives size and device."""
+        height, width = grid.shape[1:]
+        cover = np.zeros((len(masks), height * width), np.float32)
+        for row, mask in zip(cover, masks, strict=True):
+            row[:] = mask.coverage((height, width)).ravel()
+        self._shares = torch.from_numpy(cover).to(grid.device)
+        self._area = self._shares.sum(1)
 
-def pool_nested(masks: Sequence[Mask], grid: torch.Tensor) -> torch.Tensor:
-    """(M, K) `pool`, averaged over each mask and the smallest of the masks that it lies in (our own).
+    def mean(self, grid: torch.Tensor) -> torch.Tensor:
+        """(M, K) mean of (K, h, w) scores over each mask, each cell by the share of it that the mask covers."""
+        return self._shares @ grid.flatten(1).T.float() / self._area[:, None].clamp(min=1e-9)
 
-    What a part shows and what the whole around it shows have one voice each, so a small mask overrules a large one
-    only where it is sure. With a voice for every mask around it, the largest thing in a photo takes all of it.
-    """
-    cover = _coverages(masks, grid)
-    area = cover.sum(1)
-    inside = cover @ (cover > 0.5).float().T > INSIDE * area[:, None]
-    around = (inside & (area > area[:, None])).float()
-    nearest = torch.where(around > 0, area.expand_as(around), torch.inf).argmin(1) if len(masks) else area.long()
-    means = _means(cover, grid)
-    return torch.where(around.any(1, keepdim=True), (means + means[nearest]) / 2, means)
+    def nested(self, grid: torch.Tensor) -> torch.Tensor:
+        """(M, K) `mean`, averaged over each mask and the smallest of the masks that it lies in (our own).
 
+        What a part shows and what the whole around it shows have one voice each, so a small mask overrules a large one
+        only where it is sure. With a voice for every mask around it, the largest thing in a photo takes all of it.
+        """
+        means, (lies_in, around) = self.mean(grid), self._around
+        return torch.where(lies_in[:, None], (means + means[around]) / 2, means)
 
-def _means(cover: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:
-    """(M, K) from (M, h * w) shares of cells and (K, h, w) scores."""
-    return cover @ grid.flatten(1).T.float() / cover.sum(1, keepdim=True).clamp(min=1e-9)
-
-
-def _coverages(masks: Sequence[Mask], grid: torch.Tensor) -> torch.Tensor:
-    """(M, h * w) the share of each cell of a (K, h, w) grid that each mask covers."""
-    height, width = grid.shape[1:]
-    cover = np.zeros((len(masks), height * width), np.float32)
-    for row, mask in zip(cover, masks, strict=True):
-        row[:] = mask.coverage((height, width)).ravel()
-    return torch.from_numpy(cover).to(grid.device)
+    @cached_property
+    def _around(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """((M,) whether a mask lies in another one, (M,) the smallest of those)."""
+        if not len(self._area):
+            return self._area > 0, self._area.long()
+        inside = self._shares @ (self._shares > 0.5).float().T > INSIDE * self._area[:, None]
+        around = inside & (self._area > self._area[:, None])
+        return around.any(1), torch.where(around, self._area.expand_as(around), torch.inf).argmin(1)

@@ -9,7 +9,7 @@ from tests.tiny import noise_photo, tiny_model
 from textseg.labelmap import LabelMap
 from textseg.model.calibration import Calibration
 from textseg.proposals import Mask
-from textseg.pseudolabel import LabelledRegion, PseudoLabels, label_regions, pool, pool_nested
+from textseg.pseudolabel import Cover, LabelledRegion, PseudoLabels, label_regions
 from textseg.vocabulary import Vocabulary
 
 WORDS = Vocabulary.parse("cat, sofa, wall")
@@ -69,20 +69,20 @@ def test_pooling_is_the_mean_over_the_mask() -> None:
     masks = [box(0, 0, 12, 8), box(0, 0, 6, 4), box(2, 2, 3, 7)]
     full = F.interpolate(grid[None], scale_factor=2, mode="nearest")[0]
     expected = [full[:, torch.from_numpy(mask.to_array())].mean(1) for mask in masks]
-    assert torch.allclose(pool(masks, grid), torch.stack(expected), atol=1e-5)
+    assert torch.allclose(Cover(masks, grid).mean(grid), torch.stack(expected), atol=1e-5)
 
 
 def test_a_mask_of_one_pixel_takes_the_cell_that_it_lies_in() -> None:
     grid = torch.randn(2, 1, 1)
-    assert torch.allclose(pool([box(11, 7, 12, 8)], grid)[0], grid[:, 0, 0])
+    assert torch.allclose(Cover([box(11, 7, 12, 8)], grid).mean(grid)[0], grid[:, 0, 0])
 
 
 def test_a_region_hears_the_smallest_region_around_it_and_no_larger_one() -> None:
     grid = torch.randn(3, 4, 6)
     masks = [box(0, 0, 12, 8), box(0, 0, 6, 4), box(0, 0, 2, 2), box(8, 4, 12, 8)]
-    own = pool(masks, grid)
+    own = Cover(masks, grid).mean(grid)
     expected = [own[0], own[[0, 1]].mean(0), own[[1, 2]].mean(0), own[[0, 3]].mean(0)]
-    assert torch.allclose(pool_nested(masks, grid), torch.stack(expected), atol=1e-5)
+    assert torch.allclose(Cover(masks, grid).nested(grid), torch.stack(expected), atol=1e-5)
 
 
 def test_regions_are_named_by_their_mean_similarity() -> None:
@@ -95,7 +95,7 @@ def test_regions_are_named_by_their_mean_similarity() -> None:
 
     found = label_regions(scene, WORDS, Given(), others=None)
     similarity = torch.from_numpy(scene.similarity(WORDS))
-    probability = (pool_nested([LARGE.mask, SMALL.mask], similarity) * model.logit_scale).softmax(1)
+    probability = (Cover([LARGE.mask, SMALL.mask], similarity).nested(similarity) * model.logit_scale).softmax(1)
     for region, row in zip(found.regions, probability, strict=True):
         best = row.sort(descending=True)
         assert region.word == int(best.indices[0]) + 1
@@ -114,7 +114,9 @@ def test_a_region_says_which_other_word_fits_it_best_and_that_one_competes() -> 
     scene.model.head.calibration = Calibration(bias=-4.0, presence=(9.0, 0.0, 0.0))
     found = label_regions(scene, Vocabulary.parse("cat"), others=["snow", "cat", "ski"])
     similarity = torch.from_numpy(scene.similarity(Vocabulary.from_names(["snow", "ski"])))
-    for region, row in zip(found.regions, pool_nested([r.mask for r in found.regions], similarity), strict=True):
+    for region, row in zip(
+        found.regions, Cover([r.mask for r in found.regions], similarity).nested(similarity), strict=True
+    ):
         assert region.other is not None
         assert region.other[0] == ["snow", "ski"][int(row.argmax())]
         assert region.other[1] == pytest.approx(float(row.max()), abs=1e-5)

@@ -81,8 +81,17 @@ class Others:
         return scene.once(("others", self.key), lambda: Ranked.of(self.scores(scene.embedding).flatten(1)))
 
     def rivals(self, model: Model, vocabulary: Vocabulary, templates: str | None = None) -> torch.Tensor:
-        """(N,) bool: the nouns that compete with this vocabulary."""
-        texts = [text for word in vocabulary for text in word.texts]
+        """(N,) bool: the nouns that compete with this vocabulary; of the last one they are kept."""
+        texts = tuple(text for word in vocabulary for text in word.texts)
+        last = model.once(("rivals", self.key), dict)
+        rivals = last.get((texts, templates))
+        if rivals is None:
+            rivals = self._rivals(model, texts, templates)
+            last.clear()
+            last[texts, templates] = rivals
+        return rivals
+
+    def _rivals(self, model: Model, texts: Sequence[str], templates: str | None) -> torch.Tensor:
         asked = F.normalize(model.text(texts, templates).to(self.centre) - self.centre, dim=1)
         rivals = (self.vectors @ asked.T).amax(1) < UNLIKE
         names = {text.casefold() for text in texts}

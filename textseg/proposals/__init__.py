@@ -84,6 +84,17 @@ class Mask:
             share[grids.cells(height, grid[0])[top], grids.cells(width, grid[1])[left]] = 1
         return share
 
+    @classmethod
+    def lay(cls, masks: Sequence[Any], numbers: Sequence[int], size: tuple[int, int]) -> np.ndarray:
+        """`laid` of masks of this class."""
+        width, height = size
+        index = np.zeros((height, width), np.uint16)
+        for mask, number in zip(masks, numbers, strict=True):
+            # Only the mask's box is looked at: hundreds of small ones cost little in a large photo.
+            box, inside = mask.boxed()
+            index[box][inside] = number
+        return index
+
     @property
     def size(self) -> tuple[int, int]:
         """(width, height) of the photo in pixels."""
@@ -98,6 +109,12 @@ class Mask:
     def bbox(self) -> tuple[int, int, int, int]:
         """(left, top, width, height) of the smallest box around the mask, as in COCO; all 0 for an empty mask."""
         return rle.bbox(self.rle)
+
+
+def laid(masks: Sequence[Mask], numbers: Sequence[int], size: tuple[int, int]) -> np.ndarray:
+    """(H, W) uint16: at each pixel of a photo of `size` (width, height) the number of the last mask that holds it."""
+    kinds = {type(mask) for mask in masks}
+    return (kinds.pop() if len(kinds) == 1 else Mask).lay(masks, numbers, size)
 
 
 class Everything(Protocol):

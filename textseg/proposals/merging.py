@@ -10,7 +10,7 @@ import numpy as np
 
 COLOUR = 60
 """So large a difference of mean colours (CIELAB, summed) counts as much as a border of strength 1."""
-SIZE = 0.25
+SIZE = 0.3
 """The power of the smaller region's area by which merging it is cheaper: crumbs go first."""
 WORTH = 1 / 16
 """Rounds of merging many pairs at once go on while at least this share of the regions finds its pair."""

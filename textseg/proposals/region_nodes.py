@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -43,6 +43,14 @@ class Nodes:
         """Whether the node holds the working pixels at `rows` and `columns` (slices, or as numpy reads arrays)."""
         tree, ranks = self.graph.hierarchy, self._ranks[rows, columns]
         return (ranks >= tree.first[node]) & (ranks < tree.last[node])
+
+    def laid(self, nodes: Sequence[int], numbers: Sequence[int]) -> np.ndarray:
+        """(h, w) uint16: at each working pixel the number of the last of `nodes` that holds it, else 0."""
+        tree = self.graph.hierarchy
+        by_rank = np.zeros(self.graph.count, np.uint16)
+        for node, number in zip(nodes, numbers, strict=True):
+            by_rank[tree.first[node] : tree.last[node]] = number
+        return by_rank[tree.rank][self.graph.ids]
 
     def coverage(self, node: int, grid: tuple[int, int]) -> np.ndarray:
         """(h, w) the share of each cell of a grid that the node covers, from the same points as `Mask.coverage`."""
@@ -118,6 +126,13 @@ class NodeMask(Mask):
         left, top, wide, high = self.bbox
         box = slice(top, top + high), slice(left, left + wide)
         return box, self._nodes.at(self._node, *box)
+
+    @classmethod
+    def lay(cls, masks: Sequence[NodeMask], numbers: Sequence[int], size: tuple[int, int]) -> np.ndarray:
+        nodes = masks[0]._nodes
+        if not nodes.whole_size or any(mask._nodes is not nodes for mask in masks):
+            return super().lay(masks, numbers, size)
+        return nodes.laid([mask._node for mask in masks], numbers)
 
     def sample(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         if self._nodes.whole_size:
