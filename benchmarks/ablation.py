@@ -42,9 +42,10 @@ BLOCK = {"type": "residual", "of": "block"}
 MIXREORG: dict[str, Any] = FEATURES | {
     "steps": 150, "batch": 128, "lr": 3e-4, "thin": 4, "head": BLOCK | {"depth": 2}
 }  # fmt: skip
+BALANCED: dict[str, Any] = {"balance": 1.0}
 AFSS: dict[str, Any] = FEATURES | {
     "steps": 60, "batch": 64, "lr": 1e-4, "thin": 4, "head": {"type": "residual"},
-    "max_words": 2000, "words_a_photo": 10, "confidence": 0.4, "margin": 0.1,
+    "max_words": 2000, "words_a_photo": 10, "confidence": 0.4, "margin": 0.1, "objective": BALANCED,
 }  # fmt: skip
 LABELLED = 500
 """Photos that AFSS labels: regions of all 3,000 would take most of an hour."""
@@ -110,9 +111,13 @@ def _mgca() -> Iterator[Row]:
     only = MGCA | {"objective": off | {"object_weight": 1.0}}
     yield Row("MGCA: object", "mgca", only)
     yield Row("MGCA: object by units", "mgca", only, by="unit")
+    believed = {"unsaid": -0.1}
     for name, weights in (
         ("object + region", {"region_weight": 0.1}),
         ("object + region + pixel", {"region_weight": 0.1, "pixel_weight": 0.1}),
+        ("object + region, unsaid left out", {"region_weight": 0.1} | believed),
+        ("object + pixel, unsaid left out", {"pixel_weight": 0.1} | believed),
+        ("object + region + pixel, unsaid left out", {"region_weight": 0.1, "pixel_weight": 0.1} | believed),
         ("object + region with weight 1", {"region_weight": 1.0}),
         ("object + region with weight 1 without hard sampling", {"region_weight": 1.0, "k_n": 0}),
     ):
@@ -127,6 +132,8 @@ def _mixreorg() -> Iterator[Row]:
         ("patches without restoration", {"restored_weight": 0.0}),
         ("patches without progressive mixing", {"sees": "nothing"}),
         ("patches without contextual mixing", {"contextual": False}),
+        ("patches without contextual mixing and mixing", {"contextual": False, "mixed_weight": 0.0}),
+        ("patches without contextual mixing and restoration", {"contextual": False, "restored_weight": 0.0}),
         ("patches by mean pooling", {"attn_scale": 1e-6}),
     ):
         yield Row(f"MixReorg: {name}", "mixreorg", MIXREORG | {"objective": own | changes})
@@ -137,11 +144,12 @@ def _mixreorg() -> Iterator[Row]:
 def _afss() -> Iterator[Row]:
     for name, changes in (
         ("patch-text + patch-patch", {}),
-        ("patch-text alone", {"objective": {"patch_weight": 0.0}}),
+        ("not balanced", {"objective": {}}),
+        ("patch-text alone", {"objective": BALANCED | {"patch_weight": 0.0}}),
         ("without filters", {"confidence": 0.0, "margin": 0.0}),
-        ("stricter filters", {"confidence": 0.6}),
+        ("stricter filters", {"confidence": 0.6, "margin": 0.2}),
         ("200 words", {"max_words": 200}),
-        ("words of the captions", {"class_proposal": "captions", "words_a_photo": 5}),
+        ("words of the captions", {"class_proposal": "captions", "words_a_photo": 0, "confidence": 0.3}),
     ):
         yield Row(f"AFSS: {name}", "afss", AFSS | changes, photos=LABELLED)
     yield Row("AFSS: taught by PACL's head", "afss", AFSS, photos=LABELLED, teacher="PACL: softmax pooling")

@@ -48,6 +48,8 @@ class Labels:
     store: ArrayStore
     classes: torch.Tensor
     """(C, E) unit text embeddings."""
+    shares: torch.Tensor
+    """(C,) each class's share of all labelled patches, none of them 0."""
 
 
 class Batches:
@@ -154,7 +156,7 @@ class Batches:
         keys = [label_keys(self.photos[i], cache.shape[1:]) for i in indices]
         batch.labels = torch.stack([store[label][seen] for label, _ in keys]).long().to(device)
         batch.confidence = torch.stack([store[confidence][seen] for _, confidence in keys]).float().to(device)
-        batch.classes = labels.classes.to(device)
+        batch.classes, batch.shares = labels.classes.to(device), labels.shares.to(device)
 
 
 @lru_cache(maxsize=4)

@@ -49,6 +49,9 @@ def pseudo_labels(
         for photo in some:
             scene = model.encode(photo.open())
             likely = likely_words(scene, vocabulary, words_a_photo, class_proposal, photo.captions)
+            if not len(likely):  # its captions name nothing, and nothing else is asked
+                labelled |= _unlabelled(photo, grids)
+                continue
             asked = Vocabulary(tuple(vocabulary[int(k)] for k in likely))
             proposals = masks.open(photo.sha256, scene) if masks else proposer.open(scene.photo, scene)
             regions = label_regions(scene, asked, proposals, others=None)
@@ -96,7 +99,15 @@ def likely_words(
         return likely
     said = {noun for caption in captions for noun in default_nouns().find(caption)}
     named = [k for k, name in enumerate(vocabulary.names) if name in said]
-    return torch.tensor(list(dict.fromkeys([*named, *likely.tolist()])))
+    return torch.tensor(list(dict.fromkeys([*named, *likely.tolist()])), dtype=torch.long)
+
+
+def _unlabelled(photo: TrainingPhoto, grids: Sequence[tuple[int, int]]) -> dict[str, torch.Tensor]:
+    empty: dict[str, torch.Tensor] = {}
+    for grid in grids:
+        label_key, confidence_key = label_keys(photo, grid)
+        empty |= {label_key: torch.full(grid, -1, dtype=torch.int16), confidence_key: torch.zeros(grid).half()}
+    return empty
 
 
 def label_keys(photo: TrainingPhoto, grid: tuple[int, int]) -> tuple[str, str]:

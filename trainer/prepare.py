@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from textseg.errors import TrainingError
 from textseg.model import Model, heads, load_model
 from textseg.model.backbones import Backbone
@@ -123,8 +125,10 @@ def labels(
         )  # fmt: skip
     together()
     store.refresh()
-    labelled = [float((store[label_keys(p, grids[0])[0]] >= 0).float().mean()) for p in photos]
-    covered = sum(labelled) / len(labelled)
+    counts = torch.zeros(1 + len(vocabulary), dtype=torch.long)  # the unlabelled first
+    for photo in photos:
+        counts += torch.bincount(store[label_keys(photo, grids[0])[0]].flatten().long() + 1, minlength=len(counts))
+    covered = 1 - float(counts[0] / counts.sum())
     say(f"They cover {covered:.0%} of the patches.")
     if covered == 0:
         raise TrainingError(
@@ -132,7 +136,8 @@ def labels(
             f"{recipe.margin:g}; lower them or give words that the photos show."
         )
     texts = Texts(root, backbone, vocabulary.names, recipe.templates or backbone.templates, None, share, together)
-    return Labels(store, texts[range(len(vocabulary))])
+    seen = counts[1:].float() + 1  # a word that no label has is rare, not impossible
+    return Labels(store, texts[range(len(vocabulary))], seen / seen.sum())
 
 
 def teacher_of(backbone: Backbone, recipe: Recipe, device: str) -> Model:

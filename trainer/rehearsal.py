@@ -202,6 +202,7 @@ def _batch_like(
         grid = (size, *encoded.shape[2:])
         batch.labels = torch.randint(words, grid, device=encoded.device)
         batch.confidence, batch.classes = torch.ones(grid, device=encoded.device), units(words)
+        batch.shares = torch.full((words,), 1 / words, device=encoded.device)
         return batch
     batch.captions, batch.caption_ids = units(size), torch.arange(size, device=encoded.device)
     owner, names = [], []

@@ -46,6 +46,20 @@ def test_the_patch_text_term_is_the_weighted_cross_entropy_of_labelled_patches()
     torch.testing.assert_close(objective(batch)["patch_text"], total / weight)
 
 
+def test_a_balanced_loss_adds_to_each_word_the_log_of_its_share_of_the_labels() -> None:
+    plain, balanced, batch = objective_for(tau=0.1), objective_for(tau=0.1, balance=0.5), batch_of()
+    batch.shares = torch.tensor([0.7, 0.2, 0.1])
+    omega = batch.labels >= 0
+
+    z = plain.head(batch.features).movedim(1, -1)[omega]
+    logits = z @ batch.classes.T / 0.1 + 0.5 * batch.shares.log()
+    each = F.cross_entropy(logits, batch.labels[omega], reduction="none")
+    weights = batch.confidence[omega]
+
+    torch.testing.assert_close(balanced(batch)["patch_text"], (weights * each).sum() / weights.sum())
+    assert balanced(batch)["_patch_accuracy"] == plain(batch)["_patch_accuracy"]  # what the head itself would answer
+
+
 def test_the_patch_patch_term_equals_its_double_sum() -> None:
     torch.manual_seed(0)
     z, tau = F.normalize(torch.randn(7, 5), dim=1), 0.2

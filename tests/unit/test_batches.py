@@ -33,7 +33,7 @@ def batches_of(thin: int) -> Batches:
         store |= {label: torch.arange(24).view(4, 6).short(), confidence: torch.arange(24).view(4, 6).half()}
     one = SimpleNamespace(num_processes=1, process_index=0, device=torch.device("cpu"))
     recipe = Recipe(batch=3, thin=thin)
-    return Batches(photos, [Kept()], None, recipe, one, labels=Labels(store, torch.zeros(1, 2)))
+    return Batches(photos, [Kept()], None, recipe, one, labels=Labels(store, torch.zeros(1, 2), torch.ones(1)))
 
 
 @pytest.mark.parametrize(("thin", "grid"), [(1, (4, 6)), (2, (2, 3)), (4, (1, 1)), (5, (1, 1))])

@@ -62,6 +62,7 @@ def test_what_a_caption_names_is_asked_before_what_the_patches_say() -> None:
 
     assert asked.tolist() == [other, first]
     assert likely_words(scene, WORDS, 1, "captions").tolist() == [first]
+    assert likely_words(scene, WORDS, 0, "captions").tolist() == []
 
 
 def test_crops_cover_the_photo_at_three_scales() -> None:

@@ -189,6 +189,33 @@ def test_the_pixel_level_sets_weak_pixels_inside_against_strong_ones_outside_and
     torch.testing.assert_close(loss, torch.stack(terms).mean())
 
 
+def test_what_answers_better_in_another_photo_than_the_own_region_is_taken_for_unsaid() -> None:
+    positive = torch.eye(3, dtype=torch.bool)
+    cosines = torch.tensor([[0.5, 0.1, 0.2], [0.6, 0.5, 0.1], [0.2, 0.3, 0.5]])  # (photos, texts)
+    nobody = torch.zeros_like(positive)
+    objective, all_rivals = objective_for(unsaid=-0.1), objective_for()
+
+    believed = objective.region_level(cosines, positive, nobody)
+    without = all_rivals.region_level(cosines, positive, nobody | (torch.arange(9).view(3, 3) == 3))
+
+    torch.testing.assert_close(objective.believed(cosines, positive), torch.full((3,), 0.4))
+    torch.testing.assert_close(believed, without)  # the 0.6 of the second photo is no counter-example
+    assert believed < all_rivals.region_level(cosines, positive, nobody)
+
+
+def test_unsaid_pixels_of_other_photos_are_no_negatives_either() -> None:
+    positive = torch.eye(2, dtype=torch.bool)
+    nothing, own = torch.zeros(2), torch.tensor([[0.5, 0.4], [0.5, 0.4]])
+    seen = Readings(
+        nothing, torch.tensor([[0.45, 0.9], [0.1, 0.45]]), own, own + 0.4, own > 0, torch.full((2, 2, 2), 0.8),
+        nothing, nothing, nothing,
+    )  # fmt: skip
+    nobody = torch.zeros_like(positive)
+
+    assert objective_for(unsaid=0.0, k_pix=2).pixel_level(seen, positive, nobody) < 1e-6  # no rival is left
+    assert objective_for(k_pix=2).pixel_level(seen, positive, nobody) > 1
+
+
 @pytest.mark.parametrize("level", [-100.0, 100.0], ids=["nothing inside", "nothing outside"])
 def test_masks_that_are_all_on_or_all_off_give_a_finite_loss(level: float) -> None:
     objective = objective_for()

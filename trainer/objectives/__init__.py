@@ -38,6 +38,8 @@ class Batch:
     """(B, h, w) weight of each label, 0..1."""
     classes: torch.Tensor | None = None
     """(C, E): the texts that `labels` point to."""
+    shares: torch.Tensor | None = None
+    """(C,) the share of each class among the labelled patches of the whole data set, none of them 0."""
 
 
 class Objective(nn.Module):

@@ -6,10 +6,14 @@ Stage 1 gives pseudo-labels y_p to patches p in Omega. With unit patch embedding
     (A2)  L_pt = -1/|Omega| sum_p log [ e^{z_p.e_{y_p}/tau} / sum_c e^{z_p.e_c/tau} ]             (Eq. 2)
     (A3)  L_pp = -1/|Omega| sum_p 1/|Pos(p)| sum_{q in Pos(p)} log [ e^{z_p.z_q/tau} / sum_{r != p} e^{z_p.z_r/tau} ]
 
+    (A4)  in (A2), z_p.e_c/tau + beta log pi_c instead of z_p.e_c/tau, with pi_c the share of c among all labels
+
 where Pos(p) are the other patches with p's pseudo-label. A patch-text and a patch-patch term, the first of which
 approximates SupCon (arXiv 2004.11362) and cross-entropy, are the paper's. Our reading: the exact forms, tau, lambda,
 the weight of each patch by its confidence, and (A3) over at most n patches a class, without which it would grow with
-the square of all patches and be ruled by the largest class.
+the square of all patches and be ruled by the largest class. (A4) is logit adjustment (Menon et al., arXiv 2007.07314)
+and ours here: pseudo-labels say the teacher's favourite words far too often, and without it that is the first thing a
+student learns (docs/ablation.md). It is left out when the head is asked.
 """
 
 from __future__ import annotations
@@ -37,10 +41,14 @@ class AFSS(Objective):
         tau: float = 0.07,
         patch_weight: float = 0.1,
         per_class: int = 16,
+        balance: float = 0.0,
     ) -> None:
-        """`patch_weight` is lambda of (A1), 0 switches the patch-patch term off; `per_class` is n of (A3)."""
+        """`patch_weight` is lambda of (A1), 0 switches the patch-patch term off; `per_class` is n of (A3).
+
+        `balance` is beta of (A4): at 0 a word that many patches are labelled with is learnt before one that few are.
+        """
         super().__init__(head, backbone)
-        self.tau, self.patch_weight, self.per_class = tau, patch_weight, per_class
+        self.tau, self.patch_weight, self.per_class, self.balance = tau, patch_weight, per_class, balance
 
     def logit_scale(self) -> float:
         return 1 / self.tau
@@ -62,7 +70,10 @@ class AFSS(Objective):
         z, labels, weights = F.normalize(z.movedim(1, -1)[omega].float(), dim=-1), labels[omega], weights[omega]
 
         logits = z @ texts.T.float() / self.tau
-        patch_text = F.cross_entropy(logits, labels, reduction="none")  # (A2)
+        favoured = logits
+        if self.balance and batch.shares is not None:
+            favoured = logits + self.balance * batch.shares.log()  # (A4)
+        patch_text = F.cross_entropy(favoured, labels, reduction="none")  # (A2)
         losses = {"patch_text": (weights * patch_text).sum() / weights.sum().clamp(min=1e-6)}
         if self.patch_weight:
             some = at_most(self.per_class, labels)

@@ -87,6 +87,7 @@ class MGCA(Objective):
         smooth_weight: float = 0.0,
         nouns: bool = True,
         near: float = 1.0,
+        unsaid: float | None = None,
     ) -> None:
         """A weight of 0 switches its level off.
 
@@ -94,12 +95,15 @@ class MGCA(Objective):
         photo, the share `easy` is drawn at random instead. `q`: share of a photo's pixels in a region that was not
         thresholded. `band`: pixels with |M - 1/2| below it are on neither side. `area_weight`, `smooth_weight`: TCL's
         priors (M6).
-        `near`: texts above this cosine with one of a photo's own are not its negatives on any level.
+        `near`: texts above this cosine with one of a photo's own are not its negatives on any level. `unsaid`: regions
+        and pixels of other photos that answer to a text better than its own region plus this are left out too: they
+        show what nobody said (docs/ablation.md). None: they are the hardest negatives.
         """
         super().__init__(head, backbone)
         self.weights = {"object": object_weight, "region": region_weight, "pixel": pixel_weight}
         self.k_n, self.k_pix, self.easy, self.q, self.band = k_n, k_pix, easy, q, band
         self.area_weight, self.smooth_weight, self.nouns, self.near = area_weight, smooth_weight, nouns, near
+        self.unsaid = unsaid
         self.scale = LogitScale()  # 1 / tau
         self._pixels_of: dict[torch.Size, int] = {}
         self.mask = nn.ParameterDict({"w": torch.tensor(10.0), "b": torch.tensor(-2.5)})
@@ -128,6 +132,10 @@ class MGCA(Objective):
             "_mask_area": seen.mask.detach().mean(),
             "_mean_cosine": mean_cosine(seen.centre),
         }
+
+    @property
+    def _needs_regions(self) -> bool:
+        return bool(self.weights["region"] or (self.weights["pixel"] and self.unsaid is not None))
 
     def read(self, features: torch.Tensor, texts: torch.Tensor, positive: torch.Tensor, chunk: int = CHUNK) -> Readings:
         """Readings of (B, D, h, w) features, exactly, and never with more than `chunk` (or one photo's) similarities.
@@ -164,7 +172,7 @@ class MGCA(Objective):
             roughness = total_variation(embedding) + total_variation(own)
         return Readings(
             pooled_cosine(pixels, mask, similarity) if self.weights["object"] else nothing,
-            pooled_cosine(pixels, region, similarity) if self.weights["region"] else nothing,
+            pooled_cosine(pixels, region, similarity) if self._needs_regions else nothing,
             similarity[positive],
             mask[positive],
             region[positive],
@@ -192,6 +200,7 @@ class MGCA(Objective):
 
     def region_level(self, cosines: torch.Tensor, positive: torch.Tensor, ignored: torch.Tensor) -> torch.Tensor:
         """(M3) of cos(r_bc, t_c), (B, C)."""
+        ignored = ignored | (cosines > self.believed(cosines, positive))
         cosines = self.scale() * cosines
         others = cosines.masked_fill(positive | ignored, -1e9)
         hardest = others.topk(min(self.k_n or len(others), len(others)), dim=0).values  # (k_n, C)
@@ -204,6 +213,7 @@ class MGCA(Objective):
         pos = self.sample(s, inside & clear, hardest=-s)
         outside = self.sample(s, ~inside & clear, hardest=s)
         best = seen.best.masked_fill((positive | ignored)[..., None], -torch.inf)  # (B, C, k)
+        best = best.masked_fill(best > self.believed(seen.regions, positive)[:, None], -torch.inf)
         k = best.shape[-1]
         others = best.transpose(0, 1).flatten(1).topk(k, dim=-1).values[positive.nonzero()[:, 1]]  # (pairs, k)
         neg = torch.cat([outside, others], dim=1)
@@ -211,6 +221,14 @@ class MGCA(Objective):
         scale, found = self.scale(), pos.isfinite()
         rivals = (scale * neg.clamp(min=-10)).masked_fill(neg.isinf(), -1e9).logsumexp(1, keepdim=True)
         return F.softplus(rivals - scale * pos.clamp(min=-10))[found].sum() / found.sum().clamp(min=1)
+
+    @torch.no_grad()
+    def believed(self, cosines: torch.Tensor, positive: torch.Tensor) -> torch.Tensor:
+        """(C,) the cosine with each text above which what other photos show is taken for unsaid; cos(r_bc, t_c)."""
+        if self.unsaid is None:
+            return cosines.new_full((len(positive[0]),), torch.inf)
+        own = (cosines * positive).sum(0) / positive.sum(0).clamp(min=1)
+        return own + self.unsaid
 
     def sample(self, s: torch.Tensor, allowed: torch.Tensor, hardest: torch.Tensor) -> torch.Tensor:
         """(pairs, k_pix) similarities of allowed pixels, hardest and random ones; -inf where there are too few."""
