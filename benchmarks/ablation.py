@@ -115,9 +115,9 @@ def _mgca() -> Iterator[Row]:
     for name, weights in (
         ("object + region", {"region_weight": 0.1}),
         ("object + region + pixel", {"region_weight": 0.1, "pixel_weight": 0.1}),
-        ("object + region, unsaid left out", {"region_weight": 0.1} | believed),
-        ("object + pixel, unsaid left out", {"pixel_weight": 0.1} | believed),
-        ("object + region + pixel, unsaid left out", {"region_weight": 0.1, "pixel_weight": 0.1} | believed),
+        ("object + region without the unsaid", {"region_weight": 0.1} | believed),
+        ("object + pixel without the unsaid", {"pixel_weight": 0.1} | believed),
+        ("object + region + pixel without the unsaid", {"region_weight": 0.1, "pixel_weight": 0.1} | believed),
         ("object + region with weight 1", {"region_weight": 1.0}),
         ("object + region with weight 1 without hard sampling", {"region_weight": 1.0, "k_n": 0}),
     ):
