@@ -11,6 +11,7 @@ from textseg.labelmap import LabelMap
 from textseg.model import Model, Scene
 from textseg.model.others import Choice
 from textseg.project import EditResult, Project, Region
+from textseg.project.windows import Window
 from textseg.proposals import Proposals, Proposer, opened
 from textseg.pseudolabel import CONFIDENCE, MARGIN, label_regions
 from textseg.segmentation import segment
@@ -27,20 +28,23 @@ def pseudo_label(
     over_person: int | None = None,
     others: Choice = "default",
     proposer: Proposer | None = None,
+    window: Window | None = None,
 ) -> EditResult:
     """Label one photo with the project's classes where no person has drawn or accepted anything.
 
     Each proposal that is sure enough becomes a region with its own confidence; the rest stays unlabelled. A photo that
     is encoded already comes with its `scene`; `over_person` is told to `Project.put_model_labels`;
-    `others` compete without being classes; `proposer` is where masks come from, None for `regions`.
+    `others` compete without being classes; `proposer` is where masks come from, None for `regions`. With a `window`
+    onto a huge photo only what it shows is labelled, and that is what `scene` is of.
     """
     vocabulary, class_ids = project.vocabulary()
     scene = scene or project.scene(photo, model)
-    proposals = opened(scene, proposer, project.encodings, project.photo(photo).sha256)
+    kept = (project.encodings, project.photo(photo).sha256) if window is None else ()
+    proposals = opened(scene, proposer, *kept)
     found = label_regions(scene, vocabulary, proposals, others=others)
     index, sure = found.index(confidence, margin)
     regions = [Region(class_ids[region.word - 1], region.confidence) for region in sure]
-    return project.put_model_labels(photo, index, regions, f"{model.name}/{model.head_name}", over_person)
+    return project.put_model_labels(photo, index, regions, f"{model.name}/{model.head_name}", over_person, window)
 
 
 def view(scene: Scene, vocabulary: Vocabulary, proposals: Proposals | None = None) -> LabelMap:
@@ -55,10 +59,12 @@ def put_view(
     vocabulary: Vocabulary,
     class_ids: Sequence[int],
     proposals: Proposals | None = None,
+    window: Window | None = None,
 ) -> EditResult:
     """Write what `view` answers (its thresholds are those of `vocabulary`) where no person has been.
 
-    Each connected part of a class becomes a region, with the class's confidence.
+    Each connected part of a class becomes a region, with the class's confidence. `scene` is of what a `window` shows
+    if there is one.
     """
     from scipy import ndimage
 
@@ -68,7 +74,8 @@ def put_view(
         parts, count = ndimage.label(labels.ids == k)
         index += np.where(parts > 0, parts + len(regions), 0)
         regions += [Region(class_id, labels.confidence.get(k, 0.0))] * count
-    return project.put_model_labels(photo, index, regions, f"{scene.model.name}/{scene.model.head_name}")
+    head = f"{scene.model.name}/{scene.model.head_name}"
+    return project.put_model_labels(photo, index, regions, head, window=window)
 
 
 def lacking(project: Project, vocabulary: Vocabulary) -> list[Word]:

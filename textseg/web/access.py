@@ -37,8 +37,8 @@ PAGES: dict[str, dict[str, str]] = {
     ),
     "label": {
         **dict.fromkeys(
-            ("overview", "thumbs", "open", "label_map", "model_view", "sources", "unknown", "statistics", "team",
-             "look", "trail", "agreement"), "view",
+            ("overview", "thumbs", "open", "window", "label_map", "model_view", "sources", "unknown", "statistics",
+             "team", "look", "trail", "agreement"), "view",
         ),
         **dict.fromkeys(("make_project", "open_project", "add_folder", "add_photos", "run"), "own"),
         **dict.fromkeys(("edit", "hierarchy", "prompt", "prepare", "pseudolabel", "set_state", "set_note"), "label"),

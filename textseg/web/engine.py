@@ -15,7 +15,7 @@ from textseg.model.encodings import EncodingStore, encoder
 from textseg.project.chosen import Chosen
 from textseg.proposals import Proposals, Proposer, knows_words, load_proposer, opened
 from textseg.web import costs, zerogpu
-from textseg.web.rpc.photos import UploadedPhoto
+from textseg.web.rpc.photos import Photo
 
 log = logging.getLogger(__name__)
 
@@ -148,7 +148,7 @@ class Engine:
 
     def scene(
         self,
-        photo: UploadedPhoto,
+        photo: Photo,
         readout: str | None = None,
         model: Model | None = None,
         encodings: EncodingStore | None = None,
@@ -164,7 +164,7 @@ class Engine:
             scene.once(("kept", kept.folder), lambda: kept.keep(photo.key, scene.model, scene.features))
         return scene
 
-    def _scene(self, photo: UploadedPhoto, model: Model, encodings: EncodingStore | None) -> Scene:
+    def _scene(self, photo: Photo, model: Model, encodings: EncodingStore | None) -> Scene:
         key = (photo.key, model.fingerprint)
         scene = self._kept.get(key) or self.scenes.get(key)
         if scene is not None:
@@ -192,7 +192,7 @@ class Engine:
         finally:
             self._waiting -= 1
 
-    def keep(self, photo: UploadedPhoto) -> None:
+    def keep(self, photo: Photo) -> None:
         """Encode a photo now, and keep its scene whatever else comes, as long as the model answers."""
         scene = self.scene(photo)
         self._kept[(photo.key, scene.model.fingerprint)] = scene
@@ -227,7 +227,7 @@ class Engine:
         """
         return opened(scene, self.proposer(), encodings, photo)
 
-    def _known(self, photo: UploadedPhoto, model: Model, encodings: EncodingStore | None) -> Scene | None:
+    def _known(self, photo: Photo, model: Model, encodings: EncodingStore | None) -> Scene | None:
         """The scene from features that another head's scene has, or that lie on disk."""
         other = self.scenes.get((photo.key, self.model().fingerprint))
         if other is not None and encoder(other.model) == encoder(model):
@@ -235,7 +235,7 @@ class Engine:
         features = None if encodings is None else encodings.features(photo.key, model)
         return None if features is None else model.scene(photo.open(), features)
 
-    def has_scene(self, photo: UploadedPhoto) -> bool:
+    def has_scene(self, photo: Photo) -> bool:
         """Whether a question about `photo` can be answered without the encoder."""
         model = self._model
         if model is None:

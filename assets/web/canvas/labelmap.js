@@ -41,6 +41,19 @@ export class LabelMap {
     }
   }
 
+  /** Pixels of the photo. */
+  get area() {
+    return this.ids.length;
+  }
+
+  /** The class ids under `counts` device pixels across and down from a place of the screen on. */
+  under([x, y], [across, down], view) {
+    const scale = view.scale * view.ratio;
+    const columns = samples(x, across, view.left, scale, view.image[0], this.width);
+    const rows = samples(y, down, view.top, scale, view.image[1], this.height);
+    return read(this, columns, rows);
+  }
+
   /** The share of the photo, 0..1, that a class has. */
   share(id) {
     return (this.pixels.get(id) ?? 0) / this.ids.length;
@@ -70,7 +83,7 @@ export class LabelLayer {
   }
 
   /**
-   * @param {LabelMap|null} map
+   * @param {LabelMap|import("./windowed.js").Pane|import("./windowed.js").WindowedMap|null} map
    * @param {string[]} colours `#rrggbb` by class id, "" for classes that are not shown
    */
   set(map, colours) {
@@ -94,11 +107,10 @@ export class LabelLayer {
       height = y1 - y0;
     if (width <= 0 || height <= 0) return;
     const line = this.outlines ? Math.max(1, Math.round(1.5 * view.ratio)) : 0;
-    const columns = samples(x0, width + 2 * line, view.left, scale, view.image[0], map.width);
-    const rows = samples(y0, height + 2 * line, view.top, scale, view.image[1], map.height);
-    const ids = read(map, columns, rows);
+    const stride = width + 2 * line,
+      ids = map.under([x0, y0], [stride, height + 2 * line], view);
     const image = new ImageData(width, height);
-    this.colour(ids, columns.length, new Uint32Array(image.data.buffer), width, height, line);
+    this.colour(ids, stride, new Uint32Array(image.data.buffer), width, height, line);
     if (this.buffer.width < width || this.buffer.height < height) {
       this.buffer.width = Math.max(this.buffer.width, width);
       this.buffer.height = Math.max(this.buffer.height, height);

@@ -9,6 +9,7 @@ const HEAT_SIDE = 640; // a heat map is smooth: more pixels show nothing more
 export class PhotoLayer {
   /** @param {ImageBitmap|null} picture */
   set(picture) {
+    this.window = null;
     this.picture = picture;
     /** @type {(ImageBitmap|OffscreenCanvas)[]} */
     this.levels = picture ? [picture] : [];
@@ -24,6 +25,14 @@ export class PhotoLayer {
     }
   }
 
+  /**
+   * Of a huge photo, what its window shows: it lies over the rest.
+   * @param {{picture: ImageBitmap, box: import("./canvas.js").Box}|null} window
+   */
+  setWindow(window) {
+    this.window = window;
+  }
+
   draw(context, { image, scale, ratio }) {
     if (!this.levels?.length) return;
     const wanted = image[0] * scale * ratio;
@@ -31,6 +40,9 @@ export class PhotoLayer {
     context.imageSmoothingEnabled = scale * ratio < 4;
     context.imageSmoothingQuality = "medium";
     context.drawImage(level, 0, 0, ...image);
+    if (!this.window || level !== this.levels[0]) return;
+    const [left, top, right, bottom] = this.window.box;
+    context.drawImage(this.window.picture, left, top, right - left, bottom - top);
   }
 }
 

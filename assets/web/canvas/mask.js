@@ -10,9 +10,15 @@ const BORDER = [
 ];
 
 export class RegionMask {
-  /** @param {{rle: {size: [number, number], counts: string}, box: number[], area: number}} message */
-  constructor({ rle, box, area }) {
+  /**
+   * @param {{rle: {size: [number, number], counts: string}, box: number[], area: number, window?: import("./windowed.js").Window}} message
+   *   `box` and `area` in image pixels; the code too, or in the cells of a window onto a huge photo
+   */
+  constructor({ rle, box, area, window }) {
     this.rle = rle;
+    this.window = window;
+    this.step = window?.step ?? 1;
+    this.origin = window ? [window.box[0], window.box[1]] : [0, 0];
     this.box = box;
     this.area = area;
     this.height = rle.size[0];
@@ -20,9 +26,15 @@ export class RegionMask {
     this.toggles = readToggles(rle.counts);
   }
 
+  /** The mask in the words of the HTTP contract. */
+  get operation() {
+    return this.window ? { type: "region", rle: this.rle, window: this.window } : { type: "region", rle: this.rle };
+  }
+
   /** Whether a point in image pixels is inside. */
-  has([x, y]) {
-    if (y < 0 || y >= this.height) return false;
+  has(point) {
+    const [x, y] = point.map((value, axis) => (value - this.origin[axis]) / this.step);
+    if (x < 0 || y < 0 || y >= this.height) return false;
     const at = Math.floor(x) * this.height + Math.floor(y);
     let low = 0,
       high = this.toggles.length; // the number of toggles at or before `at`
@@ -37,7 +49,8 @@ export class RegionMask {
   /** Draw the mask in a colour, with its border, in image coordinates. */
   draw(context, { scale }, colour, opacity) {
     const [left, top] = this.box,
-      { canvas, path, step, width, height } = this.drawn(colour);
+      { canvas, path, width, height } = this.drawn(colour),
+      step = this.step * this.cached.step;
     context.save();
     context.translate(left, top);
     context.scale(step, step);
@@ -55,7 +68,9 @@ export class RegionMask {
 
   drawn(colour) {
     if (this.cached?.colour === colour) return this.cached;
-    const [left, top, boxWidth, boxHeight] = this.box;
+    const [left, top, right, bottom] = this.box.map((edge, k) => (edge - this.origin[k % 2]) / this.step),
+      boxWidth = right - left,
+      boxHeight = bottom - top;
     const step = Math.max(1, Math.ceil(Math.max(boxWidth, boxHeight) / SIDE));
     const width = Math.max(1, Math.ceil(boxWidth / step)),
       height = Math.max(1, Math.ceil(boxHeight / step));

@@ -57,6 +57,11 @@ export class Viewport {
     this.hold();
   }
 
+  /** Bring a point of the photo into the middle of the screen. @param {[number, number]} point */
+  centre([x, y]) {
+    this.pan(this.screen[0] / 2 - x * this.scale - this.left, this.screen[1] / 2 - y * this.scale - this.top);
+  }
+
   /** @returns {[number, number]} image coordinates of a point of the screen */
   toImage(x, y) {
     return [(x - this.left) / this.scale, (y - this.top) / this.scale];

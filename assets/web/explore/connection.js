@@ -2,7 +2,7 @@
 
 import { Server } from "../shared/server.js";
 
-/** @typedef {{sample?: string, file?: File}} Source how a photo can be sent, and sent again */
+/** @typedef {import("./photos.js").Source} Source */
 
 export class Connection {
   /** @param {Object<string, function(any): Promise<any>>} functions Gradio's, by name */

@@ -15,6 +15,7 @@ import { ClassList } from "./classes.js";
 import { Connection } from "./connection.js";
 import { listenForDownloads } from "./downloads.js";
 import { HeatView } from "./heat.js";
+import { HugePhoto } from "./huge.js";
 import { EXPLAINED, showHelp } from "./help.js";
 import { MaskView } from "./masks.js";
 import { Method } from "./method.js";
@@ -67,6 +68,7 @@ export class Explore {
     this.method = new Method(this);
     this.words = new Words(this);
     this.elsewhere = new RestRow(part, (word) => this.words.add(word));
+    this.huge = new HugePhoto(this);
     this.photos = new Photos(this);
     this.listen();
     this.view.turn("labels");
@@ -92,8 +94,13 @@ export class Explore {
   come() {
     this.method.loadHeads();
     if (!this.photo) return;
-    tell("photo", this.photo);
+    this.tellPhoto();
     this.photos.arrive();
+  }
+
+  tellPhoto() {
+    const { name, size, huge } = this.photo;
+    tell("photo", { name, size: huge?.size ?? size });
   }
 
   /** Whether this is the page in front. */
@@ -127,6 +134,7 @@ export class Explore {
     this.selected = -1;
     this.encoded = opened.seconds === null && Boolean(source.sample);
     this.view.photo.set(picture);
+    this.huge.show(opened);
     this.view.layers.labels.clear();
     this.heat.clear();
     this.units.clear();
@@ -135,7 +143,7 @@ export class Explore {
     this.canvas.setImage(...opened.size);
     this.part.board.style.setProperty("--shape", `${opened.size[0]} / ${opened.size[1]}`);
     this.canvas.element.setAttribute("aria-label", opened.name);
-    if (this.shown) tell("photo", opened);
+    if (this.shown) this.tellPhoto();
     this.view.turn(this.view.name);
   }
 

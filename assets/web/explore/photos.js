@@ -8,7 +8,10 @@ import { t } from "../shared/language.js";
 
 const MOST_LINKED = 5000; // characters of words in a link
 
-/** @typedef {{sample?: string, file?: File}} Source how a photo can be sent, and sent again */
+/** A part of a huge photo of the project, in the address: its id, and left, top, right, bottom. */
+const PART = /^huge-(\d+)-(\d+)-(\d+)-(\d+)-(\d+)$/;
+
+/** @typedef {{sample?: string, file?: File, huge?: number, box?: number[]}} Source how a photo can be sent, and sent again */
 
 export class Photos {
   /** @param {import("./explore.js").Explore} page */
@@ -62,11 +65,19 @@ export class Photos {
 
   /** Take a photo of before in hand again; answers whether it is still there. */
   async reopen({ key, words }) {
+    const part = PART.exec(key)?.slice(1).map(Number);
+    if (part) return this.open({ huge: part[0], box: part.slice(1) }, { key, words });
     const sample = this.given.samples.find(({ name }) => name === key);
     const file = sample ? null : (this.files.get(key) ?? (await fileOf(key)));
     if (!sample && !file) return false;
     this.open(sample ? { sample: key } : { file }, { key, words: words ?? sample?.words ?? "" });
     return true;
+  }
+
+  /** A part of a huge photo of the project. @param {number} photo its id @param {number[]} box */
+  openPart(photo, box) {
+    const key = `huge-${photo}-${box.join("-")}`;
+    this.open({ huge: photo, box }, { key, words: this.page.words.text, chosen: true });
   }
 
   openSample(sample) {
@@ -96,7 +107,9 @@ export class Photos {
   /**
    * Send a photo, show it, and ask its words.
    * @param {Source} source
-   * @param {{key: string, words: string, chosen?: boolean}} as `chosen` by a person now: the address follows
+   * @param {{key: string, words?: string, chosen?: boolean}} as `chosen` by a person now: the address follows; without
+   *   words a person's own are asked, or those of the project
+   * @returns {Promise<boolean>} whether it could be opened
    */
   async open(source, { key, words, chosen = false }) {
     const { page } = this;
@@ -108,15 +121,17 @@ export class Photos {
     );
     const opened = await page.connection.open(source);
     quiet();
-    if (!current()) return;
+    if (!current()) return true;
     if (!opened.ok) {
       page.asked = null;
       if (page.answer || page.words.blank) this.part.explore.classList.remove("stale");
       else page.ask(); // the question that this photo interrupted
-      return page.problem(opened.error);
+      page.problem(opened.error);
+      return false;
     }
+    words ??= this.ownWordsOf(page.words.text) || page.words.blank ? opened.huge?.words ?? "" : page.words.text;
     const picture = await createImageBitmap(new Blob([bytesOf(opened.jpeg)], { type: "image/jpeg" }));
-    if (!current()) return;
+    if (!current()) return true;
     const moved = this.key !== null && this.key !== key;
     this.key = key;
     page.connection.hold(opened, source);
@@ -127,6 +142,7 @@ export class Photos {
       button.setAttribute("aria-pressed", String(this.given.samples[i].name === source.sample));
     });
     page.words.blank ? page.rest() : page.ask();
+    return true;
   }
 
   /** The photo and its words in the address and the tab's memory. */

@@ -3,7 +3,7 @@
 import { Cursor } from "../canvas/cursor.js";
 import { debounce } from "../shared/dom.js";
 import { LabelCanvas, TwinCanvas } from "./canvas.js";
-import { LabelLayer } from "../canvas/labelmap.js";
+import { LabelLayer, LabelMap } from "../canvas/labelmap.js";
 import { PhotoLayer } from "../canvas/layers.js";
 
 const PAUSE = 250; // milliseconds without a move before the place of the keyboard's point is spoken
@@ -26,13 +26,16 @@ export class Boards {
     this.canvas.layers = [this.photo, this.labels];
     this.twin = new TwinCanvas(part["model-board"], "The photo as the model sees it", this.canvas);
     this.twin.layers = [this.photo, this.model];
-    /** What the model's view decides, while it is shown. @type {import("../canvas/labelmap.js").LabelMap|null} */
+    /** What the model's view decides, while it is shown. @type {LabelMap|import("../canvas/windowed.js").Pane|null} */
     this.decided = null;
     this.pointed = null;
+    /** Called when the view has changed. @type {function(): void} */
+    this.onview = () => {};
     this.canvas.onview = ({ scale }) => {
       part.zoom.textContent = store.state.photo ? `zoom ${Math.round(scale * 100)} %` : "";
       this.under();
       if (this.decided) this.twin.follow();
+      this.onview();
     };
     for (const canvas of [this.canvas, this.twin]) {
       canvas.element.addEventListener("pointermove", (event) => {
@@ -61,7 +64,7 @@ export class Boards {
     });
   }
 
-  /** Another photo. @param {ImageBitmap} picture @param {[number, number]} size in image pixels */
+  /** Another photo; of a huge one the whole of it, coarse. @param {ImageBitmap} picture @param {[number, number]} size in image pixels */
   show(picture, size) {
     this.photo.set(picture);
     this.canvas.setImage(...size);
@@ -135,5 +138,5 @@ export class Boards {
   }
 }
 
-/** A point in image pixels, in the pixels of a raster that covers the photo. @returns {[number, number]} */
-const scaled = ([x, y], [width, height], map) => [(x * map.width) / width, (y * map.height) / height];
+/** A point in image pixels, in those of a map that covers the photo with fewer. @returns {[number, number]} */
+const scaled = ([x, y], [width, height], map) => (map.window ? [x, y] : [(x * map.width) / width, (y * map.height) / height]);

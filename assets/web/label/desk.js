@@ -37,7 +37,12 @@ export class Desk {
     return this.page.store.state.photo;
   }
 
-  /** @type {import("../canvas/labelmap.js").LabelMap} */
+  /** Pixels of the photo, or of the window onto a huge one, in which regions are found. */
+  get area() {
+    return this.page.windows.area;
+  }
+
+  /** @type {import("../canvas/labelmap.js").LabelMap|import("../canvas/windowed.js").WindowedMap} */
   get map() {
     return this.page.store.state.map;
   }

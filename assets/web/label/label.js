@@ -20,6 +20,7 @@ import { Team } from "./team.js";
 import { TOOLS } from "./tools/index.js";
 import { listenForDrops, listenForPastes } from "../shared/intake.js";
 import { Waiting } from "../shared/waiting.js";
+import { Windows } from "./windows.js";
 
 const LATE = { ok: false, error: "", late: true };
 
@@ -52,6 +53,8 @@ export class LabelPage {
     this.notices = new Notices(part);
     this.boards = new Boards(part, this.store, (name, on) => this.press(name, on));
     this.canvas = this.boards.canvas;
+    this.windows = new Windows(this);
+    this.boards.onview = () => this.windows.follow();
     this.desk = new Desk(this, part);
     this.saving = new Saving(this);
     this.classes = new Classes(this);
@@ -108,7 +111,7 @@ export class LabelPage {
    */
   async ask(name, message) {
     const still = this.store.still("photo");
-    const reply = await this.call(name, { photo: this.store.state.photo.photo, ...message });
+    const reply = await this.call(name, { photo: this.store.state.photo.photo, ...this.windows.asked, ...message });
     return still() ? reply : LATE;
   }
 

@@ -3,6 +3,7 @@
 import { debounce } from "../shared/dom.js";
 import { decide } from "../canvas/labels.js";
 import { LabelMap } from "../canvas/labelmap.js";
+import { Pane } from "../canvas/windowed.js";
 import { percent } from "../shared/numbers.js";
 import { readAnswer } from "../canvas/payload.js";
 
@@ -37,7 +38,8 @@ export class Model {
     if (!this.state.photo) return;
     const { photo } = this.state.photo;
     const quiet = page.waiting.begin("The model labels this photo");
-    page.saving.push({ name: "pseudolabel", message: levels ? { photo, levels } : { photo }, heard: quiet });
+    const message = { photo, ...page.windows.asked, ...(levels ? { levels } : {}) };
+    page.saving.push({ name: "pseudolabel", message, heard: quiet });
   }
 
   /** @param {{class?: number, above?: number}} which of the model's regions become a person's decision */
@@ -55,7 +57,7 @@ export class Model {
   showSources() {
     const { part } = this,
       { map, sources, chosen } = this.state,
-      all = map?.ids.length ?? 1;
+      all = map?.area ?? 1;
     part["above-text"].textContent = (part.above.valueAsNumber / 100).toFixed(2);
     const { person, model } = sources ?? { person: 0, model: [] };
     const sure = model.filter(([, confidence]) => confidence >= part.above.valueAsNumber);
@@ -79,22 +81,28 @@ export class Model {
     if (!this.state.photo) return;
     const still = store.still("photo", "classes", "view");
     const quiet = page.waiting.begin("Asking the model");
-    const reply = await page.ask("model_view", {});
+    const { asked } = page.windows;
+    const reply = await page.ask("model_view", asked);
     const answer = reply.ok ? await readAnswer(reply) : null;
     quiet();
     if (!still()) return;
     if (!answer) return page.problem(reply.error);
-    store.set({ view: { answer, ids: reply.ids } }, "server");
+    store.set({ view: { answer, ids: reply.ids, ...asked } }, "server");
   }
 }
 
-/** The label map that a view decides with thresholds. */
-function decided({ answer, ids }, levels) {
+/**
+ * The label map that a view decides with thresholds.
+ * @param {{answer: Object, ids: number[], window?: import("../canvas/windowed.js").Window}} view
+ * @param {Map<number, number>} levels
+ */
+function decided({ answer, ids, window }, levels) {
   const chosen = decide(
     answer,
     ids.map((id) => levels.get(id) ?? 0),
   );
   const table = [0, ...answer.words.map((word, k) => (word.background ? 0 : ids[k]))];
   const { width, height } = answer.labels;
-  return new LabelMap({ width, height, ids: Uint16Array.from(chosen, (k) => table[k]) });
+  const raster = { width, height, ids: Uint16Array.from(chosen, (k) => table[k]) };
+  return window ? new Pane(window, raster) : new LabelMap(raster);
 }

@@ -70,11 +70,11 @@ export class Photos {
     page.problem("");
     const quiet = page.waiting.begin("Opening the photo");
     const opened = await page.call("open", { photo: id });
-    let picture, raster;
+    let picture, map;
     if (opened.ok && turn === this.turn) {
-      [picture, raster] = await Promise.all([
+      [picture, map] = await Promise.all([
         createImageBitmap(new Blob([bytesOf(opened.jpeg)], { type: "image/jpeg" })),
-        readIndexPng(opened.labels),
+        this.mapOf(opened.size, opened, opened.whole && [opened.whole]),
       ]);
     }
     quiet();
@@ -83,17 +83,29 @@ export class Photos {
       this.queue.mark(id); // so that the next one can be reached from here
       return page.problem(opened.error);
     }
-    this.show(id, opened, picture, raster);
+    this.show(id, opened, picture, map);
   }
 
-  show(id, opened, picture, raster) {
+  /**
+   * The label map that the server has sent; of a huge photo there is a raster for each of the windows.
+   * @param {[number, number]} size of the photo
+   * @param {import("../shared/server.js").Reply} reply
+   * @param {import("../canvas/windowed.js").Window[]} [windows]
+   */
+  async mapOf(size, { labels, revision }, windows) {
+    if (!windows) return new LabelMap(await readIndexPng(labels));
+    return this.page.windows.mapOf(size, windows, labels, revision);
+  }
+
+  show(id, opened, picture, map) {
     const { page, part } = this,
       viewing = this.state.view !== null;
     const photo = { photo: id, name: opened.name, size: opened.size };
     page.saving.begin(photo, opened.revision);
     this.noted = part.note.value = opened.note;
-    this.store.set({ photo, map: new LabelMap(raster), view: null, sources: null }, "server");
+    this.store.set({ photo, map, view: null, sources: null }, "server");
     page.desk.forget(); // what was begun on the photo before, while this one was opened
+    page.windows.begin(opened);
     page.boards.show(picture, opened.size);
     this.change(id, { state: opened.state, revision: opened.revision });
     this.queue.mark(id);
@@ -113,15 +125,18 @@ export class Photos {
   /** Take the stored label map in place of the one in hand; answers its revision. */
   async reload() {
     const { page } = this,
-      still = this.store.still("photo");
-    const reply = await page.ask("label_map", {});
-    const raster = reply.ok ? await readIndexPng(reply.labels) : null;
+      { photo } = this.state,
+      still = this.store.still("photo"),
+      { windows } = page.windows.shown;
+    const reply = await page.ask("label_map", { windows });
+    const map = reply.ok ? await this.mapOf(photo.size, reply, windows) : null;
     if (!still()) return null;
-    if (!raster) {
+    if (!map) {
       page.problem(reply.error);
       return null;
     }
-    this.store.set({ map: new LabelMap(raster) }, "server");
+    this.store.set({ map }, "server");
+    page.windows.follow(); // it may have moved on meanwhile
     page.saving.edits.revision = reply.revision;
     page.saving.show();
     page.model.sourcesSoon();

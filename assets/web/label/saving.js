@@ -9,6 +9,8 @@ import { h } from "../shared/dom.js";
 import { Outbox } from "./outbox.js";
 import { readIndexPng } from "../canvas/png.js";
 
+/** Gestures that take all of a photo; of a huge one, what is seen. */
+const SHAPELESS = ["fill", "relabel", "accept"];
 const PAINTING = ["brush", "polygon", "fill", "region", "relabel"];
 
 /** @typedef {import("./edits.js").Gesture} Gesture */
@@ -101,13 +103,18 @@ export class Saving {
   editsOf(photo, revision) {
     const { page } = this,
       mine = () => this.store.state.photo?.photo === photo.photo;
+    /** @type {{windows?: import("../canvas/windowed.js").Window[]}} */
+    let sent = {};
     const keep = (gestures) =>
       this.outbox.keep(this.outbox.parcel(this.store.state.project, photo, edits.revision, gestures));
     const edits = new Edits(revision, {
-      send: ({ name, message }, base) => page.call(name, name === "edit" ? { ...message, base_revision: base } : message),
+      send: ({ name, message }, base) => {
+        sent = mine() ? page.windows.shown : {};
+        return page.call(name, { ...message, ...sent, ...(name === "edit" ? { base_revision: base } : {}) });
+      },
       saved: async (reply, gesture) => {
         keep(edits.waiting.slice(1));
-        if (mine()) await this.takeOver(reply, gesture);
+        if (mine()) await this.takeOver(reply, gesture, sent.windows);
         page.photos.change(photo.photo, { state: reply.state, revision: reply.revision });
       },
       refused: (reply, dropped) => this.refused(reply, dropped, mine),
@@ -151,22 +158,29 @@ export class Saving {
    * Put what the server answered in place of what was painted meanwhile.
    * @param {import("../shared/server.js").Reply} reply
    * @param {Gesture} gesture
+   * @param {import("../canvas/windowed.js").Window[]} [windows] of a huge photo, to which the answer is cut
    */
-  async takeOver({ patch, changed_pixels: changed, warning }, { name, message }) {
+  async takeOver(reply, { name, message }, windows) {
     const { page, store } = this,
+      { patch, box = patch?.box, changed_pixels: changed, warning } = reply,
       still = store.still("photo", "map"),
       asked = name === "edit" ? message.operation.type : name;
     if (warning) {
       page.problem(warning);
       await page.classes.refresh();
     }
-    if (patch.png) {
+    if (windows) {
+      await page.windows.takeOver(reply, windows);
+      if (!still()) return;
+    } else if (patch?.png) {
       const { ids } = await readIndexPng(patch.png.slice(patch.png.indexOf(",") + 1));
       if (!still()) return; // the map in hand was read after this gesture
-      store.state.map.patch(patch.box, ids);
+      /** @type {import("../canvas/labelmap.js").LabelMap} */ (store.state.map).patch(patch.box, ids);
       store.touch(patch.box, "server");
     }
-    if (["undo", "redo"].includes(asked) && !patch.png && !changed) page.announce(`Nothing left to ${asked}.`);
+    const nothing = box[0] === box[2];
+    if (["undo", "redo"].includes(asked) && nothing && !changed) page.announce(`Nothing left to ${asked}.`);
+    else if (windows && !nothing && !page.windows.sees(box)) page.announce(`That was at ${box[0]}, ${box[1]}, outside of what is seen.`);
     else if (PAINTING.includes(asked) && !changed) page.announce(this.whyNothing());
     else if (asked === "pseudolabel") page.announce(changed ? "" : "The model found nothing here that it is sure of.");
     else if (asked === "accept") page.announce("Accepted: no later run of a model changes these.");
@@ -183,12 +197,14 @@ export class Saving {
 
   /** A gesture in the words of the HTTP contract; `sketch` shows it until it is saved. */
   paint(operation, sketch) {
-    const { photo, locked } = this.store.state;
+    const { page } = this,
+      { photo, locked } = this.store.state;
     if (!photo) return;
     if (PAINTING.includes(operation.type)) {
       if (locked.size) operation.locked = [...locked];
       if (this.onlyUnlabelled) operation.only_unlabelled = true;
     }
+    if (SHAPELESS.includes(operation.type)) operation.window = page.windows.seen ?? undefined;
     this.push({ name: "edit", message: { photo: photo.photo, operation }, sketch });
   }
 

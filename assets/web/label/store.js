@@ -11,7 +11,7 @@
  * @property {{key: string, name: string, folder?: string, local: boolean}|null} project
  * @property {QueuedPhoto[]} photos of the project, in its order
  * @property {{photo: number, name: string, size: [number, number]}|null} photo the one in hand
- * @property {import("../canvas/labelmap.js").LabelMap|null} map its labels
+ * @property {import("../canvas/labelmap.js").LabelMap|import("../canvas/windowed.js").WindowedMap|null} map its labels
  * @property {{person: number, model: number[][]}|null} sources who made them
  * @property {ProjectClass[]} classes
  * @property {{id: number, name: string}[]} deleted classes that can be restored
@@ -20,7 +20,8 @@
  * @property {Set<number>} hidden classes
  * @property {Set<number>} locked classes
  * @property {Map<number, number>} levels thresholds of the model's view, in bytes by class
- * @property {{answer: Object, ids: number[]}|null} view what the model says, while it is shown
+ * @property {{answer: Object, ids: number[], window?: import("../canvas/windowed.js").Window}|null} view what the model says, while
+ *   it is shown; of a huge photo, in a window
  */
 
 /** @typedef {{fields: Set<string>, origin: Origin, box: import("../canvas/canvas.js").Box|null}} Change `box`: the part of the label map */

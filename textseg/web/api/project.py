@@ -5,13 +5,14 @@ import base64
 import contextlib
 import functools
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import numpy as np
 from gradio.processing_utils import save_bytes_to_cache
 
 from textseg.bulk.whole_project import pseudo_label_all
@@ -20,13 +21,16 @@ from textseg.labelmap import index_png
 from textseg.model import Model, Scene
 from textseg.project import EditResult, Project
 from textseg.project.labeller import add_words, lacking, pseudo_label, put_view
+from textseg.project.raster import Box
 from textseg.project.schema import StoredPhoto
+from textseg.project.windows import Window
 from textseg.proposals import Proposals, knows_words
 from textseg.users import Users
 from textseg.vocabulary import Vocabulary
 from textseg.web.access import require, role_of
 from textseg.web.api.endpoint import AT_ONCE, add_endpoint
 from textseg.web.engine import Engine
+from textseg.web.huge import HugePhotos
 from textseg.web.rpc.page import OtherProjectError
 from textseg.web.rpc.photos import UploadedPhoto
 from textseg.web.rpc.pictures import threshold_of
@@ -49,6 +53,7 @@ class ProjectApi:
 
     def __init__(self, project: Project | None, engine: Engine, local: bool = False) -> None:
         self._open, self._engine, self.local = project, engine, local
+        self.huge = HugePhotos()
         self.users: Users | None = None
         """The people of the server, where they sign in."""
         self._meant: ContextVar[Project | None] = ContextVar("meant", default=None)
@@ -130,14 +135,16 @@ class ProjectApi:
         except RuntimeError:
             raise ProjectError(f"There is no home folder for {folder.strip()}; write the whole path.") from None
 
-    def edit(self, project: str, photo: str, base_revision: Any, operation: Any) -> dict[str, Any]:
-        """Apply one gesture; the answer comes when it is on disk."""
+    def edit(
+        self, project: str, photo: str, base_revision: Any, operation: Any, windows: Sequence[Window] = ()
+    ) -> dict[str, Any]:
+        """Apply one gesture; the answer comes when it is on disk. With `windows` it says what changed in each."""
         self.check(project)
         if isinstance(base_revision, float) and base_revision.is_integer():
             base_revision = int(base_revision)
         if isinstance(base_revision, bool) or not isinstance(base_revision, int):
             raise EditError(f"The base revision is a number, not {base_revision!r}.")
-        return self._answer(self.project.edit(photo, base_revision, operation))
+        return self._answer(self.project.edit(photo, base_revision, operation), windows)
 
     def label_map(self, project: str, photo: str) -> tuple[bytes, int]:
         """(index PNG, revision): the class id of every pixel."""
@@ -174,16 +181,28 @@ class ProjectApi:
         scene = self.scene(self.project.photo(photo))
         return self._answer(pseudo_label(self.project, photo, model, scene=scene, proposer=self._engine.proposer()))
 
-    def put_view(self, photo: StoredPhoto, levels: Mapping[int, int]) -> dict[str, Any]:
-        """Store the model's view of one photo where no person has been; `levels` are least score bytes by class id."""
+    def label_window(self, photo: StoredPhoto, window: Window, windows: Sequence[Window]) -> dict[str, Any]:
+        """Have the model label what a window onto a huge photo shows."""
+        run = functools.partial(pseudo_label, self.project, photo.id, self.model(), window=window)
+        return self._answer(run(scene=self.seen(photo, window), proposer=self._engine.proposer()), windows)
+
+    def put_view(
+        self, photo: StoredPhoto, levels: Mapping[int, int], window: Window | None = None,
+        windows: Sequence[Window] = (),
+    ) -> dict[str, Any]:  # fmt: skip
+        """Store the model's view of a photo, or of a window onto a huge one, where no person has been.
+
+        `levels` are least score bytes by class id.
+        """
         vocabulary, ids = self.project.vocabulary()
-        scene = self.scene(photo)
+        scene = self.seen(photo, window)
         words = [
             replace(word, threshold=threshold_of(levels[k])) if levels.get(k) else word
             for word, k in zip(vocabulary, ids, strict=True)
         ]
         asked = Vocabulary(tuple(words))
-        return self._answer(put_view(self.project, photo.id, scene, asked, ids, self.naming(photo)))
+        named = self.naming(photo, window)
+        return self._answer(put_view(self.project, photo.id, scene, asked, ids, named, window), windows)
 
     def train(self, project: str, options: Any = None) -> dict[str, Any]:
         """Begin to learn from the project's corrections in a process of its own; -> the training's row.
@@ -243,31 +262,40 @@ class ProjectApi:
         except OSError as error:
             raise PhotoError(f"{photo.name} cannot be read from the project's folder ({error.strerror}).") from None
 
-    def proposals(self, photo: StoredPhoto) -> Proposals:
-        """A photo of the project in front of the served proposer."""
+    def seen(self, photo: StoredPhoto, window: Window | None) -> Scene:
+        """The scene of what a window onto a huge photo shows, of which nothing is kept on disk; without one `scene`."""
+        if window is None:
+            return self.scene(photo)
+        return self._engine.scene(self.huge.seen(self.project, photo, window), model=self.model())
+
+    def proposals(self, photo: StoredPhoto, window: Window | None = None) -> Proposals:
+        """A photo of the project, or what a window onto it shows, in front of the served proposer."""
+        if window is not None:
+            return self._engine.proposals(self.seen(photo, window))
         return self._engine.proposals(self.scene(photo), photo.sha256, self.project.encodings)
 
-    def naming(self, photo: StoredPhoto) -> Proposals | None:
+    def naming(self, photo: StoredPhoto, window: Window | None = None) -> Proposals | None:
         """The same where the served proposer knows words, else None."""
-        return self.proposals(photo) if knows_words(self._engine.proposer()) else None
+        return self.proposals(photo, window) if knows_words(self._engine.proposer()) else None
 
     def check(self, project: str) -> None:
         """Raise ProjectError unless the project in hand has this name."""
         if project != self.project.name:
             raise ProjectError(f"The project '{project}' is not served here; this is '{self.project.name}'.")
 
-    def _answer(self, result: EditResult) -> dict[str, Any]:
-        png = index_png(result.ids, result.colours) if result.ids.size else b""
-        told = {"warning": result.warning} if result.warning else {}
-        return told | {
-            "revision": result.revision,
-            "changed_pixels": result.changed,
-            "state": result.state,
-            "patch": {
-                "box": list(result.box),
-                "png": "data:image/png;base64," + base64.b64encode(png).decode() if png else "",
-            },
-        }
+    def _answer(self, result: EditResult, windows: Sequence[Window] = ()) -> dict[str, Any]:
+        told: dict[str, Any] = {"warning": result.warning} if result.warning else {}
+        told |= {"revision": result.revision, "changed_pixels": result.changed, "state": result.state}
+        if windows:
+            patches = [_patch(*window.of(result.box, result.ids), result.colours) for window in windows]
+            return told | {"box": list(result.box), "patches": patches}
+        return told | {"patch": _patch(result.box, result.ids, result.colours)}
+
+
+def _patch(box: Box, ids: np.ndarray, colours: list[str]) -> dict[str, Any]:
+    """What changed in a box, as an index PNG."""
+    png = index_png(ids, colours) if ids.size else b""
+    return {"box": list(box), "png": "data:image/png;base64," + base64.b64encode(png).decode() if png else ""}
 
 
 def of_callers(api: ProjectApi, function: Callable[..., Any]) -> Callable[..., Any]:

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from gradio.data_classes import DataWithFiles
 from textseg import images, refine
 from textseg.errors import PhotoError
 from textseg.model import Scene, others, partition
+from textseg.project.windows import Window
 from textseg.pseudolabel import CONFIDENCE, MARGIN, label_regions
 from textseg.segmentation import BY
 from textseg.vocabulary import template_names
+from textseg.web import huge
 from textseg.web.api.project import ProjectApi
 from textseg.web.api.question import OptionError, Question
 from textseg.web.api.segment import facts
@@ -26,7 +29,7 @@ from textseg.web.pages import Shared, register
 from textseg.web.rpc import pictures
 from textseg.web.rpc.messages import Message
 from textseg.web.rpc.page import page
-from textseg.web.rpc.photos import MAX_FILE_MB, Photos, UploadedPhoto
+from textseg.web.rpc.photos import MAX_FILE_MB, Photo, Photos, UploadedPhoto
 from textseg.web.samples import SAMPLES, Sample
 
 ASKED = frozenset({"by", "refine", "templates", "granularity", "colours", "others"})
@@ -74,7 +77,11 @@ class Explore:
         return page("explore", [self.open, self.heads, *asked, self.download], given)
 
     def open(self, message: Any) -> dict[str, Any]:
-        """Take a photo in: `{"sample": name}`, or a multipart message with one file."""
+        """Take a photo in: `{"sample": name}`, a multipart message with one file, or a part of a huge photo.
+
+        Of a huge photo of the project `{"huge": id, "box": [left, top, right, bottom]}` is taken as a photo of its own;
+        `huge` then says where it lies in the whole.
+        """
         if isinstance(message, DataWithFiles):
             if len(message.files) != 1:
                 raise PhotoError("Send one photo at a time.")
@@ -84,8 +91,13 @@ class Explore:
             photo = UploadedPhoto(Path(name).name[:120], data)
             if not data:
                 raise PhotoError(f"{photo.name} is empty (0 bytes).")
+        elif _fields(message).get("huge") is not None:
+            return self._window(Message(message))
         else:
             photo = _sample(_fields(message).get("sample")).photo()
+        return self._opened(photo)
+
+    def _opened(self, photo: Photo) -> dict[str, Any]:
         opened = photo.open()
         return {
             "photo": self.photos.add(photo),
@@ -95,6 +107,20 @@ class Explore:
             "jpeg": pictures.jpeg(opened),
             "seconds": None if self.engine.has_scene(photo) else self.engine.status()["encode_seconds"],
         }
+
+    def _window(self, asked: Message) -> dict[str, Any]:
+        """A part of a huge photo, at the finest step at which it is shown whole."""
+        project = self.api.project
+        row = project.photo(asked.whole("huge"))
+        if not huge.is_huge(row):
+            raise PhotoError(f"{row.name} is not huge; open it here as it is.")
+        window = Window.read({"box": asked.raw("box")}, (row.width, row.height))
+        while max(window.size) > pictures.SHOWN_SIDE:
+            window = replace(window, step=2 * window.step)
+        told = self._opened(self.api.huge.seen(project, row, window))
+        overview = base64.b64encode(self.api.huge.overview(project, row)).decode("ascii")
+        whole = {"photo": row.id, "size": [row.width, row.height], "jpeg": overview, "words": str(project.vocabulary()[0])}
+        return told | {"name": row.name, "huge": whole | huge.as_sent(window)}
 
     def heads(self, message: Any) -> dict[str, Any]:
         """The heads that may answer, as `value` of the field `head` and `name`: the program's, and the project's.
@@ -197,16 +223,16 @@ class Explore:
             return _file(f"{stem}.json", "application/json", text.encode())
         raise OptionError("Download labels, overlay or facts.")
 
-    def _photo(self, fields: dict[str, Any]) -> UploadedPhoto:
+    def _photo(self, fields: dict[str, Any]) -> Photo:
         return self.photos.get(str(fields.get("photo")))
 
-    def _scene(self, message: Any, photo: UploadedPhoto) -> Scene:
+    def _scene(self, message: Any, photo: Photo) -> Scene:
         """The scene of a photo by the head that the message names: `"project"`, or without one the program's."""
         if _fields(message).get("head") != "project":
             return self.engine.scene(photo)
         return self.engine.scene(photo, model=self.api.model())
 
-    def _asked(self, message: Any, allowed: frozenset[str]) -> tuple[UploadedPhoto, Question]:
+    def _asked(self, message: Any, allowed: frozenset[str]) -> tuple[Photo, Question]:
         fields = _fields(message)
         question = Question.read(fields.get("words"), _fields(fields.get("options") or {}), allowed)
         return self._photo(fields), question

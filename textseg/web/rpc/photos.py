@@ -4,6 +4,7 @@ import hashlib
 import secrets
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from PIL import Image
@@ -38,15 +39,34 @@ class UploadedPhoto:
         return images.open(self.data)
 
 
+@dataclass(frozen=True)
+class WindowPhoto:
+    """What a window onto a huge photo shows, as a photo of its own. `key` tells it from all other windows."""
+
+    name: str
+    key: str
+    read: Callable[[], Image.Image] = field(repr=False)
+    data: bytes = b""
+    """Nothing of it is held: the photo's file is."""
+
+    def open(self) -> Image.Image:
+        """The RGB picture, a pixel a cell; raises PhotoError."""
+        return self.read()
+
+
+Photo = UploadedPhoto | WindowPhoto
+"""What a model can be asked about."""
+
+
 class Photos:
     """Photos by token, least recently used first out, bounded by bytes. Nothing is written to disk."""
 
     def __init__(self, max_bytes: int = 512 * 2**20) -> None:
         self.max_bytes = max_bytes
-        self._photos: OrderedDict[str, UploadedPhoto] = OrderedDict()
+        self._photos: OrderedDict[str, Photo] = OrderedDict()
         self._lock = threading.Lock()
 
-    def add(self, photo: UploadedPhoto) -> str:
+    def add(self, photo: Photo) -> str:
         """Keep `photo`; returns its token."""
         token = secrets.token_urlsafe(24)
         with self._lock:
@@ -55,7 +75,7 @@ class Photos:
                 self._photos.popitem(last=False)
         return token
 
-    def get(self, token: str) -> UploadedPhoto:
+    def get(self, token: str) -> Photo:
         """The photo of `token`; raises PhotoGoneError."""
         with self._lock:
             photo = self._photos.get(token)

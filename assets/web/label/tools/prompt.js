@@ -68,7 +68,7 @@ export class PromptTool extends Tool {
     if (!mask || turn !== this.turn) return false;
     this.cancel();
     const paint = this.desk.classToPaint();
-    if (paint) this.desk.paint({ type: "region", class: paint.id, rle: mask.rle }, new MaskSketch(mask, paint));
+    if (paint) this.desk.paint({ ...mask.operation, class: paint.id }, new MaskSketch(mask, paint));
     return true;
   }
 

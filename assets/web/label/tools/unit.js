@@ -53,8 +53,7 @@ export class UnitTool extends Tool {
       if (!reply.ok) return this.desk.say(reply.error);
       if (!this.point) return;
       this.levels = reply.masks.map((mask) => new RegionMask(mask));
-      const [width, height] = this.desk.canvas.viewport.image;
-      this.level = nearestArea(this.levels, this.wanted || FIRST_SHARE * width * height);
+      this.level = nearestArea(this.levels, this.wanted || FIRST_SHARE * this.desk.area);
       this.changed();
     }
   }
@@ -116,7 +115,7 @@ export class UnitTool extends Tool {
       paint = this.paintOf(point);
     if (!paint) return;
     this.wanted = mask.area;
-    this.desk.paint({ type: "region", class: paint.id, rle: mask.rle }, new MaskSketch(mask, paint));
+    this.desk.paint({ ...mask.operation, class: paint.id }, new MaskSketch(mask, paint));
   }
 
   cancel() {

@@ -60,6 +60,9 @@ export default {
   "Sending {name}": "{name} wird gesendet",
   "Splitting the photo": "Foto wird zerlegt",
   "Stop waiting": "Nicht länger warten",
+  "The whole photo: drag or use the arrow keys to move what is seen": "Das ganze Foto: ziehen oder Pfeiltasten verschieben den Ausschnitt",
+  "See more of the photo": "Mehr vom Foto sehen",
+  Nearer: "Näher",
 
   // Explore: words and classes
   "Words and classes": "Wörter und Klassen",

@@ -42,10 +42,11 @@ class Label(PhotoFunctions, GestureFunctions, ClassFunctions, TeamFunctions):
         """The page as a Gradio component."""
         functions = [
             self.overview, self.make_project, self.open_project, self.add_folder, self.thumbs, self.open,
-            self.label_map, self.edit, self.hierarchy, self.prompt, self.prepare, self.pseudolabel, self.run,
-            self.model_view, self.sources, self.set_state, self.set_note, self.add_class, self.change_class,
-            self.delete_class, self.restore_class, self.unknown, self.add_photos, self.statistics, self.team, self.look,
-            self.assign, self.review, self.trail, self.second, self.agreement, self.adjudicate,
+            self.window, self.label_map, self.edit, self.hierarchy, self.prompt, self.prepare, self.pseudolabel,
+            self.run, self.model_view, self.sources, self.set_state, self.set_note, self.add_class,
+            self.change_class, self.delete_class, self.restore_class, self.unknown, self.add_photos,
+            self.statistics, self.team, self.look, self.assign, self.review, self.trail, self.second,
+            self.agreement, self.adjudicate,
         ]  # fmt: skip
         return page("label", functions, {"states": list(STATES)}, self.api.meant)
 

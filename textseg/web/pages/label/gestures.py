@@ -5,10 +5,13 @@ from typing import Any
 import numpy as np
 
 from textseg.errors import EditError
-from textseg.model import Scene
 from textseg.project.labeller import view
-from textseg.proposals import Encoded, Mask, Proposals
+from textseg.project.schema import StoredPhoto
+from textseg.project.windows import Window
+from textseg.proposals import Encoded, Mask
+from textseg.web import huge
 from textseg.web.api.project import ProjectApi
+from textseg.web.huge import is_huge
 from textseg.web.rpc import pictures
 from textseg.web.rpc.messages import Message, numbers, whole
 
@@ -16,6 +19,7 @@ MOST_LEVELS = 12
 """Masks of a hierarchy that travel to the page; of more, those spread evenly by area."""
 
 MOST_POINTS = 100
+MOST_WINDOWS = 4
 FAR = 1e7
 """Image pixels that no photo reaches."""
 
@@ -26,51 +30,76 @@ class GestureFunctions:
     api: ProjectApi
 
     def edit(self, message: Any) -> dict[str, Any]:
-        """`{"photo", "base_revision", "operation"}` -> revision, changed pixels and patch, once they are on disk."""
+        """`{"photo", "base_revision", "operation", "windows"?}` -> revision, changed pixels and patch, once on disk.
+
+        Of a huge photo there is a patch for each of `windows`, in its cells.
+        """
         asked = Message(message)
-        key = str(asked.whole("photo"))
-        return self.api.edit(self.api.project.name, key, asked.whole("base_revision"), asked.mapping("operation"))
+        key, base, operation = asked.whole("photo"), asked.whole("base_revision"), asked.mapping("operation")
+        windows = _windows(asked, self.api.project.photo(key)) if asked.has("windows") else []
+        return self.api.edit(self.api.project.name, str(key), base, operation, windows)
 
     def hierarchy(self, message: Any) -> dict[str, Any]:
-        """`{"photo", "x", "y"}` in image pixels -> the masks that hold this pixel, small to large."""
+        """`{"photo", "x", "y", "window"?}` in image pixels -> the masks that hold this pixel, small to large.
+
+        Of a huge photo they are those of what a window shows, and in its cells.
+        """
         asked = Message(message)
-        x, y = (asked.number(axis, -FAR, FAR) for axis in ("x", "y"))
-        masks = self._proposals(asked.whole("photo")).hierarchy(x, y)
-        return {"masks": [_mask(mask) for mask in _spread(masks)]}
+        row, window = self._looked_at(asked)
+        x, y = _cell(window, *(asked.number(axis, -FAR, FAR) for axis in ("x", "y")))
+        masks = self.api.proposals(row, window).hierarchy(x, y)
+        return {"masks": [_mask(mask, window) for mask in _spread(masks)]}
 
     def prompt(self, message: Any) -> dict[str, Any]:
-        """`{"photo", "points": [[x, y, 1 or -1], ...], "box"}` in image pixels -> masks, best first; maybe none."""
+        """`{"photo", "points": [[x, y, 1 or -1], ...], "box", "window"?}` in image pixels -> masks as `hierarchy`.
+
+        The best come first; there may be none.
+        """
         asked = Message(message)
-        points = [(x, y, int(label)) for x, y, label in asked.items("points", MOST_POINTS, numbers(3, -FAR, FAR))]
-        box = tuple(numbers(4, -FAR, FAR)(asked.raw("box"), "box")) if asked.has("box") else None
-        masks = self._proposals(asked.whole("photo")).prompt(points=points, box=box)  # type: ignore[arg-type]
-        return {"masks": [_mask(mask) for mask in masks[:3]]}
+        row, window = self._looked_at(asked)
+        points = asked.items("points", MOST_POINTS, numbers(3, -FAR, FAR))
+        corners = numbers(4, -FAR, FAR)(asked.raw("box"), "box") if asked.has("box") else None
+        masks = self.api.proposals(row, window).prompt(
+            points=[(*_cell(window, x, y), int(label)) for x, y, label in points],
+            box=None if corners is None else (*_cell(window, *corners[:2]), *_cell(window, *corners[2:])),
+        )
+        return {"masks": [_mask(mask, window) for mask in masks[:3]]}
 
     def prepare(self, message: Any) -> dict[str, Any]:
-        """`{"photos": [id, ...]}`: encode these photos and find their regions, so that later questions are quick."""
+        """`{"photos": [id, ...]}`: encode these photos and find their regions, so that later questions are quick.
+
+        Of a huge photo no more than the window is encoded that is asked about.
+        """
         for key in Message(message).items("photos", 2, whole):
-            found = self._proposals(key)
+            row = self.api.project.photo(key)
+            found = None if is_huge(row) else self.api.proposals(row)
             if isinstance(found, Encoded):
                 found.encoded()
         return {}
 
     def pseudolabel(self, message: Any) -> dict[str, Any]:
-        """`{"photo", "levels"?: {class id: byte}}` -> what the model's labels changed, as an edit.
+        """`{"photo", "levels"?: {class id: byte}, "window"?, "windows"?}` -> what the model changed, as `edit`.
 
-        With `levels` its view is stored as the page shows it, without them its sure regions.
+        With `levels` its view is stored as the page shows it, without them its sure regions. Of a huge photo what the
+        window shows is labelled.
         """
         asked = Message(message)
-        row = self.api.project.photo(asked.whole("photo"))
-        if not asked.has("levels"):
-            return self.api.pseudolabel(self.api.project.name, str(row.id))
-        return self.api.put_view(row, _levels(asked.mapping("levels")))
+        row, window = self._looked_at(asked)
+        if asked.has("levels"):
+            return self.api.put_view(row, _levels(asked.mapping("levels")), window, _windows(asked, row))
+        if window is not None:
+            return self.api.label_window(row, window, _windows(asked, row))
+        return self.api.pseudolabel(self.api.project.name, str(row.id))
 
     def model_view(self, message: Any) -> dict[str, Any]:
-        """`{"photo"}` -> the model's answer to the project's classes (format in `canvas`), and their class ids."""
-        photo = self.api.project.photo(Message(message).whole("photo"))
-        scene = self.api.scene(photo)
+        """`{"photo", "window"?}` -> the model's answer to the project's classes (format in `pictures`), and their ids.
+
+        Of a huge photo it is about what the window shows.
+        """
+        row, window = self._looked_at(Message(message))
+        scene = self.api.seen(row, window)
         vocabulary, ids = self.api.project.vocabulary()
-        return pictures.answer(scene, vocabulary, view(scene, vocabulary, self.api.naming(photo))) | {"ids": ids}
+        return pictures.answer(scene, vocabulary, view(scene, vocabulary, self.api.naming(row, window))) | {"ids": ids}
 
     def sources(self, message: Any) -> dict[str, Any]:
         """`{"photo"}` -> pixels that a person made, and the model's regions by class and whole per cent of confidence.
@@ -88,21 +117,37 @@ class GestureFunctions:
             model[key] = regions + 1, before + pixels
         return {"person": person, "model": [[*key, *value] for key, value in sorted(model.items())]}
 
-    def _scene(self, photo: int) -> Scene:
-        return self.api.scene(self.api.project.photo(photo))
+    def _looked_at(self, asked: Message) -> tuple[StoredPhoto, Window | None]:
+        """The photo of a message and, if it is huge, the window onto it: the one that is named, or all of it."""
+        row = self.api.project.photo(asked.whole("photo"))
+        if not is_huge(row):
+            return row, None
+        return row, huge.window(asked.raw("window"), row) if asked.has("window") else huge.whole(row)
 
-    def _proposals(self, photo: int) -> Proposals:
-        return self.api.proposals(self.api.project.photo(photo))
+
+def _windows(asked: Message, row: StoredPhoto) -> list[Window]:
+    """The windows onto a huge photo that a page shows, none of another photo."""
+    if not is_huge(row):
+        return []
+    return asked.items("windows", MOST_WINDOWS, lambda value, _: huge.window(value, row)) or [huge.whole(row)]
 
 
-def _mask(mask: Mask) -> dict[str, Any]:
+def _cell(window: Window | None, x: float, y: float) -> tuple[float, float]:
+    """A point of the photo in the cells of a window, if it is seen through one."""
+    if window is None:
+        return x, y
+    return (x - window.box[0]) / window.step, (y - window.box[1]) / window.step
+
+
+def _mask(mask: Mask, window: Window | None) -> dict[str, Any]:
+    """A mask as it travels: box and area in the photo's pixels, the code in those or in the cells of its window."""
     x, y, width, height = mask.bbox
-    return {
-        "rle": mask.rle,
-        "box": [x, y, x + width, y + height],
-        "area": mask.area,
-        "score": round(float(mask.score), 4),
-    }
+    told = {"rle": mask.rle, "score": round(float(mask.score), 4)}
+    if window is None:
+        return told | {"box": [x, y, x + width, y + height], "area": mask.area}
+    (left, top, _, _), step = window.box, window.step
+    box = [left + x * step, top + y * step, left + (x + width) * step, top + (y + height) * step]
+    return told | {"box": box, "area": mask.area * step * step, "window": huge.as_sent(window)}
 
 
 def _spread(masks: list[Mask]) -> list[Mask]:

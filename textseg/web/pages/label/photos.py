@@ -5,11 +5,17 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from textseg import images
 from textseg.errors import PhotoError
 from textseg.files import write_atomically
+from textseg.labelmap import index_png
 from textseg.project.schema import STATES, StoredPhoto
+from textseg.project.windows import Window
+from textseg.web import huge
 from textseg.web.api.project import ProjectApi
+from textseg.web.huge import is_huge
 from textseg.web.rpc import pictures
 from textseg.web.rpc.messages import Message, whole
 
@@ -18,6 +24,7 @@ SHOWN_SIDE = 4096
 
 THUMB_SIDE = 160
 MOST_THUMBS = 64
+MOST_WINDOWS = 4
 
 
 class PhotoFunctions:
@@ -31,16 +38,46 @@ class PhotoFunctions:
         return {"thumbs": {str(key): self._thumb(self.api.project.photo(key)) for key in wanted}}
 
     def open(self, message: Any) -> dict[str, Any]:
-        """`{"photo"}` -> the photo's picture, label map, revision and note."""
+        """`{"photo"}` -> the photo's picture, label map, revision and note.
+
+        Of a huge photo, picture and label map are those of a window that shows all of it, which is `whole`.
+        """
         row = self.row(Message(message))
-        jpeg = pictures.jpeg(self.api.project.picture(row.id), SHOWN_SIDE, quality=90)
         facts = {"photo": row.id, "name": row.name, "size": [row.width, row.height], "state": row.state}
-        return facts | {"note": row.note, "jpeg": jpeg} | self.label_map(message)
+        facts["note"] = row.note
+        if is_huge(row):
+            seen, jpeg = huge.whole(row), _text(self.api.huge.overview(self.api.project, row))
+            return facts | {"jpeg": jpeg, "whole": huge.as_sent(seen)} | self._labels(row, [seen])
+        jpeg = pictures.jpeg(self.api.project.picture(row.id), SHOWN_SIDE, quality=90)
+        return facts | {"jpeg": jpeg} | self.label_map(message)
+
+    def window(self, message: Any) -> dict[str, Any]:
+        """`{"photo", "window": {"box", "step"}}` -> `jpeg` and `labels` of what a window onto a huge photo shows.
+
+        Each has a pixel for each of the window's cells; with the revision.
+        """
+        asked = Message(message)
+        row = self.row(asked)
+        seen = huge.window(asked.raw("window"), row)
+        jpeg = pictures.jpeg(self.api.huge.picture(self.api.project, row, seen), huge.WINDOW_SIDE, quality=90)
+        return {"jpeg": jpeg, "window": huge.as_sent(seen)} | self._labels(row, [seen])
 
     def label_map(self, message: Any) -> dict[str, Any]:
-        """`{"photo"}` -> its label map as an index PNG, and the revision."""
-        png, revision = self.api.label_map(self.api.project.name, str(self.row(Message(message)).id))
-        return {"labels": base64.b64encode(png).decode("ascii"), "revision": revision}
+        """`{"photo", "windows"?}` -> its label map as an index PNG, and the revision.
+
+        Of a huge photo `labels` has an index PNG for each of the windows.
+        """
+        asked = Message(message)
+        row = self.row(asked)
+        if is_huge(row):
+            return self._labels(row, asked.items("windows", MOST_WINDOWS, lambda value, _: huge.window(value, row)))
+        png, revision = self.api.label_map(self.api.project.name, str(row.id))
+        return {"labels": _text(png), "revision": revision}
+
+    def _labels(self, row: StoredPhoto, windows: list[Window]) -> dict[str, Any]:
+        maps, revision = self.api.project.label_windows(row.id, windows)
+        colours = self.api.project.colours()
+        return {"labels": [_text(index_png(ids, colours)) for ids in maps], "revision": revision}
 
     def set_state(self, message: Any) -> dict[str, Any]:
         """`{"photo", "state"}`."""
@@ -89,7 +126,17 @@ class PhotoFunctions:
         try:
             if not path.is_file():
                 path.parent.mkdir(parents=True, exist_ok=True)
-                write_atomically(path, pictures.jpeg_bytes(self.api.project.picture(row.id), THUMB_SIDE, quality=80))
-            return base64.b64encode(path.read_bytes()).decode("ascii")
+                write_atomically(path, pictures.jpeg_bytes(self._small(row), THUMB_SIDE, quality=80))
+            return _text(path.read_bytes())
         except (PhotoError, OSError):
             return None
+
+    def _small(self, row: StoredPhoto) -> Image.Image:
+        """A picture to be made smaller still."""
+        if is_huge(row):
+            return images.open(self.api.huge.overview(self.api.project, row))
+        return self.api.project.picture(row.id)
+
+
+def _text(content: bytes) -> str:
+    return base64.b64encode(content).decode("ascii")
