@@ -64,6 +64,8 @@ class Window:
     def of(self, box: Box, ids: np.ndarray) -> tuple[Box, np.ndarray]:
         """What a change shows here: the cells whose pixels lie in `box` (in cells), and their (H, W) of `ids`."""
         xs, ys = self.seen
+        if not ids.size:
+            return (0, 0, 0, 0), np.zeros((0, 0), np.uint16)
         x0, x1 = np.searchsorted(xs, (box[0], box[2])).tolist()
         y0, y1 = np.searchsorted(ys, (box[1], box[3])).tolist()
         return (x0, y0, x1, y1), ids[ys[y0:y1, None] - box[1], xs[None, x0:x1] - box[0]]

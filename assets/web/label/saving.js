@@ -9,8 +9,6 @@ import { h } from "../shared/dom.js";
 import { Outbox } from "./outbox.js";
 import { readIndexPng } from "../canvas/png.js";
 
-/** Gestures that take all of a photo; of a huge one, what is seen. */
-const SHAPELESS = ["fill", "relabel", "accept"];
 const PAINTING = ["brush", "polygon", "fill", "region", "relabel"];
 
 /** @typedef {import("./edits.js").Gesture} Gesture */
@@ -204,7 +202,8 @@ export class Saving {
       if (locked.size) operation.locked = [...locked];
       if (this.onlyUnlabelled) operation.only_unlabelled = true;
     }
-    if (SHAPELESS.includes(operation.type)) operation.window = page.windows.seen ?? undefined;
+    const { seen } = page.windows;
+    if (operation.type === "fill" && seen) operation.window = seen; // of a huge photo, what is seen is filled
     this.push({ name: "edit", message: { photo: photo.photo, operation }, sketch });
   }
 

@@ -65,7 +65,7 @@ export class Windows {
     return this.whole ? { windows: this.map.panes.map(({ window }) => window) } : {};
   }
 
-  /** Where a gesture works that has no shape of its own, null for the whole photo. @returns {Window|null} */
+  /** Where a fill ends that finds no edge before, null for the whole photo. @returns {Window|null} */
   get seen() {
     return this.whole && { box: seenBox(this.page.canvas.viewport), step: 1 };
   }

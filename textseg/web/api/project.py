@@ -144,7 +144,7 @@ class ProjectApi:
             base_revision = int(base_revision)
         if isinstance(base_revision, bool) or not isinstance(base_revision, int):
             raise EditError(f"The base revision is a number, not {base_revision!r}.")
-        return self._answer(self.project.edit(photo, base_revision, operation), windows)
+        return self._answer(self.project.edit(photo, base_revision, operation), windows, photo)
 
     def label_map(self, project: str, photo: str) -> tuple[bytes, int]:
         """(index PNG, revision): the class id of every pixel."""
@@ -184,7 +184,8 @@ class ProjectApi:
     def label_window(self, photo: StoredPhoto, window: Window, windows: Sequence[Window]) -> dict[str, Any]:
         """Have the model label what a window onto a huge photo shows."""
         run = functools.partial(pseudo_label, self.project, photo.id, self.model(), window=window)
-        return self._answer(run(scene=self.seen(photo, window), proposer=self._engine.proposer()), windows)
+        result = run(scene=self.seen(photo, window), proposer=self._engine.proposer())
+        return self._answer(result, windows, photo.id)
 
     def put_view(
         self, photo: StoredPhoto, levels: Mapping[int, int], window: Window | None = None,
@@ -202,7 +203,8 @@ class ProjectApi:
         ]
         asked = Vocabulary(tuple(words))
         named = self.naming(photo, window)
-        return self._answer(put_view(self.project, photo.id, scene, asked, ids, named, window), windows)
+        result = put_view(self.project, photo.id, scene, asked, ids, named, window)
+        return self._answer(result, windows, photo.id)
 
     def train(self, project: str, options: Any = None) -> dict[str, Any]:
         """Begin to learn from the project's corrections in a process of its own; -> the training's row.
@@ -283,11 +285,16 @@ class ProjectApi:
         if project != self.project.name:
             raise ProjectError(f"The project '{project}' is not served here; this is '{self.project.name}'.")
 
-    def _answer(self, result: EditResult, windows: Sequence[Window] = ()) -> dict[str, Any]:
+    def _answer(self, result: EditResult, windows: Sequence[Window] = (), photo: int | str = "") -> dict[str, Any]:
+        """What became of a gesture: the patch, or one for each of `windows` onto the photo, in its cells."""
         told: dict[str, Any] = {"warning": result.warning} if result.warning else {}
         told |= {"revision": result.revision, "changed_pixels": result.changed, "state": result.state}
         if windows:
-            patches = [_patch(*window.of(result.box, result.ids), result.colours) for window in windows]
+            shown = [window.of(result.box, result.ids) for window in windows]
+            if not result.ids.size and result.box[0] < result.box[2]:  # it reached over too much to be told
+                maps, _ = self.project.label_windows(photo, windows)
+                shown = [((0, 0, *window.size), ids) for window, ids in zip(windows, maps, strict=True)]
+            patches = [_patch(box, ids, result.colours) for box, ids in shown]
             return told | {"box": list(result.box), "patches": patches}
         return told | {"patch": _patch(result.box, result.ids, result.colours)}
 

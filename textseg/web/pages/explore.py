@@ -119,7 +119,12 @@ class Explore:
             window = replace(window, step=2 * window.step)
         told = self._opened(self.api.huge.seen(project, row, window))
         overview = base64.b64encode(self.api.huge.overview(project, row)).decode("ascii")
-        whole = {"photo": row.id, "size": [row.width, row.height], "jpeg": overview, "words": str(project.vocabulary()[0])}
+        whole = {
+            "photo": row.id,
+            "size": [row.width, row.height],
+            "jpeg": overview,
+            "words": str(project.vocabulary()[0]),
+        }
         return told | {"name": row.name, "huge": whole | huge.as_sent(window)}
 
     def heads(self, message: Any) -> dict[str, Any]:
