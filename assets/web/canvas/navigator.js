@@ -36,9 +36,10 @@ export class Navigator {
       "aria-label": t("The whole photo: drag or use the arrow keys to move what is seen"),
     });
     this.context = this.canvas.getContext("2d");
-    this.text = h("span", { class: "number" });
+    this.size = h("span", { class: "number size" });
+    this.step = h("span", { class: "number" });
     this.extra = h("span", { class: "extra" });
-    this.element = h("div", { class: "navigator", hidden: true }, this.canvas, h("div", { class: "row" }, this.text, this.extra));
+    this.element = h("div", { class: "navigator", hidden: true }, this.canvas, h("div", { class: "row" }, this.size, this.step, this.extra));
     board.append(this.element);
     this.canvas.addEventListener("pointerdown", (event) => {
       this.canvas.setPointerCapture(event.pointerId);
@@ -71,7 +72,8 @@ export class Navigator {
   frame(seen, step) {
     this.seen = seen;
     const [width, height] = [seen[2] - seen[0], seen[3] - seen[1]].map((side) => side.toLocaleString("en"));
-    this.text.textContent = `${width} × ${height} px${step > 1 ? ` · 1:${step}` : ""}`;
+    this.size.textContent = `${width} × ${height} px`;
+    this.step.textContent = `1:${step}`;
     this.redraw();
   }
 
