@@ -46,6 +46,16 @@ def in_place_of(path: Path) -> Iterator[Path]:
             partial.unlink(missing_ok=True)
 
 
+def link_or_copy(file: Path, path: Path) -> None:
+    """Give `file` a second name at `path`, where nothing is yet; where that cannot be, copy it in pieces."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with in_place_of(path) as partial:
+        try:
+            os.link(file.resolve(), partial)
+        except OSError:  # another disk, or a file system without links
+            shutil.copyfile(file, partial)
+
+
 @contextmanager
 def folder_atomically(path: Path) -> Iterator[Path]:
     """A new folder beside `path` to fill; on leaving it is flushed to disk and takes the place of `path` in one step.

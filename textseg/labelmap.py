@@ -1,6 +1,7 @@
 """Label maps: an integer per pixel (0 = none, k = k-th word), with palette PNG, RLE and overlay."""
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -63,19 +64,7 @@ class LabelMap:
 
     def classes(self) -> list[dict]:
         """The facts of each class: id, name, aliases, colour, area, confidence, presence (None: not asked for)."""
-        areas = self.areas()
-        return [
-            {
-                "id": k,
-                "name": word.name,
-                "aliases": list(word.aliases),
-                "colour": word.colour,
-                "area": round(areas[k], 6),
-                "confidence": round(self.confidence.get(k, 0.0), 4),
-                "presence": self.presence.get(k),
-            }
-            for k, word in enumerate(self.vocabulary, start=1)
-        ]
+        return facts_of(self.vocabulary, self.areas(), self.confidence, self.presence)
 
     def to_png(self) -> bytes:
         """A single-channel PNG: palette in the class colours, or 16-bit grey above 255 classes."""
@@ -94,6 +83,24 @@ class LabelMap:
             mixed = base[rows] * (1 - opacity) + table[self.ids[rows]] * opacity
             out[rows] = np.where(painted[..., None], mixed.round().astype(np.uint8), base[rows])
         return Image.fromarray(out)
+
+
+def facts_of(
+    vocabulary: Vocabulary, areas: Mapping[int, float], confidence: Mapping[int, float], presence: Mapping[int, float]
+) -> list[dict]:
+    """What `LabelMap.classes` tells of each word, from numbers by class id."""
+    return [
+        {
+            "id": k,
+            "name": word.name,
+            "aliases": list(word.aliases),
+            "colour": word.colour,
+            "area": round(areas[k], 6),
+            "confidence": round(confidence.get(k, 0.0), 4),
+            "presence": presence.get(k),
+        }
+        for k, word in enumerate(vocabulary, start=1)
+    ]
 
 
 def rgb(colour: str) -> tuple[int, int, int]:

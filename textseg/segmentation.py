@@ -67,6 +67,28 @@ def segment(
     return LabelMap(ids, vocabulary, confidence, score, contest.told(), elsewhere)
 
 
+def scored(
+    scene: Scene,
+    vocabulary: Vocabulary,
+    by: str = "pixel",
+    refine: str | None = None,
+    templates: str | None = None,
+    granularity: float = 0.5,
+    others: Choice = "default",
+    proposals: Proposals | None = None,
+) -> tuple[Scores, dict[int, float]]:
+    """(what `segment` decides from, presence by class id): for whoever averages over scenes before anything is decided.
+
+    Probabilities of the words and, last, of anything else; in a closed vocabulary similarities, and no presence.
+    """
+    _check(by, refine)
+    rest = other_words.of(scene.model, others)
+    if rest is None:
+        return pooled(scene, scene.scores(vocabulary, templates), by, refine, granularity, proposals), {}
+    contest = Contest.of(scene, vocabulary, rest, templates)
+    return _open(contest, by, refine, granularity, proposals)[0], contest.told()
+
+
 def pooled(
     scene: Scene,
     grid: torch.Tensor,

@@ -12,12 +12,15 @@ from textseg.errors import PhotoError, VocabularyError
 from textseg.files import write_atomically
 from textseg.folders import Found
 from textseg.labelmap import LabelMap
+from textseg.pyramids.writing import write_png, write_tiff
 from textseg.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
+    from textseg.bulk.tiles import TiledMap
     from textseg.model import Model
     from textseg.model.others import Choice
     from textseg.proposals import Proposer
+    from textseg.pyramids import Pyramid
 
 
 class LabelFolder:
@@ -65,6 +68,18 @@ class LabelFolder:
         _with(stem, ".json").unlink(missing_ok=True)  # an earlier run's facts must not stand beside this one's map
         for ending, content in files.items():
             write_atomically(_with(stem, ending), content)
+
+    def put_tiled(self, photo: Found, found: TiledMap, pyramid: Pyramid, facts: Mapping[str, Any]) -> None:
+        """Write the label map of a huge photo: a tiled GeoTIFF, an index PNG made from it, and the `facts`, last."""
+        stem = self.stem(photo)
+        stem.parent.mkdir(parents=True, exist_ok=True)
+        _with(stem, ".json").unlink(missing_ok=True)
+        tiff = _with(stem, ".labels.tif")  # a photo may be called <stem>.tif, and lie in the same folder
+        write_tiff(tiff, found.size, found.read, [word.colour for word in found.vocabulary], pyramid.path)
+        write_png(_with(stem, ".png"), tiff)
+        told = {"photo": photo.name, "size": list(found.size), **facts, "scale": found.scale}
+        content = json.dumps({**told, "classes": found.classes()}, ensure_ascii=False, indent=1)
+        write_atomically(_with(stem, ".json"), content.encode())
 
     def has(self, photo: Found, maker: Mapping[str, str], asked: Vocabulary, others: Choice, proposals: str) -> bool:
         """Whether an earlier run wrote this photo's files; `maker` is `made_by` the model.

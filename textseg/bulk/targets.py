@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from textseg.bulk.answerer import Done, Facts, Job, Question
-from textseg.bulk.files import LabelFolder
+from textseg.bulk.files import LabelFolder, told_others
+from textseg.bulk.tiles import TiledMap
 from textseg.errors import PhotoError
 from textseg.folders import Found
 from textseg.project import Project, Region
 from textseg.project.schema import StoredPhoto
+from textseg.project.windows import Cells, Window
+from textseg.pyramids import Pyramid
 
 
 class Target(Protocol):
@@ -44,6 +47,11 @@ class IntoFolder:
     def write(self, done: Done) -> None:
         self.out.put(done.job.photo, done.answer)
 
+    def write_tiled(self, job: Job, found: TiledMap, pyramid: Pyramid, facts: Facts, asked: Question) -> None:
+        """Put the answer for a huge photo on disk. Raises OSError."""
+        told = {**facts.maker, "others": told_others(asked.others), "proposals": facts.proposals}
+        self.out.put_tiled(job.photo, found, pyramid, told)
+
     def failed(self, job: Job) -> None:
         self.out.release(job.photo)
 
@@ -75,13 +83,21 @@ class IntoProject:
         return Job(number, Found(self.project.original(row), row.name), row.sha256)
 
     def write(self, done: Done) -> None:
-        row = self.project.photo_with(done.job.sha256)
-        if row is None:
-            raise PhotoError(f"{done.job.photo.name} is no longer in the project.")
         index, found = done.answer
         regions = [Region(self.class_ids[word - 1], confidence) for word, confidence in found]
+        self._put(done.job, index, regions)
+
+    def write_tiled(self, job: Job, found: TiledMap, pyramid: Pyramid, facts: Facts, asked: Question) -> None:
+        """Put the answer for a huge photo on disk, a block of pixels at a time. Raises EditError, OSError."""
+        index, regions = found.regions(self.class_ids)
+        self._put(job, index, regions, Window((0, 0, *found.size), found.scale))
+
+    def _put(self, job: Job, index: Cells, regions: list[Region], window: Window | None = None) -> None:
+        row = self.project.photo_with(job.sha256)
+        if row is None:
+            raise PhotoError(f"{job.photo.name} is no longer in the project.")
         before = self.project.person_pixels(row.id) if self.overwrite is not None else 0
-        self.project.put_model_labels(row.id, index, regions, self._head, self.overwrite)
+        self.project.put_model_labels(row.id, index, regions, self._head, self.overwrite, window)
         if self.overwrite is not None:
             self.overwrite -= before - self.project.person_pixels(row.id)
 

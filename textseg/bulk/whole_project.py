@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from textseg.bulk import large
 from textseg.bulk.answerer import Answerer, Question
 from textseg.bulk.here import Here
 from textseg.bulk.run import Report, label
 from textseg.bulk.targets import WithinProject
-from textseg.errors import TextsegError
+from textseg.errors import Cancelled, TextsegError
 from textseg.folders import Found
 from textseg.model import Model
 from textseg.project import Project
@@ -35,10 +36,20 @@ def pseudo_label_all(
     crew = Here(Answerer(model, proposer or load_proposer("regions"), question))
     if progress is not None:
         progress(0, len(wanted))
-    report = label(
-        wanted, WithinProject(project, class_ids), crew, cancel=cancel,
-        progress=None if progress is None else lambda report: progress(report.done, len(wanted)),
-    )  # fmt: skip
+    ordinary, huge = large.parted(wanted)
+    target = WithinProject(project, class_ids)
+    passed = None if progress is None else lambda report: progress(report.done, len(wanted))
+    report = label(ordinary, target, crew, cancel=cancel, progress=passed)
     if report.stopped:
         raise TextsegError(report.stopped)
+    for photo in huge:
+        if report.cancelled or (cancel is not None and cancel()):
+            report.cancelled = True
+            break
+        try:
+            large.label([photo], target, model, question, report, cancel=cancel)
+        except Cancelled:
+            report.cancelled = True
+        if passed is not None:
+            passed(report)
     return report

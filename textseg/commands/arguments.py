@@ -11,6 +11,7 @@ from textseg.errors import VocabularyError
 from textseg.vocabulary import Vocabulary, template_names
 
 if TYPE_CHECKING:
+    from textseg.bulk.tiles import Progress
     from textseg.model import Model
     from textseg.model.others import Choice
     from textseg.project.place import Place
@@ -116,6 +117,32 @@ def add_same_range(command: argparse.ArgumentParser) -> None:
         action="store_true",
         help="show 16-bit, float and signed photos over the range of all of them together, not each over its own",
     )
+
+
+def add_downscale(command: argparse.ArgumentParser) -> None:
+    """How coarsely huge photos are looked at."""
+    command.add_argument(
+        "--downscale",
+        type=some,
+        metavar="N",
+        help="look at huge photos N times smaller (default: so that their longest side is at most 8192)",
+    )
+
+
+@contextmanager
+def tile_bar() -> Iterator[Callable[[object, "Progress"], None]]:
+    """A bar of the tiles of a huge photo on standard error, on a terminal only."""
+    from tqdm import tqdm
+
+    with tqdm(unit="tile", disable=None) as bar:
+
+        def progress(photo: object, at: "Progress") -> None:
+            if at.tiles == 1:
+                bar.reset(at.of)
+                bar.set_description(str(photo), refresh=False)
+            bar.update(at.tiles - bar.n)
+
+        yield progress
 
 
 def share(text: str) -> float:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textseg.commands.arguments import (
+    add_downscale,
     add_files,
     add_model,
     add_others,
@@ -16,12 +17,14 @@ from textseg.commands.arguments import (
     add_same_range,
     add_words,
     count,
+    note_words,
     read_others,
     read_project,
     read_words,
     share,
     some,
     tell_notes,
+    tile_bar,
 )
 from textseg.errors import UsageError, spelt_out
 from textseg.vocabulary import Vocabulary
@@ -78,6 +81,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="with --project: replace up to this many pixels that a person labelled (--dry-run counts them)",
     )
     add_same_range(command)
+    add_downscale(command)
     add_others(command)
     add_proposals(command, "each takes the word that describes it best")
     add_model(command)
@@ -138,16 +142,16 @@ def _labelled(
     others: "Choice",
 ) -> "Report":
     """The run itself, on processes of this machine."""
-    from textseg.bulk import run
+    from textseg.bulk import large, run
     from textseg.bulk.answerer import Question
     from textseg.bulk.files import LabelFolder
-    from textseg.bulk.targets import IntoFolder, IntoProject, Target
+    from textseg.bulk.targets import IntoFolder, IntoProject
     from textseg.folders import common_span
     from textseg.pseudolabel import CONFIDENCE, MARGIN
 
     confidence = CONFIDENCE if args.confidence is None else args.confidence
     margin = MARGIN if args.margin is None else args.margin
-    target: Target
+    target: IntoFolder | IntoProject
     if place is None:
         assert vocabulary is not None  # asked for above
         out = LabelFolder(Path(args.out), photos)
@@ -160,10 +164,24 @@ def _labelled(
         question = Question(words, confidence, margin, others, form="regions", encodings=project.encodings.folder)
         target = IntoProject(project, class_ids, args.resume, args.overwrite)
 
-    with _crew(args, question, len(photos)) as crew:
-        tell_notes(crew.facts.notes)
-        with _bar(len(photos)) as progress:
-            return run.label(photos, target, crew, _tell, progress)
+    ordinary, huge = large.parted(photos)
+    if huge and args.proposals not in (None, "regions"):
+        raise UsageError(f"{huge[0].path.name} is labelled by tiles, which take no masks; leave --proposals out.")
+    report = run.Report()
+    if ordinary:
+        with _crew(args, question, len(ordinary)) as crew:
+            tell_notes(crew.facts.notes)
+            with _bar(len(ordinary)) as progress:
+                report = run.label(ordinary, target, crew, _tell, progress)
+    if huge and not report.stopped:
+        from textseg.model import load_model
+
+        model = load_model(args.backbone, args.head, readout=args.readout)
+        if not ordinary:
+            note_words(model, question.vocabulary, others)
+        with tile_bar() as tiles_done:
+            large.label(huge, target, model, question, report, args.downscale, _tell, tiles_done)
+    return report
 
 
 def _on_ray(args: argparse.Namespace, vocabulary: Vocabulary, others: "Choice") -> "Report":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from textseg.commands.arguments import (
     add_answer,
+    add_downscale,
     add_model,
     add_others,
     add_proposals,
@@ -17,6 +18,7 @@ from textseg.commands.arguments import (
     read_others,
     read_words,
     share,
+    tile_bar,
 )
 from textseg.errors import PhotoError, TextsegError, UsageError, spelt_out
 from textseg.files import write_atomically
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from textseg.bulk.files import LabelFolder
     from textseg.folders import Found
     from textseg.model import Model, Scene
+    from textseg.model.decision import Scores
     from textseg.proposals import Proposer
 
 HELP = "find words in photos: a label map and facts for each"
@@ -43,6 +46,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--similarity", action="store_true", help="also write <stem>.<id>.similarity.png for each word"
     )
     add_same_range(command)
+    add_downscale(command)
     add_others(command)
     add_answer(command)
     add_proposals(command, "they show one word each")
@@ -109,9 +113,12 @@ def _segment(
     out: "LabelFolder",
     args: argparse.Namespace,
 ) -> None:
+    from textseg import pyramids
     from textseg.proposals import opened
     from textseg.segmentation import segment
 
+    if photo.page is None and pyramids.is_large(photo.path):
+        return _segment_by_tiles(model, proposer, photo, vocabulary, out, args)
     scene = model.encode(photo.open(args.span))
     proposals = None if proposer is None else opened(scene, proposer)
     labels = segment(
@@ -126,6 +133,44 @@ def _segment(
         )
     if args.similarity:
         _write_similarities(scene, vocabulary, stem, args.templates)
+
+
+def _segment_by_tiles(
+    model: "Model",
+    proposer: "Proposer | None",
+    photo: "Found",
+    vocabulary: Vocabulary,
+    out: "LabelFolder",
+    args: argparse.Namespace,
+) -> None:
+    """As `_segment`, for a photo too large to be decoded whole."""
+    from textseg import pyramids
+    from textseg.bulk import tiles
+    from textseg.bulk.files import made_by, told_others
+    from textseg.model import others as other_words
+    from textseg.proposals import knows_words, opened
+    from textseg.segmentation import scored
+
+    if args.overlay or args.similarity:
+        raise PhotoError("It is too large for --overlay and --similarity; leave them out.")
+    if proposer is not None and knows_words(proposer) and args.by == "proposal":
+        raise PhotoError(f"It is labelled by tiles, which {proposer.name} is not asked for by words; use --by pixel.")
+
+    def ask(scene: "Scene") -> "tuple[Scores, dict[int, float]]":
+        proposals = None if proposer is None else opened(scene, proposer)
+        return scored(scene, vocabulary, args.by, args.refine, args.templates, others=args.others, proposals=proposals)
+
+    compete = other_words.of(model, args.others) is not None
+    with pyramids.open(photo.path) as pyramid, tile_bar() as progress:
+        found = tiles.label(
+            pyramid, model, vocabulary, ask, compete, args.downscale, args.threshold, progress=partial(progress, photo)
+        )
+        facts = {**made_by(model), "others": told_others(args.others)}
+        facts |= {} if proposer is None else {"proposals": proposer.name}
+        try:
+            out.put_tiled(photo, found, pyramid, facts)
+        finally:
+            found.close()
 
 
 def _write_similarities(scene: "Scene", vocabulary: Vocabulary, stem: Path, templates: str | None) -> None:

@@ -14,16 +14,18 @@ from typing import Any, Literal
 
 import numpy as np
 
-from textseg import __version__, images
+from textseg import __version__, images, pyramids
 from textseg.errors import FormatError, PhotoError, brief, spelt_out
-from textseg.files import folder_atomically
+from textseg.files import folder_atomically, link_or_copy
 from textseg.formats import lookalikes, splits
 from textseg.formats.filenames import unique_stems
 from textseg.formats.options import settled
 from textseg.formats.registry import get, names
 from textseg.formats.wording import counted, some
 from textseg.project import Project
+from textseg.project.photos import is_large
 from textseg.project.schema import STATES, StoredPhoto
+from textseg.pyramids import Box
 from textseg.vocabulary import fold
 
 PROVENANCE = ("person", "accepted", "model")
@@ -38,6 +40,10 @@ EXIF_ORIENTATION = 0x0112
 RARE = ("HEIF", "JXL")
 """Formats that hardly any program of the field reads; such photos are saved again as JPEG."""
 JPEG_QUALITY = 95
+TOO_LARGE = "it is too large for this format, which holds label maps whole; export it as geotiff or png."
+
+Read = Callable[[Box], np.ndarray]
+"""Gives the (h, w) uint16 ids of a box (x0, y0, x1, y1) of a photo."""
 
 
 @dataclass
@@ -121,6 +127,7 @@ class Export:
         report.splits = dict.fromkeys(self.splits, 0)
         self._written: dict[int, str] = {item.id: item.name for item in classes}
         self._hashes: list[dict[str, Any]] = []
+        self._large: list[Item] = []
         self._wanted = np.zeros(2**16, np.uint16)
         ids = [item.id for item in classes]
         self._wanted[ids] = ids
@@ -138,6 +145,10 @@ class Export:
         """
         again = 0
         for done, item in enumerate(self._items):
+            if is_large(item.photo):
+                if item not in self._large:
+                    self._report.skipped.append((item.photo.name, TOO_LARGE))
+                continue
             if self._progress is not None:
                 self._progress(done, len(self._items))
             try:
@@ -151,24 +162,70 @@ class Export:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(b"" if self._report.dry_run else content)
             ids = self._ids(item.photo)
-            self._report.photos += 1
-            self._report.labelled += bool(ids.any())
-            if item.split:
-                self._report.splits[item.split] += 1
-            if item.name != item.photo.name:
-                self._report.renamed.append((item.photo.name, item.name))
-            self._hashes.append(
-                {
-                    "name": item.photo.name,
-                    "sha256": item.photo.sha256,
-                    "written": item.name,
-                    "written_sha256": hashlib.sha256(content).hexdigest(),
-                }
-            )
+            self._count(item, bool(ids.any()), hashlib.sha256(content).hexdigest())
             yield item, ids, content
         if again:
             what = "as JPEG, which the format wants" if jpeg else "upright where EXIF turns them, HEIC as JPEG"
             self.note(f"{again} photos were saved again ({what}); all others keep their bytes.")
+
+    def original(self, item: Item) -> Path:
+        """The file of a photo as the project keeps it."""
+        return self._project.original(item.photo)
+
+    def large(self) -> list[Item]:
+        """The huge photos; a format that asks for them writes them with `put_large`, block by block."""
+        self._large = [item for item in self._items if is_large(item.photo)]
+        return self._large
+
+    def put_large(self, item: Item, place: str, write: Callable[[Path, Read], None]) -> dict[int, float] | None:
+        """Link the file of a huge photo to `place`, and have `write(file, read)` write its label map.
+
+        `read(box)` gives the (h, w) uint16 ids of a box and is asked for each pixel once. Returns the share of each id;
+        None for a photo that cannot be read, and the report says why.
+        """
+        photo, pixels = item.photo, np.zeros(2**16, np.int64)
+        kept = [row.id for row, _ in self._project.shares(photo.id) if row.kind in self._provenance]
+        file = self._project.original(photo)
+        item.name = item.stem + photo.suffix
+
+        def read(box: Box) -> np.ndarray:
+            ids, sources = self._project.pixels(photo.id, box)
+            ids = np.where(np.isin(sources, kept), self._wanted[ids], 0).astype(np.uint16)
+            pixels[:] += np.bincount(ids.ravel(), minlength=len(pixels))
+            return ids
+
+        try:
+            with pyramids.open(file) as pyramid:
+                if pyramid.sha256 != photo.sha256:
+                    raise PhotoError("its file was damaged or changed since it was taken in.")
+            if not self.dry_run:
+                link_or_copy(file, self.folder / place)
+                write(file, read)
+            if self._project.photo(photo.id).revision != photo.revision:
+                raise PhotoError("its labels were changed while they were written; export it again.")
+        except PhotoError as error:
+            self._report.skipped.append((photo.name, str(error)))
+            (self.folder / place).unlink(missing_ok=True)
+            return None
+        self._count(item, bool(pixels[1:].any()) if not self.dry_run else bool(kept), photo.sha256)
+        return {int(k): float(pixels[k] / (photo.width * photo.height)) for k in np.flatnonzero(pixels)}
+
+    def _count(self, item: Item, labelled: bool, written: str) -> None:
+        """Report a photo that was written, whose file has this hash there."""
+        self._report.photos += 1
+        self._report.labelled += labelled
+        if item.split:
+            self._report.splits[item.split] += 1
+        if item.name != item.photo.name:
+            self._report.renamed.append((item.photo.name, item.name))
+        self._hashes.append(
+            {
+                "name": item.photo.name,
+                "sha256": item.photo.sha256,
+                "written": item.name,
+                "written_sha256": written,
+            }
+        )
 
     @property
     def dry_run(self) -> bool:

@@ -6,19 +6,22 @@ Also any folder of photos with index PNGs beside them or in a folder of their ow
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 from textseg.errors import DatasetError
 from textseg.folders import gather, hidden
-from textseg.formats.class_list import CLASS_FILES, PIXEL_VALUES, class_list
-from textseg.formats.exporting import Export
+from textseg.formats.class_list import CLASS_FILES, PIXEL_VALUES
+from textseg.formats.exporting import Export, Read
 from textseg.formats.filenames import same
 from textseg.formats.incoming import Entry, Incoming
+from textseg.formats.index_maps import Classes, facts_of, index_labels, numbered, photo_place, root, shares, write_lists
 from textseg.formats.registry import Format, register
 from textseg.formats.source import PHOTO_FOLDERS, Source
 from textseg.labelmap import index_png
+from textseg.pyramids.writing import write_png, write_tiff
 
 MASK = "_mask"
 """What some tools write behind the stem of a label map that lies beside its photo."""
@@ -32,20 +35,24 @@ class Png(Format):
     loses = ("confidence", "provenance")
 
     def write(self, export: Export) -> None:
-        export.number({c.id: c.id for c in export.classes})
-        names = {c.id: c for c in export.classes}
-        colours = [names[k].colour if k in names else "#808080" for k in range(1, max(names, default=0) + 1)]
+        colours, large = numbered(export), export.large()
         facts: list[dict[str, Any]] = []
-        for item, ids, _ in export.each(lambda item: f"{_root(item.split)}images/{item.name}"):
-            export.write(f"{_root(item.split)}labels/{item.stem}.png", index_png(ids, colours))
-            present, pixels = np.unique(ids, return_counts=True)
-            areas = {str(k): round(n / ids.size, 6) for k, n in zip(present.tolist(), pixels.tolist(), strict=True)}
-            facts.append({"photo": item.name, "size": list(item.size), "split": item.split, "areas": areas})
-        for split in export.splits or [""]:
-            export.write(f"{_root(split)}classes.txt", "".join(f"{c.id}\t{c.name}\n" for c in export.classes))
-            export.write(f"{_root(split)}ignore.txt", "0\n")  # so that 255 may be a class
-        classes = [{"id": c.id, "name": c.name, "aliases": c.aliases, "colour": c.colour} for c in export.classes]
-        export.write("labels.json", {"classes": classes, "photos": facts})
+        for item, ids, _ in export.each(photo_place):
+            export.write(f"{root(item.split)}labels/{item.stem}.png", index_png(ids, colours))
+            facts.append(facts_of(item, shares(ids)))
+        for item in large:
+            png = export.folder / f"{root(item.split)}labels/{item.stem}.png"
+
+            def write(photo: Path, read: Read, png: Path = png, size: tuple[int, int] = item.size) -> None:
+                png.parent.mkdir(parents=True, exist_ok=True)
+                with TemporaryDirectory(dir=png.parent) as scratch:
+                    write_tiff(tiff := Path(scratch, "labels.tif"), size, read, colours, None)
+                    write_png(png, tiff)
+
+            place = f"{root(item.split)}images/{item.stem}{item.photo.suffix}"
+            if (areas := export.put_large(item, place, write)) is not None:
+                facts.append(facts_of(item, areas))
+        write_lists(export, facts)
 
     def recognise(self, source: Source) -> str | None:
         for part in _parts(source):
@@ -55,36 +62,10 @@ class Png(Format):
         return None
 
     def read(self, source: Source) -> Incoming:
-        incoming = Incoming([], [])
-        entries: list[Entry] = []
-        positions: dict[tuple[str, str | None], int] = {}
+        classes, entries = Classes(), list[Entry]()
         for part in _parts(source):
-            ids, ignored = class_list(source, part)
-            table = np.full(2**16, -1, np.int32)
-            table[list(ignored)] = 0
-            for class_id, category in ids.items():
-                key = category.name, category.prompt
-                if key not in positions:
-                    incoming.classes.append(category)
-                    positions[key] = len(incoming.classes)
-                table[class_id] = positions[key]
-            entries += _entries(source, part, table)
-        incoming.entries = entries
-        return incoming
-
-
-def index_labels(source: Source, path: Path, table: np.ndarray) -> Any:
-    """A function (width, height) -> class numbers of the index PNG at `path`, where `table` gives those of its ids."""
-
-    def labels(size: tuple[int, int]) -> np.ndarray:
-        ids = source.labels(path, size)
-        numbers = table[ids]
-        if numbers.min() < 0:
-            unknown = int(ids[numbers < 0][0])
-            raise DatasetError(f"{source.shown(path)} holds the id {unknown}, which is neither a class nor ignored.")
-        return numbers
-
-    return labels
+            entries += _entries(source, part, classes.table(source, part))
+        return Incoming(classes.found, entries)
 
 
 def _entries(source: Source, folder: Path, table: np.ndarray) -> list[Entry]:
@@ -139,7 +120,3 @@ def _is_mask(path: Path) -> bool:
 def _stem(path: Path, folder: Path) -> str:
     """What a photo and its label map have in common: the path in their folders, without ending."""
     return same(path.relative_to(folder).with_suffix("").as_posix().removesuffix(MASK))
-
-
-def _root(split: str | None) -> str:
-    return f"{split}/" if split else ""

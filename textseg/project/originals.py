@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +10,7 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from textseg.files import in_place_of, write_atomically
+from textseg.files import link_or_copy, write_atomically
 from textseg.project.allowance import Allowance
 from textseg.project.database import Database
 from textseg.project.schema import StoredPhoto
@@ -38,12 +36,7 @@ class Arrivals:
 
     def link(self, photo: StoredPhoto, file: Path) -> None:
         """As `put`, for a file too large to be held: a second name of it, or where that cannot be a copy in pieces."""
-        path = self._noted(photo)
-        with in_place_of(path) as partial:
-            try:
-                os.link(file.resolve(), partial)
-            except OSError:  # another disk, or a file system without links
-                shutil.copyfile(file, partial)
+        link_or_copy(file, self._noted(photo))
 
     def _noted(self, photo: StoredPhoto) -> Path:
         """Where the file of a new photo is to lie; raises PhotoError where there is no room."""

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from textseg import pages, pyramids
+from textseg import images, pages, pyramids
 from textseg.errors import PhotoError, ProjectError
 from textseg.folders import Found, gather
 from textseg.project.allowance import Allowance
@@ -121,6 +121,11 @@ def _looked_through(found: Found) -> tuple[str, tuple[int, int]]:
     with pyramids.open(found.path) as pyramid:
         pyramid.read((0, 0, 1, 1))
         return pyramid.sha256, pyramid.size
+
+
+def is_large(photo: StoredPhoto) -> bool:
+    """Whether a photo of a project is read by windows; its row says so."""
+    return photo.width * photo.height > images.MAX_PIXELS or photo.suffix in pyramids.SUFFIXES
 
 
 def with_hash(session: Session, sha256: str) -> StoredPhoto | None:

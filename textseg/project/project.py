@@ -29,6 +29,7 @@ from textseg.project.log import EditResult
 from textseg.project.originals import arriving, path_of
 from textseg.project.photos import AddReport, QueueEntry
 from textseg.project.place import Place
+from textseg.project.raster import Box
 from textseg.project.schema import STATES, Class, PixelCount, Provenance, StoredPhoto
 from textseg.project.team import Team, check_open
 from textseg.project.trainings import Trainings
@@ -160,16 +161,15 @@ class Project:
     def picture(self, key: int | str) -> Image.Image:
         """The upright RGB picture of a photo; raises PhotoError when its file has vanished or is torn, or is huge."""
         photo = self.photo(key)
-        path = self.original(photo)
-        if pyramids.is_large(path):
+        if photos.is_large(photo):
             raise PhotoTooLargeError(
                 f"{photo.name} is too large to be decoded whole: {photo.width} x {photo.height} pixels."
             )
-        return images.open(path)
+        return images.open(self.original(photo))
 
     def is_large(self, key: int | str) -> bool:
-        """Whether a photo is read by windows (`pyramid`, `label_window`), not whole (`picture`, `label_map`)."""
-        return pyramids.is_large(self.original(self.photo(key)))
+        """Whether a photo is read by windows (`pyramid`, `label_windows`), not whole (`picture`, `label_map`)."""
+        return photos.is_large(self.photo(key))
 
     def pyramid(self, key: int | str) -> Pyramid:
         """A huge photo, to be read by windows and closed; raises PhotoError when its file has vanished or is torn."""
@@ -246,6 +246,12 @@ class Project:
         """((rows, columns) uint16 class ids that each window onto a photo shows, revision)."""
         with self._labels(key) as labels:
             return [labels.seen(window) for window in windows], labels.photo.revision
+
+    def pixels(self, key: int | str, box: Box) -> tuple[np.ndarray, np.ndarray]:
+        """((h, w) uint16 class ids, (h, w) uint32 source ids) of a photo inside `box`; `shares` says who they are."""
+        with self._labels(key) as labels:
+            ids, sources = labels.read(box)
+            return labels.shown(ids), sources
 
     def provenance(self, key: int | str) -> tuple[np.ndarray, dict[int, Provenance]]:
         """((H, W) source ids, what each of them is) of a photo; source 0 is nobody."""

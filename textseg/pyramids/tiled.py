@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +10,7 @@ import numpy as np
 from textseg import tones
 from textseg.errors import PhotoError
 from textseg.pyramids import Box
-
-TIFF = (b"II", b"MM")
-"""How a TIFF begins."""
-
-CACHE_MB = 64
-"""What GDAL keeps of decoded tiles, all files together."""
+from textseg.pyramids.gdal import driver, gdal
 
 MAX_BLOCK_BYTES = 256 * 2**20
 """A file whose pieces are larger is refused: one of them would be decoded for the smallest window."""
@@ -121,27 +114,14 @@ class Tiled:
 
 
 def _opened(path: Path) -> Any:
+    with gdal(f"{path.name} is too large to be decoded whole, and is read by windows") as rasterio:
+        try:
+            file = rasterio.open(path, driver=driver(path))
+        except (rasterio.errors.RasterioError, ValueError, OSError) as error:
+            reason = " ".join(str(error).split())[:120].rstrip(".")
+            raise PhotoError(f"{path.name} is damaged or cut short and cannot be read ({reason}).") from None
     try:
-        import rasterio
-        from rasterio.errors import NotGeoreferencedWarning, RasterioError
-    except ImportError:
-        raise PhotoError(
-            f"{path.name} is too large to be decoded whole, and is read by windows with: pip install 'textseg[large]'"
-        ) from None
-    # GDAL reads this once, when the first tile is decoded. Files beside a photo are none of our business.
-    os.environ.setdefault("GDAL_CACHEMAX", str(CACHE_MB))
-    with path.open("rb") as start:
-        is_tiff = start.read(2) in TIFF
-    try:
-        with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"), warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)  # a photo need not say where on earth it is
-            # No driver but this one, whatever the name says: some of GDAL's open further files, or the network.
-            file = rasterio.open(path, driver="GTiff" if is_tiff else "JP2OpenJPEG")
-    except (RasterioError, ValueError, OSError) as error:
-        reason = " ".join(str(error).split())[:120].rstrip(".")
-        raise PhotoError(f"{path.name} is damaged or cut short and cannot be read ({reason}).") from None
-    try:
-        if is_tiff:
+        if file.driver == "GTiff":
             _check_upright(path)
         if not file.count or np.dtype(file.dtypes[0]).kind not in "uif":
             raise PhotoError(f"{path.name} holds numbers of a kind that cannot be shown; save it as 8-bit RGB.")
