@@ -25,15 +25,15 @@ def noise(count: int, width: int = 64, height: int = 48) -> list[np.ndarray]:
     return list(np.random.default_rng(0).integers(0, 255, (count, height, width, 3), np.uint8))
 
 
-def sliding(count: int, step: int = 4, size: tuple[int, int] = (128, 96)) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def sliding(count: int, step: int = 4, size: tuple[int, int] = (80, 60)) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """(pictures, label maps) of a textured square, class 1, that moves right over another texture by `step` pixels."""
     width, height = size
     rng = np.random.default_rng(1)
-    behind, square = rng.integers(0, 90, (height, width, 3), np.uint8), rng.integers(140, 255, (40, 40, 3), np.uint8)
+    behind, square = rng.integers(0, 90, (height, width, 3), np.uint8), rng.integers(140, 255, (30, 30, 3), np.uint8)
     pictures, maps = [], []
     for k in range(count):
         picture, ids = behind.copy(), np.zeros((height, width), np.uint16)
-        box = slice(30, 70), slice(10 + step * k, 50 + step * k)
+        box = slice(15, 45), slice(10 + step * k, 40 + step * k)
         picture[box], ids[box] = square, 1
         pictures.append(picture)
         maps.append(ids)

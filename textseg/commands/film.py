@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from textseg.commands.arguments import Parser, add_project, photo_bar, read_project
+from textseg.commands.arguments import Parser, add_model, add_project, photo_bar, read_project, share
 from textseg.errors import FilmError, UsageError, spelt_out
 
 HELP = "take in the frames of a film in order, carry labels from frame to frame"
@@ -23,6 +23,23 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     add_project(action)
     action.add_argument("film", nargs="?", metavar="FILM", help="its name or number")
     action.set_defaults(act=_status)
+    action = actions.add_parser("carry", help="carry labels from frame to frame, to where they are not sure any more")
+    add_project(action)
+    action.add_argument("film", metavar="FILM", help="its name or number")
+    action.add_argument(
+        "--from",
+        dest="start",
+        metavar="PHOTO",
+        help="the frame to begin at (default: the first that a person labelled)",
+    )
+    action.add_argument(
+        "--until",
+        type=share,
+        metavar="SHARE",
+        help="stop after a frame that is less sure, 0: go to the end (default: 0.6)",
+    )
+    add_model(action)
+    action.set_defaults(act=_carry)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -73,4 +90,25 @@ def _status(args: argparse.Namespace) -> int:
         at = f"{still.at:9.2f} s" if film.timed else f"{still.at:9.0f}  "
         sure = "" if still.sure is None else f"{still.sure:6.0%} sure"
         print(spelt_out(f"{still.photo:6}  {at}  {still.name:40} {still.state:16} {sure}").rstrip())
+    return 0
+
+
+def _carry(args: argparse.Namespace) -> int:
+    from textseg.film import chain
+    from textseg.model import load_model
+    from textseg.project import Project
+
+    project = Project(read_project(args.folder, args.files))
+    film = project.films.find(args.film)
+    start = None if args.start is None else project.photo(args.start).id
+    until = chain.STOP if args.until is None else args.until
+    model = load_model(args.backbone, args.head, readout=args.readout)
+    sure, last = 1.0, None
+    for step in chain.carry_on(project, film, lambda photo: project.scene(photo, model), start, until):
+        sure, last = step.sure, step.to
+        print(spelt_out(f"{step.to.name}: {sure:.0%} sure, {step.changed:,} pixels changed"), flush=True)
+    if last is None:
+        print("Nothing to carry: every frame after it is done.")
+    elif sure < until:
+        print(spelt_out(f"Stopped: {last.name} is less sure than {until:.0%}; correct it, mark it done, carry on."))
     return 0

@@ -38,10 +38,12 @@ PAGES: dict[str, dict[str, str]] = {
     "label": {
         **dict.fromkeys(
             ("overview", "thumbs", "open", "window", "label_map", "model_view", "sources", "unknown", "statistics",
-             "team", "look", "trail", "agreement"), "view",
+             "team", "look", "trail", "agreement", "film"), "view",
         ),
         **dict.fromkeys(("make_project", "open_project", "add_folder", "add_photos", "run"), "own"),
-        **dict.fromkeys(("edit", "hierarchy", "prompt", "prepare", "pseudolabel", "set_state", "set_note"), "label"),
+        **dict.fromkeys(
+            ("edit", "hierarchy", "prompt", "prepare", "pseudolabel", "set_state", "set_note", "carry"), "label"
+        ),
         **dict.fromkeys(
             ("add_class", "change_class", "delete_class", "restore_class", "assign", "review", "second", "adjudicate"),
             "review",

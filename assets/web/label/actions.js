@@ -51,6 +51,10 @@ export function labelActions(page) {
     next: { label: "Next photo", keys: ["d"], run: () => page.photos.step(1) },
     done: { label: "Done, next photo", keys: ["ctrl+Enter"], run: () => page.photos.finish("done") },
     skip: { label: "Skip, next photo", keys: ["q"], run: () => page.photos.finish("skipped") },
+    frameBefore: { label: "Frame of the film before", keys: ["PageUp"], run: () => page.film.step(-1) },
+    frameAfter: { label: "Next frame of the film", keys: ["PageDown"], run: () => page.film.step(1) },
+    carry: { label: "Carry the labels to the next frame", keys: ["c"], run: () => page.film.carry() },
+    carryRight: { label: "Done, and carry the labels to the next frame", keys: ["ctrl+shift+Enter"], run: () => page.film.carry(true) },
     find: { label: "Find a photo", keys: ["/"], run: () => page.part.search.focus() },
     keys: { label: "This list", keys: ["?"], run: () => page.showKeys() },
   };

@@ -4,6 +4,7 @@ import { Actions } from "../shared/actions.js";
 import { Boards } from "./boards.js";
 import { Classes } from "./classes.js";
 import { Desk } from "./desk.js";
+import { FilmStrip } from "./film.js";
 import { h, icon, parts } from "../shared/dom.js";
 import { hear, tell } from "../shared/bus.js";
 import { labelActions } from "./actions.js";
@@ -64,6 +65,7 @@ export class LabelPage {
     this.statistics = new Statistics(this);
     this.project = new ProjectDialog(this);
     this.team = new Team(this);
+    this.film = new FilmStrip(this);
     this.actions = new Actions(labelActions(this), part.labelling);
     this.store.watch(["classes", "chosen"], (state, { fields, origin }) => {
       if (fields.has("chosen") && origin === "person") this.desk.tool.classChosen();

@@ -17,6 +17,7 @@ from textseg.web.engine import Engine
 from textseg.web.intake import take_in
 from textseg.web.pages import Shared, register
 from textseg.web.pages.label.classes import ClassFunctions
+from textseg.web.pages.label.film import FilmFunctions
 from textseg.web.pages.label.gestures import GestureFunctions
 from textseg.web.pages.label.photos import PhotoFunctions
 from textseg.web.pages.label.team import TeamFunctions
@@ -31,7 +32,7 @@ def component(shared: Shared) -> gr.HTML:
     return Label(shared.api, shared.engine).component()
 
 
-class Label(PhotoFunctions, GestureFunctions, ClassFunctions, TeamFunctions):
+class Label(PhotoFunctions, GestureFunctions, ClassFunctions, TeamFunctions, FilmFunctions):
     """The server side of the page. Its functions take one message (a dict from a stranger) and give one dict."""
 
     def __init__(self, api: ProjectApi, engine: Engine) -> None:
@@ -46,7 +47,7 @@ class Label(PhotoFunctions, GestureFunctions, ClassFunctions, TeamFunctions):
             self.run, self.model_view, self.sources, self.set_state, self.set_note, self.add_class,
             self.change_class, self.delete_class, self.restore_class, self.unknown, self.add_photos,
             self.statistics, self.team, self.look, self.assign, self.review, self.trail, self.second,
-            self.agreement, self.adjudicate,
+            self.agreement, self.adjudicate, self.film, self.carry,
         ]  # fmt: skip
         return page("label", functions, {"states": list(STATES)}, self.api.meant)
 
