@@ -10,6 +10,7 @@ from PIL import Image
 
 from textseg import images, pyramids
 from textseg.errors import PhotoError
+from textseg.pyramids import smaller
 
 WIDTH, HEIGHT = 700, 500
 
@@ -183,3 +184,30 @@ def test_a_slide_is_read_from_its_levels(tmp_path):
 def test_a_window_beside_the_photo_is_refused(photo):
     with pyramids.open(photo) as pyramid, pytest.raises(PhotoError, match="does not meet large.tif"):
         pyramid.read((800, 0, 900, 100))
+
+
+def test_levels_that_a_file_lacks_are_made_once_and_read_from_then_on(tmp_path, photo, monkeypatch):
+    monkeypatch.setattr(smaller, "BLOCK", 32)
+    monkeypatch.setattr(smaller, "SIDE", 64)
+    levels = tmp_path / "cache" / "levels.tif"
+    with pyramids.open(photo) as pyramid:
+        assert smaller.lacks_levels(pyramid)
+        alone = pyramid.read((64, 40, 640, 440), (72, 50))
+    for _ in range(2):
+        with pyramids.open(photo, levels) as pyramid:
+            made = pyramid.read((64, 40, 640, 440), (72, 50))
+            assert np.abs(made.astype(int) - alone).mean() < 2.5, "as a JPEG of high quality"
+            close = pyramid.read((100, 50, 300, 150), (100, 50))
+    with pyramids.open(photo) as pyramid:
+        assert (pyramid.read((100, 50, 300, 150), (100, 50)) == close).all(), "nearer looks are at the photo itself"
+    photo_of = levels.stat()
+    with pyramids.open(photo, levels):
+        assert levels.stat().st_mtime_ns == photo_of.st_mtime_ns
+
+
+def test_a_window_of_the_made_levels_may_begin_anywhere(tmp_path, photo, pixels, monkeypatch):
+    monkeypatch.setattr(smaller, "BLOCK", 32)
+    with pyramids.open(photo, tmp_path / "levels.tif") as pyramid:
+        small = pyramid.read((37, 41, 437, 441), (50, 50))
+    mean = pixels[41:441, 37:437].reshape(50, 8, 50, 8, 3).mean((1, 3))
+    assert np.abs(small - mean)[:, :30].mean() < 3

@@ -52,7 +52,7 @@ def label(
             if job is None:
                 report.skipped.append(photo)
                 continue
-            with pyramids.open(job.photo.path) as pyramid:
+            with target.pyramid(job) as pyramid:
                 found = tiles.label(
                     pyramid, model, question.vocabulary,
                     partial(scored, vocabulary=question.vocabulary, others=question.others), compete, scale,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from textseg import pyramids
 from textseg.bulk.answerer import Done, Facts, Job, Question
 from textseg.bulk.files import LabelFolder, told_others
 from textseg.bulk.tiles import TiledMap
@@ -47,6 +48,10 @@ class IntoFolder:
     def write(self, done: Done) -> None:
         self.out.put(done.job.photo, done.answer)
 
+    def pyramid(self, job: Job) -> Pyramid:
+        """A huge photo, to be closed."""
+        return pyramids.open(job.photo.path)
+
     def write_tiled(self, job: Job, found: TiledMap, pyramid: Pyramid, facts: Facts, asked: Question) -> None:
         """Put the answer for a huge photo on disk. Raises OSError."""
         told = {**facts.maker, "others": told_others(asked.others), "proposals": facts.proposals}
@@ -86,6 +91,13 @@ class IntoProject:
         index, found = done.answer
         regions = [Region(self.class_ids[word - 1], confidence) for word, confidence in found]
         self._put(done.job, index, regions)
+
+    def pyramid(self, job: Job) -> Pyramid:
+        """A huge photo, to be closed."""
+        row = self.project.photo_with(job.sha256)
+        if row is None:
+            raise PhotoError(f"{job.photo.name} is no longer in the project.")
+        return self.project.pyramid(row.id)
 
     def write_tiled(self, job: Job, found: TiledMap, pyramid: Pyramid, facts: Facts, asked: Question) -> None:
         """Put the answer for a huge photo on disk, a block of pixels at a time. Raises EditError, OSError."""

@@ -24,6 +24,7 @@ from textseg.model.partition import RegionScores
 from textseg.project import Region
 from textseg.pyramids import Box, Pyramid
 from textseg.pyramids.rows import Rows
+from textseg.pyramids.smaller import reduced
 from textseg.segmentation import REST
 from textseg.vocabulary import Vocabulary
 
@@ -221,15 +222,8 @@ class _Look:
 
     def _picture(self, box: Box) -> Image.Image:
         """What a tile shows. Every looked-at pixel is the mean of the same full ones, whichever tile it lies in."""
-        width, height = box[2] - box[0], box[3] - box[1]
-        full = box[0] * self._scale, box[1] * self._scale, box[2] * self._scale, box[3] * self._scale
-        inside = min(full[2], self._pyramid.width) - full[0], min(full[3], self._pyramid.height) - full[1]
-        size = max(1, inside[0] // self._scale), max(1, inside[1] // self._scale)
-        clipped = full[0], full[1], full[0] + size[0] * self._scale, full[1] + size[1] * self._scale
-        pixels = self._pyramid.read(clipped, size)
-        if size != (width, height):  # what reaches over the photo, and a last pixel that has not all of its own
-            pixels = np.pad(pixels, ((0, height - size[1]), (0, width - size[0]), (0, 0)), "edge")
-        return Image.fromarray(pixels)
+        size = box[2] - box[0], box[3] - box[1]
+        return Image.fromarray(reduced(self._pyramid, (box[0], box[1]), size, self._scale))
 
     def _weights(self, box: Box) -> np.ndarray:
         """(h, w) how much a tile counts in each of its cells: less towards its edges, but for those of the photo."""

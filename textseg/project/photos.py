@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ from textseg.errors import PhotoError, ProjectError
 from textseg.folders import Found, gather
 from textseg.project.allowance import Allowance
 from textseg.project.database import Database
-from textseg.project.originals import arriving
+from textseg.project.originals import arriving, path_of
 from textseg.project.schema import STATES, StoredPhoto, clean
 
 
@@ -102,6 +103,8 @@ def _add(database: Database, folder: Path, found: Found, report: AddReport, allo
                 arrivals.put(new, content)
             session.add(new)
     if known is None:
+        if content is None:
+            _levels(folder, new)
         report.added.append(new.name)
         report.ids.append(new.id)
         if content is not None and found.page is None and (pictures := pages.count(content)[0]) > 1:
@@ -109,6 +112,17 @@ def _add(database: Database, folder: Path, found: Found, report: AddReport, allo
     else:
         report.duplicates.append((str(found), known.name))
         report.ids.append(known.id)
+
+
+def _levels(folder: Path, photo: StoredPhoto) -> None:
+    """Make the smaller levels of a huge photo now, where whoever adds it waits, and not whoever looks at it first."""
+    with suppress(OSError, PhotoError):  # they are tried again when they are wanted, and it is told then
+        pyramids.open(path_of(folder, photo), levels_of(folder, photo)).close()
+
+
+def levels_of(folder: Path, photo: StoredPhoto) -> Path:
+    """Where the smaller levels of a huge photo lie in the project's folder."""
+    return folder / "cache" / "pyramids" / f"{photo.sha256}.tif"
 
 
 def _looked_through(found: Found) -> tuple[str, tuple[int, int]]:

@@ -172,8 +172,12 @@ class Project:
         return photos.is_large(self.photo(key))
 
     def pyramid(self, key: int | str) -> Pyramid:
-        """A huge photo, to be read by windows and closed; raises PhotoError when its file has vanished or is torn."""
-        return pyramids.open(self.original(self.photo(key)))
+        """A huge photo, to be read by windows and closed; raises PhotoError when its file has vanished or is torn.
+
+        Smaller levels that its file lacks are made when they are first wanted, and lie in the cache.
+        """
+        photo = self.photo(key)
+        return pyramids.open(self.original(photo), photos.levels_of(self.folder, photo))
 
     def original(self, photo: StoredPhoto) -> Path:
         """The file of a photo as it was taken in."""

@@ -18,9 +18,13 @@ from PIL import Image
 
 from textseg import images
 from textseg.errors import PhotoError, PhotoTooLargeError
+from textseg.pyramids.smaller import FACTOR, lacks_levels, make
 
 Box = tuple[int, int, int, int]
 """(left, top, right, bottom) in full pixels, right and bottom exclusive."""
+
+Part = tuple[float, float, float, float]
+"""As a box, with parts of pixels."""
 
 JPEG_2000 = (b"\x00\x00\x00\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")
 """How a file of it begins: boxed, or the bare code stream."""
@@ -46,7 +50,7 @@ class Source(Protocol):
     levels: tuple[tuple[int, int], ...]
     """(width, height) of the whole photo at each level that the file holds, largest first."""
 
-    def read(self, box: Box, size: tuple[int, int]) -> np.ndarray:
+    def read(self, box: Part, size: tuple[int, int]) -> np.ndarray:
         """(h, w, 3) uint8 of a box inside the photo, brought to `size` (w, h). Raises PhotoError."""
 
     def close(self) -> None:
@@ -58,7 +62,17 @@ class Pyramid:
 
     def __init__(self, path: Path, source: Source) -> None:
         self.path, self._source = path, source
+        self._smaller: Source | None = None
         self._lock = threading.Lock()
+
+    @property
+    def own_levels(self) -> tuple[tuple[int, int], ...]:
+        """(width, height) at each level that the photo's file holds, largest first."""
+        return self._source.levels
+
+    def use(self, smaller: Source) -> None:
+        """Read levels from a quarter of the side on from a file of them; see `pyramids.smaller`."""
+        self._smaller = smaller
 
     @property
     def width(self) -> int:
@@ -110,6 +124,9 @@ class Pyramid:
         if min(size) < 1 or size[0] * size[1] > MAX_READ:
             raise PhotoTooLargeError(f"A window of {size[0]} x {size[1]} pixels is not read at once; ask for less.")
         with self._lock:
+            if self._smaller is not None and min((right - left) / size[0], (bottom - top) / size[1]) >= FACTOR:
+                quarter = left / FACTOR, top / FACTOR, right / FACTOR, bottom / FACTOR
+                return self._smaller.read(quarter, size)
             return self._source.read((left, top, right, bottom), size)
 
     def whole(self, long_side: int) -> Image.Image:
@@ -121,6 +138,8 @@ class Pyramid:
     def close(self) -> None:
         with self._lock:
             self._source.close()
+            if self._smaller is not None:
+                self._smaller.close()
 
     def __enter__(self) -> Pyramid:
         return self
@@ -129,12 +148,28 @@ class Pyramid:
         self.close()
 
 
-def open(path: str | Path) -> Pyramid:  # noqa: A001 (read as pyramids.open)
+def open(path: str | Path, levels: Path | None = None) -> Pyramid:  # noqa: A001 (read as pyramids.open)
     """Open a photo to be read by windows; its header is read, and of deep values a small copy.
 
-    Small photos of these kinds are taken as well. Raises PhotoError with one sentence that says what to do.
+    Where the file has no smaller levels of its own they are read from the file `levels`, which is made if it is not
+    there: that reads all of the photo once. Small photos of these kinds are taken as well. Raises PhotoError with one
+    sentence that says what to do.
     """
-    path = Path(path)
+    pyramid = _opened(Path(path))
+    if levels is not None and lacks_levels(pyramid):
+        from textseg.pyramids import tiled
+
+        try:
+            if not levels.is_file():
+                make(pyramid, levels)
+            pyramid.use(tiled.Tiled(levels))
+        except BaseException:
+            pyramid.close()
+            raise
+    return pyramid
+
+
+def _opened(path: Path) -> Pyramid:
     if not path.is_file():
         raise PhotoError(f"{path.name} {'is not a file' if path.exists() else 'does not exist'}.")
     if path.stat().st_size == 0:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from textseg import tones
 from textseg.errors import PhotoError
-from textseg.pyramids import Box
+from textseg.pyramids import Box, Part
 
 STEP = 4096
 """Pixels a side of what is read of a level at a time, before it is made smaller."""
@@ -37,7 +37,7 @@ class Slide:
         self._error = openslide.OpenSlideError
         self.levels = tuple(self._slide.level_dimensions)
 
-    def read(self, box: Box, size: tuple[int, int]) -> np.ndarray:
+    def read(self, box: Part, size: tuple[int, int]) -> np.ndarray:
         """(h, w, 3) uint8 of `box`, brought to `size` (w, h) from the nearest larger level."""
         wanted = min((box[2] - box[0]) / size[0], (box[3] - box[1]) / size[1])
         level = max(k for k, by in enumerate(self._slide.level_downsamples) if k == 0 or by <= wanted + 1e-3)
@@ -53,7 +53,7 @@ class Slide:
     def close(self) -> None:
         self._slide.close()
 
-    def _piece(self, box: Box, size: tuple[int, int], part: Box, level: int) -> np.ndarray:
+    def _piece(self, box: Part, size: tuple[int, int], part: Box, level: int) -> np.ndarray:
         by = self._slide.level_downsamples[level]
         x, y = (box[2] - box[0]) / size[0], (box[3] - box[1]) / size[1]
         left, top = box[0] + part[0] * x, box[1] + part[1] * y

@@ -9,7 +9,7 @@ import numpy as np
 
 from textseg import tones
 from textseg.errors import PhotoError
-from textseg.pyramids import Box
+from textseg.pyramids import Part
 from textseg.pyramids.gdal import driver, gdal
 
 MAX_BLOCK_BYTES = 256 * 2**20
@@ -36,7 +36,7 @@ class Tiled:
         self._palette = self._colours_of_palette()
         self._span = self._shown_span()
 
-    def read(self, box: Box, size: tuple[int, int]) -> np.ndarray:
+    def read(self, box: Part, size: tuple[int, int]) -> np.ndarray:
         """(h, w, 3) uint8 of `box`, averaged down to `size` (w, h) from the nearest larger overview."""
         values = self._values(box, size)
         if self._palette is not None:
@@ -46,7 +46,7 @@ class Tiled:
     def close(self) -> None:
         self._file.close()
 
-    def _values(self, box: Box, size: tuple[int, int], average: bool = True) -> np.ndarray:
+    def _values(self, box: Part, size: tuple[int, int], average: bool = True) -> np.ndarray:
         """(h, w, channels) as stored, the opacity last if there is one."""
         from rasterio.enums import Resampling
         from rasterio.errors import RasterioError
@@ -60,7 +60,7 @@ class Tiled:
             values = self._file.read(bands, window=window, out_shape=(len(bands), size[1], size[0]), resampling=how)
         except (RasterioError, ValueError) as error:
             raise PhotoError(
-                f"{self._name} is damaged or cut short around ({box[0]}, {box[1]}) and cannot be read there."
+                f"{self._name} is damaged or cut short around ({box[0]:.0f}, {box[1]:.0f}) and cannot be read there."
             ) from error
         return np.moveaxis(values, 0, 2)
 
