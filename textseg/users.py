@@ -20,6 +20,7 @@ from textseg.files import write_atomically
 
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
+    from filelock import BaseFileLock
 
 ROLES = {
     "view": "sees photos and labels",
@@ -49,7 +50,7 @@ class User:
 
 
 class Users:
-    """The people in one file. Safe to use from several threads."""
+    """The people in one file. Safe to use from several threads and processes."""
 
     def __init__(self, path: str | Path) -> None:
         """Raises UsageError when the file cannot be read; see `make` for a new one."""
@@ -63,8 +64,9 @@ class Users:
     @classmethod
     def make(cls, path: str | Path) -> Users:
         """The people in a file, which is made without any if it is not there."""
-        if not Path(path).exists():
-            _write(Path(path), secrets.token_hex(32), [])
+        with _alone_with(Path(path)):
+            if not Path(path).exists():
+                _write(Path(path), secrets.token_hex(32), [])
         return cls(path)
 
     @property
@@ -91,15 +93,17 @@ class Users:
         if not LEAST_PASSWORD <= len(password) <= MOST_PASSWORD:
             raise UsageError(f"A password has at least {LEAST_PASSWORD} characters.")
         user = User(name, role, self._hasher.hash(password))
-        self._read()  # typing the password took a while: who was removed meanwhile stays so
-        self._change({**self._people, name: user})
+        with _alone_with(self.path):
+            self._read()  # typing the password took a while: who was removed meanwhile stays so
+            self._change({**self._people, name: user})
 
     def remove(self, name: str) -> None:
         """Remove a person; raises UsageError when there is none of this name."""
-        self._read()
-        if name not in self._people:
-            raise UsageError(f"There is nobody called '{name}' in {self.path}.")
-        self._change({key: user for key, user in self._people.items() if key != name})
+        with _alone_with(self.path):
+            self._read()
+            if name not in self._people:
+                raise UsageError(f"There is nobody called '{name}' in {self.path}.")
+            self._change({key: user for key, user in self._people.items() if key != name})
 
     def check(self, name: str, password: str) -> User | None:
         """The person with this name and password. It takes as long where there is none."""
@@ -140,6 +144,13 @@ class Users:
                 raise UsageError(f"The users' file {self.path} cannot be read ({error.strerror}).") from None
             except (ValueError, TypeError, KeyError, RecursionError):
                 raise UsageError(f"{self.path} is no users' file; make one with: textseg users add NAME.") from None
+
+
+def _alone_with(path: Path) -> BaseFileLock:
+    """A context in which no other thread or process changes the file; the lock lies beside it, which is replaced."""
+    from filelock import FileLock
+
+    return FileLock(path.with_name(f".{path.name}.lock"), mode=0o600)
 
 
 def _parsed(told: Any) -> tuple[bytes, dict[str, User]]:

@@ -4,13 +4,17 @@ import base64
 import io
 import json
 import stat
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from threading import Barrier
 from types import SimpleNamespace
 
 import pytest
 from argon2 import PasswordHasher
 
 from tests.label_maps import make_project
+from textseg import users as users_file
 from textseg.cli import main
 from textseg.errors import UsageError
 from textseg.project.author import at_work
@@ -148,6 +152,24 @@ def test_adding_a_person_brings_nobody_back_who_was_removed_meanwhile(users, mon
     monkeypatch.setattr(Users, "_hasher", SimpleNamespace(hash=slowly))
     users.add("ben", "label", "ben's password")
     assert [user.name for user in users.all()] == ["ben", "olga"]
+
+
+def test_people_added_at_one_instant_are_all_there(tmp_path, monkeypatch):
+    names, together, write = [f"person{k}" for k in range(8)], Barrier(8), users_file._write
+
+    def write_when_others_had_their_turn(*arguments):
+        for _ in range(200):
+            time.sleep(0)
+        write(*arguments)
+
+    def add(name):
+        together.wait()
+        Users.make(tmp_path / "new.json").add(name, "label", "a good password")
+
+    monkeypatch.setattr(users_file, "_write", write_when_others_had_their_turn)
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(add, names))
+    assert [user.name for user in Users(tmp_path / "new.json").all()] == names
 
 
 def test_another_role_holds_at_once(access, users):
