@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from PIL import Image
 
 from textseg.errors import TrainingError
 from textseg.model import Model, Scene
+from textseg.overlap import overlapped
 from textseg.proposals import Proposer
 from textseg.pseudolabel import CONFIDENCE, MARGIN, label_regions
 from textseg.vocabulary import Vocabulary
@@ -38,29 +40,41 @@ def pseudo_labels(
     """AFSS, stage 1: label the patches of photos that nobody labelled, into `store`.
 
     Of each photo first its `words_a_photo` likeliest words are kept (`likely_words`), then its proposals are named with
-    them (`textseg.pseudolabel`). The store gets, for each (h, w) of `grids`, `label_keys(photo, grid)`: int16 word
-    index or -1, and float16 confidence. `share` (i, n) does the i-th of n parts of the work; `masks` keeps what the
-    proposer finds for other words.
+    them (`textseg.pseudolabel`); while one photo's are named the next is encoded. The store gets, for each (h, w) of
+    `grids`, `label_keys(photo, grid)`: int16 word index or -1, and float16 confidence. `share` (i, n) does the i-th of
+    n parts of the work; `masks` keeps what the proposer finds for other words.
     """
     todo = [p for p in photos if any(key not in store for grid in grids for key in label_keys(p, grid))]
+
+    def opened(photo: TrainingPhoto) -> tuple[TrainingPhoto, Image.Image]:
+        return photo, photo.open()
+
+    def encoded(given: tuple[TrainingPhoto, Image.Image]) -> tuple[TrainingPhoto, Scene]:
+        photo, image = given
+        return photo, model.encode(image)
+
+    def labelled(given: tuple[TrainingPhoto, Scene]) -> dict[str, torch.Tensor]:
+        photo, scene = given
+        likely = likely_words(scene, vocabulary, words_a_photo, class_proposal, photo.captions)
+        if not len(likely):  # its captions name nothing, and nothing else is asked
+            return _unlabelled(photo, grids)
+        asked = Vocabulary(tuple(vocabulary[int(k)] for k in likely))
+        proposals = masks.open(photo.sha256, scene) if masks else proposer.open(scene.photo, scene)
+        regions = label_regions(scene, asked, proposals, others=None)
+        found: dict[str, torch.Tensor] = {}
+        for grid in grids:
+            index, surety = regions.patches(grid, confidence, margin)
+            index = torch.where(index < 0, -1, likely[index.clamp(min=0)])
+            label_key, confidence_key = label_keys(photo, grid)
+            found |= {label_key: index.to(torch.int16), confidence_key: surety.half()}
+        return found
+
     for start in range(share[0] * PHOTOS_A_SHARD, len(todo), share[1] * PHOTOS_A_SHARD):
-        labelled: dict[str, torch.Tensor] = {}
         some = todo[start : start + PHOTOS_A_SHARD]
-        for photo in some:
-            scene = model.encode(photo.open())
-            likely = likely_words(scene, vocabulary, words_a_photo, class_proposal, photo.captions)
-            if not len(likely):  # its captions name nothing, and nothing else is asked
-                labelled |= _unlabelled(photo, grids)
-                continue
-            asked = Vocabulary(tuple(vocabulary[int(k)] for k in likely))
-            proposals = masks.open(photo.sha256, scene) if masks else proposer.open(scene.photo, scene)
-            regions = label_regions(scene, asked, proposals, others=None)
-            for grid in grids:
-                index, surety = regions.patches(grid, confidence, margin)
-                index = torch.where(index < 0, -1, likely[index.clamp(min=0)])
-                label_key, confidence_key = label_keys(photo, grid)
-                labelled |= {label_key: index.to(torch.int16), confidence_key: surety.half()}
-        store.add(labelled)
+        shard: dict[str, torch.Tensor] = {}
+        for done in overlapped(some, [opened, encoded, labelled]):
+            shard |= done.result()
+        store.add(shard)
         if masks is not None:
             masks.flush()
         if progress is not None:

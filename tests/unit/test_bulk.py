@@ -17,6 +17,7 @@ from textseg.bulk import processes, run
 from textseg.bulk.files import LabelFolder
 from textseg.bulk.here import Here, batches
 from textseg.bulk.targets import IntoFolder
+from textseg.bulk.urls import Sink
 from textseg.errors import TextsegError
 from textseg.folders import gather
 from textseg.overlap import overlapped
@@ -184,3 +185,15 @@ def test_workers_are_as_many_as_cores_and_memory_allow(monkeypatch):
     assert processes.sensible_count(1000) == 3 and processes.sensible_count(3) == 1
     memory.available = 0
     assert processes.sensible_count(1000) == 1
+
+
+@pytest.mark.parametrize("place", ["{}", "memory://sink{}"])
+def test_facts_of_an_earlier_run_do_not_stand_beside_a_new_map_when_writing_is_cut_short(
+    tmp_path: Path, place: str
+) -> None:
+    sink = Sink(place.format(tmp_path))
+    sink.write("a.png", {".png": b"old", ".json": b"{}"})
+    sink.write("a.png", {".png": b"new"})
+    assert sink._read("a.png") == b"new"
+    with pytest.raises(OSError):
+        sink._read("a.json")

@@ -130,7 +130,15 @@ class Sink:
         return True
 
     def write(self, name: str, files: Mapping[str, bytes]) -> None:
-        """Put the files of a photo there, its facts last, each whole or not at all; raises OSError."""
+        """Put the files of a photo there, its facts last, each whole or not at all; raises OSError.
+
+        Facts of an earlier run go first: they must not stand beside another run's map.
+        """
+        facts = self._path(f"{stem(name)}.json")
+        if self._is_local:
+            Path(facts).unlink(missing_ok=True)
+        elif self._fs.exists(facts):
+            self._fs.rm_file(facts)
         for ending, content in files.items():
             path = self._path(f"{stem(name)}{ending}")
             if self._is_local:
