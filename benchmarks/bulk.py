@@ -4,15 +4,18 @@
         [--before CHECKOUT]
 
 Three parts. *speed*: the same photos of 640 x 480, in turn by the plain loop (one photo after the other in one process,
-torch on all threads, as before there was a pipeline), by the pipeline, and by the bare encoder (one pass of the
-backbone a photo: one process on all threads, and one process a core on one thread); start-up is left out of all, and
-each is the median of so many rounds; `--before` adds the command of another checkout, by the times of its files.
+torch on all threads, as before there was a pipeline), by the pipeline, by the encoder alone as the program uses it
+(both working sizes and the head, one process a core), and by the bare encoder (one pass of the backbone a photo: one
+process on all threads, and one process a core on one thread); start-up is left out of all, and each is the median of so
+many rounds, in photos a second and in CPU seconds a photo, which other work on the machine changes less. `--before`
+adds the command of another checkout, by the times of its files.
 *memory*: the most that all processes hold together, sampled, at 100 photos and at `--many`, links to the same files.
 *kills*: the command is killed with SIGKILL at random moments and gone
 on with by `--resume`; every file must be that of a run that nobody disturbed.
 """
 
 import argparse
+import contextlib
 import hashlib
 import os
 import random
@@ -25,6 +28,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -103,39 +107,73 @@ def speed(photos: list[Found], place: Path, rounds: int, workers: int, before: P
             model.backbone.encode([image])
 
     shares: list[dict[str, float]] = []
-    ways: dict[str, Callable[[], float | None]] = {"plain loop": plain, "bare encoder, all threads": bare}
+    ways: dict[str, Callable[[], Spent | None]] = {"plain loop": plain, "bare encoder, all threads": bare}
     if before is not None:
         ways["command of the other checkout"] = lambda: earlier(before, photos, place / "before")
+
+    def each(way: Callable[[Path], None]) -> None:
+        pool.map(way, [photo.path for photo in photos], chunksize=1)
+
     with (
         Processes(partial(Answerer.load, Named(), QUESTION), workers) as crew,
         get_context("spawn").Pool(workers, initializer=encoder) as pool,
     ):
         ways[f"pipeline, {workers} workers"] = partial(pipeline, crew)
-        ways[f"bare encoder, {workers} processes"] = lambda: pool.map(encode, [p.path for p in photos], 1) and None
-        seconds: dict[str, list[float]] = {name: [] for name in ways}
+        ways[f"encoder and head, {workers} processes"] = partial(each, encode)
+        ways[f"bare encoder, {workers} processes"] = partial(each, encode_once)
+        spent: dict[str, list[Spent]] = {name: [] for name in ways}
         for number in range(rounds + 1):  # the first one warms up
             for name, way in ways.items():
-                began = time.perf_counter()
+                began, used = time.perf_counter(), processor_seconds(os.getpid())
                 took = way()
                 if number:
-                    seconds[name].append(took or time.perf_counter() - began)
-    rates = {name: len(photos) / statistics.median(taken) for name, taken in seconds.items()}
+                    whole = Spent(time.perf_counter() - began, processor_seconds(os.getpid()) - used)
+                    spent[name].append(took or whole)
+    rates = {name: len(photos) / statistics.median(one.seconds for one in all_) for name, all_ in spent.items()}
+    costs = {name: statistics.median(one.cpu for one in all_) / len(photos) for name, all_ in spent.items()}
+    load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
     print(f"{len(photos)} photos of {SIZE[0]} x {SIZE[1]}, lite, {os.cpu_count()} cores, {rounds} rounds in turn")
-    print(f"{'':32} {'photos/s':>9} {'x plain loop':>13} {'of bare encoder':>16}")
+    print(f"load averages at the end: {load}")
+    print(f"{'':34} {'photos/s':>9} {'x plain loop':>13} {'of bare encoder':>16} {'CPU s a photo':>14}")
     best = max(rate for name, rate in rates.items() if name.startswith("bare"))
     for name, rate in rates.items():
-        print(f"{name:32} {rate:9.2f} {rate / rates['plain loop']:13.2f} {rate / best:16.0%}")
+        print(f"{name:34} {rate:9.2f} {rate / rates['plain loop']:13.2f} {rate / best:16.0%} {costs[name]:14.3f}")
     total = {step: statistics.median(one[step] for one in shares[1:]) / len(photos) for step in shares[-1]}
     print("seconds a photo and worker: " + ", ".join(f"{step} {took:.3f}" for step, took in total.items()), flush=True)
 
 
-def earlier(checkout: Path, photos: list[Found], out: Path) -> float:
-    """Seconds that the command of another checkout takes for the photos, from its first file to its last."""
+@dataclass(frozen=True)
+class Spent:
+    """What labelling all photos took."""
+
+    seconds: float
+    cpu: float
+    """CPU seconds of all processes together."""
+
+
+def processor_seconds(process: int) -> float:
+    """CPU seconds that a process and its children have used so far."""
+    total = 0.0
+    for one in [psutil.Process(process), *psutil.Process(process).children(recursive=True)]:
+        with contextlib.suppress(psutil.Error):
+            total += sum(one.cpu_times()[:2])
+    return total
+
+
+def earlier(checkout: Path, photos: list[Found], out: Path) -> Spent:
+    """What the command of another checkout takes for the photos, from its first file to its last."""
     shutil.rmtree(out, ignore_errors=True)
-    command(photos[0].path.parent, out, None, cwd=checkout, env=os.environ | {"PYTHONPATH": str(checkout)}).wait()
+    process = command(photos[0].path.parent, out, None, cwd=checkout, env=os.environ | {"PYTHONPATH": str(checkout)})
+    samples: list[tuple[int, float]] = []
+    while process.poll() is None:
+        with contextlib.suppress(psutil.Error):
+            samples.append((sum(1 for _ in out.glob("*.json")), processor_seconds(process.pid)))
+        time.sleep(0.02)
     written = sorted(path.stat().st_mtime for path in out.glob("*.json"))
     assert len(written) == len(photos)
-    return (written[-1] - written[0]) * len(photos) / (len(photos) - 1)
+    first, last = next(one for one in samples if one[0]), max(samples)
+    cpu = (last[1] - first[1]) / max(last[0] - first[0], 1) * len(photos)
+    return Spent((written[-1] - written[0]) * len(photos) / (len(photos) - 1), cpu)
 
 
 _model = None
@@ -148,6 +186,11 @@ def encoder() -> None:
 
 
 def encode(path: Path) -> None:
+    assert _model is not None
+    _model.encode(images.open(path))
+
+
+def encode_once(path: Path) -> None:
     assert _model is not None
     image = images.fit(images.open(path), _model.backbone.short_side, _model.backbone.multiple)
     _model.backbone.encode([image])

@@ -19,7 +19,7 @@ from textseg.model import Scene
 from textseg.model import others as other_words
 from textseg.model.contest import Contest
 from textseg.model.others import Choice, Ranked
-from textseg.proposals import Everything, Mask, Named, Naming, laid, opened
+from textseg.proposals import Everything, Mask, Named, Naming, coverages, laid, opened
 from textseg.vocabulary import Vocabulary
 
 CONFIDENCE = 0.5
@@ -195,11 +195,8 @@ class Cover:
 
     def __init__(self, masks: Sequence[Mask], grid: torch.Tensor) -> None:
         """`grid` (K, h, w) gives size and device."""
-        height, width = grid.shape[1:]
-        cover = np.zeros((len(masks), height * width), np.float32)
-        for row, mask in zip(cover, masks, strict=True):
-            row[:] = mask.coverage((height, width)).ravel()
-        self._shares = torch.from_numpy(cover).to(grid.device)
+        shares = coverages(masks, (grid.shape[1], grid.shape[2])).astype(np.float32)
+        self._shares = torch.from_numpy(shares).flatten(1).to(grid.device)
         self._area = self._shares.sum(1)
 
     def mean(self, grid: torch.Tensor) -> torch.Tensor:

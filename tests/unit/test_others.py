@@ -133,7 +133,8 @@ def test_odd_words_are_answered(lite: Model, words: str) -> None:
 
 def test_a_scene_ranks_its_nouns_once(monkeypatch) -> None:
     scene = tiny_model().encode(noise_photo())
-    segment(scene, Vocabulary.parse("cat"), others=OWN)
+    for words in ("cat", "sofa"):  # of a scene that is asked once only they need no ranking
+        segment(scene, Vocabulary.parse(words), others=OWN)
     monkeypatch.setattr(
         Ranked, "of", lambda scores: pytest.fail("ranked again") if scores.shape[1] > 1 else real(scores)
     )
@@ -149,6 +150,17 @@ def test_ranking_gives_the_best_noun_that_competes() -> None:
     value, noun = Ranked.of(scores).strongest(rivals)
     masked = scores.masked_fill(~rivals[:, None], -torch.inf)
     assert torch.equal(value, masked.amax(0)) and torch.equal(noun, masked.argmax(0))
+
+
+@pytest.mark.parametrize("competing", [1, 3, 120])
+def test_a_scenes_first_question_finds_the_noun_that_later_ones_find(competing: int) -> None:
+    model = tiny_model()
+    scene = model.encode(noise_photo())
+    rest = others.of(model, [f"noun{k}" for k in range(120)])
+    assert rest is not None
+    rivals = torch.arange(120) % (120 // competing) == 0
+    first, second = rest.strongest(scene, rivals), rest.strongest(scene, rivals)
+    assert torch.equal(first, second) and torch.equal(second, rest.ranked(scene).strongest(rivals)[0])
 
 
 def test_without_a_noun_that_competes_none_wins() -> None:

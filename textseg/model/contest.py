@@ -61,7 +61,7 @@ def evidence(
     `grid` (K, h, w) are the words' similarities, `rivals` (N,) the other words that compete.
     """
     model = scene.model
-    best = others.ranked(scene).strongest(rivals)[0].view(1, *scene.grid)
+    best = others.strongest(scene, rivals).view(1, *scene.grid)
     pooled = similarities(model, scene.pooled, vocabulary, templates)
     whole = Ranked.of(others.scores(scene.pooled)[:, 0]).strongest(rivals)[0].view(1, 1, 1)
     return torch.cat([grid, best]) * model.logit_scale, torch.cat([pooled, whole]) * model.logit_scale

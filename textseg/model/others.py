@@ -80,6 +80,23 @@ class Others:
         """The best nouns at each position of the scene's grid, row by row; computed once a scene."""
         return scene.once(("others", self.key), lambda: Ranked.of(self.scores(scene.embedding).flatten(1)))
 
+    def strongest(self, scene: Scene, rivals: torch.Tensor) -> torch.Tensor:
+        """(P,) similarity of the best noun that competes at each position of the scene's grid: as `ranked` has it.
+
+        A scene's first question is answered without ranking them, which takes as long as all other comparisons; many
+        scenes are asked one only.
+        """
+        earlier: list[bool] = scene.once(("others asked", self.key), list)
+        if earlier or not rivals.any():
+            return self.ranked(scene).strongest(rivals)[0]
+        earlier.append(True)
+        scores = self.scores(scene.embedding).flatten(1)
+        best = scores.masked_fill(~rivals[:, None], -torch.inf).amax(0)
+        buried = (scores > best).sum(0) >= min(KEPT, len(scores))
+        if buried.any():
+            best[buried] = Ranked.of(scores[:, buried]).strongest(rivals)[0]
+        return best
+
     def rivals(self, model: Model, vocabulary: Vocabulary, templates: str | None = None) -> torch.Tensor:
         """(N,) bool: the nouns that compete with this vocabulary; of the last one they are kept."""
         texts = tuple(text for word in vocabulary for text in word.texts)

@@ -85,6 +85,11 @@ class Mask:
         return share
 
     @classmethod
+    def coverages(cls, masks: Sequence[Any], grid: tuple[int, int]) -> np.ndarray:
+        """`coverages` of masks of this class."""
+        return np.stack([mask.coverage(grid) for mask in masks])
+
+    @classmethod
     def lay(cls, masks: Sequence[Any], numbers: Sequence[int], size: tuple[int, int]) -> np.ndarray:
         """`laid` of masks of this class."""
         width, height = size
@@ -113,8 +118,18 @@ class Mask:
 
 def laid(masks: Sequence[Mask], numbers: Sequence[int], size: tuple[int, int]) -> np.ndarray:
     """(H, W) uint16: at each pixel of a photo of `size` (width, height) the number of the last mask that holds it."""
+    return _kind(masks).lay(masks, numbers, size)
+
+
+def coverages(masks: Sequence[Mask], grid: tuple[int, int]) -> np.ndarray:
+    """(M, h, w) the `coverage` of each of M masks of one photo."""
+    return _kind(masks).coverages(masks, grid) if masks else np.zeros((0, *grid))
+
+
+def _kind(masks: Sequence[Mask]) -> type[Mask]:
+    """The class that all masks have in common: it may know what is theirs together."""
     kinds = {type(mask) for mask in masks}
-    return (kinds.pop() if len(kinds) == 1 else Mask).lay(masks, numbers, size)
+    return kinds.pop() if len(kinds) == 1 else Mask
 
 
 class Everything(Protocol):

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
+from scipy import ndimage, sparse
 
 from textseg import grids
 from textseg.proposals import SAMPLES, Mask
@@ -20,7 +20,7 @@ class Nodes:
 
     def __init__(self, graph: RegionGraph, size: tuple[int, int]) -> None:
         self.graph, self.size = graph, size
-        self._sampled: dict[tuple[int, int], np.ndarray] = {}
+        self._sampled: dict[tuple[int, int], sparse.csr_matrix] = {}
 
     @property
     def whole_size(self) -> bool:
@@ -52,20 +52,26 @@ class Nodes:
             by_rank[tree.first[node] : tree.last[node]] = number
         return by_rank[tree.rank][self.graph.ids]
 
-    def coverage(self, node: int, grid: tuple[int, int]) -> np.ndarray:
-        """(h, w) the share of each cell of a grid that the node covers, from the same points as `Mask.coverage`."""
-        tree = self.graph.hierarchy
+    def coverages(self, nodes: Sequence[int], grid: tuple[int, int]) -> np.ndarray:
+        """(M, h, w) the share of each cell of a grid that each node covers, from the points of `Mask.coverage`."""
+        tree, cells = self.graph.hierarchy, grid[0] * grid[1]
         if grid not in self._sampled:
             rows, columns = (grids.nearest(n * SAMPLES, m) for n, m in zip(grid, self.graph.ids.shape, strict=True))
             ranks = self._ranks[rows[:, None], columns].reshape(grid[0], SAMPLES, grid[1], SAMPLES)
-            self._sampled[grid] = np.ascontiguousarray(ranks.transpose(0, 2, 1, 3)).reshape(-1, SAMPLES**2)
-        ranks = self._sampled[grid]
-        within = (ranks >= tree.first[node]) & (ranks < tree.last[node])
-        share = np.count_nonzero(within, axis=1).reshape(grid) / np.float64(SAMPLES**2)
-        if not share.any():  # smaller than the space between two points
-            left, top, _, _ = self.box(node)
-            height, width = self.graph.ids.shape
-            share[grids.cells(height, grid[0])[top], grids.cells(width, grid[1])[left]] = 1
+            cell = np.arange(cells, dtype=np.int32).reshape(grid[0], 1, grid[1], 1)
+            places = ranks.ravel(), np.broadcast_to(cell, ranks.shape).ravel()
+            points = np.ones(ranks.size, np.float32)
+            self._sampled[grid] = sparse.csr_matrix((points, places), (self.graph.count, cells))
+        at = np.array(nodes, np.intp)
+        first, many = tree.first[at], tree.last[at] - tree.first[at]
+        starts = np.concatenate([[0], many.cumsum()])
+        ranks = np.arange(starts[-1]) - (starts[:-1] - first).repeat(many)
+        within = sparse.csr_matrix((np.ones(len(ranks), np.float32), ranks, starts), (len(many), self.graph.count))
+        share = (within @ self._sampled[grid]).toarray().reshape(-1, *grid) / np.float32(SAMPLES**2)
+        height, width = self.graph.ids.shape
+        for k in np.flatnonzero(~share.any((1, 2))).tolist():  # smaller than the space between two points
+            left, top, _, _ = self.box(nodes[k])
+            share[k, grids.cells(height, grid[0])[top], grids.cells(width, grid[1])[left]] = 1
         return share
 
     @cached_property
@@ -140,4 +146,11 @@ class NodeMask(Mask):
         return super().sample(rows, columns)
 
     def coverage(self, grid: tuple[int, int]) -> np.ndarray:
-        return self._nodes.coverage(self._node, grid)
+        return self._nodes.coverages([self._node], grid)[0]
+
+    @classmethod
+    def coverages(cls, masks: Sequence[NodeMask], grid: tuple[int, int]) -> np.ndarray:
+        nodes = masks[0]._nodes
+        if any(mask._nodes is not nodes for mask in masks):
+            return super().coverages(masks, grid)
+        return nodes.coverages([mask._node for mask in masks], grid)
