@@ -13,17 +13,17 @@ from textseg.project import Project
 from textseg.vocabulary import Vocabulary
 
 tifffile = pytest.importorskip("tifffile")
-SIZE = (5000, 4000)
+SIZE = (3000, 2400)
 
 
 @pytest.fixture(scope="module")
 def huge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Project]]:
     folder = tmp_path_factory.mktemp("huge")
     pixels = np.asarray(noise_photo(*SIZE))
-    tifffile.imwrite(folder / "huge.tif", pixels, tile=(256, 256), photometric="rgb")
+    tifffile.imwrite(folder / "huge.tif", pixels, tile=(512, 512), photometric="rgb")
     project = Project.create(folder / "p", Vocabulary.parse("cat, sofa, wall"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(images, "MAX_PIXELS", 4_000_000)
+        patch.setattr(images, "MAX_PIXELS", 2_000_000)
         project.add([folder / "huge.tif"])
         with serving_tiny(project=folder / "p") as url:
             yield url, project

@@ -103,6 +103,9 @@ def read(
         if watch is not None:
             fresh = "Reading" if row in encodings else "Encoding"
             watch(Progress(f"{fresh} {row.name} ({n + 1} of {len(rows)})", 0.8 * n / len(rows)))
+        if project.is_large(row.id):
+            skipped[row.name] = f"{row.name} is too large to be learnt from; save parts of it as photos of their own."
+            continue
         said = project.corrections(row.id)
         ignored = ~np.isin(said, ids) & (said > 0)
         said[ignored] = 0

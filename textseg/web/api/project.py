@@ -14,9 +14,11 @@ from typing import Any
 import gradio as gr
 import numpy as np
 from gradio.processing_utils import save_bytes_to_cache
+from PIL import Image
 
+from textseg import images
 from textseg.bulk.whole_project import pseudo_label_all
-from textseg.errors import EditError, HeadError, PhotoError, ProjectError, TrainingError
+from textseg.errors import EditError, HeadError, PhotoError, PhotoTooLargeError, ProjectError, TrainingError
 from textseg.labelmap import index_png
 from textseg.model import Model, Scene
 from textseg.project import EditResult, Project
@@ -30,7 +32,7 @@ from textseg.vocabulary import Vocabulary
 from textseg.web.access import require, role_of
 from textseg.web.api.endpoint import AT_ONCE, add_endpoint
 from textseg.web.engine import Engine
-from textseg.web.huge import HugePhotos
+from textseg.web.huge import HugePhotos, is_huge
 from textseg.web.rpc.page import OtherProjectError
 from textseg.web.rpc.photos import UploadedPhoto
 from textseg.web.rpc.pictures import threshold_of
@@ -254,15 +256,25 @@ class ProjectApi:
             return self._engine.model()
 
     def scene(self, photo: StoredPhoto, model: Model | None = None) -> Scene:
-        """The scene of a photo of the project, encoded once; raises PhotoError when its file has vanished.
+        """The scene of a photo of the project, encoded once; raises PhotoError when its file has vanished or is huge.
 
         `model` is another than the one the project is labelled with: an older head, the one it began with.
         """
+        if is_huge(photo):
+            raise PhotoTooLargeError(
+                f"{photo.name} is too large to be looked at as one; Label and Explore ask about parts of it."
+            )
         try:
             upload = UploadedPhoto(photo.name, self.project.original(photo).read_bytes())
             return self._engine.scene(upload, model=model or self.model(), encodings=self.project.encodings)
         except OSError as error:
             raise PhotoError(f"{photo.name} cannot be read from the project's folder ({error.strerror}).") from None
+
+    def small(self, photo: StoredPhoto) -> Image.Image:
+        """A picture of a photo that is to be made smaller still; of a huge one its overview. Raises PhotoError."""
+        if is_huge(photo):
+            return images.open(self.huge.overview(self.project, photo))
+        return self.project.picture(photo.id)
 
     def seen(self, photo: StoredPhoto, window: Window | None) -> Scene:
         """The scene of what a window onto a huge photo shows, of which nothing is kept on disk; without one `scene`."""

@@ -5,8 +5,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from textseg import images
 from textseg.errors import PhotoError
 from textseg.files import write_atomically
@@ -126,16 +124,10 @@ class PhotoFunctions:
         try:
             if not path.is_file():
                 path.parent.mkdir(parents=True, exist_ok=True)
-                write_atomically(path, pictures.jpeg_bytes(self._small(row), THUMB_SIDE, quality=80))
+                write_atomically(path, pictures.jpeg_bytes(self.api.small(row), THUMB_SIDE, quality=80))
             return _text(path.read_bytes())
         except (PhotoError, OSError):
             return None
-
-    def _small(self, row: StoredPhoto) -> Image.Image:
-        """A picture to be made smaller still."""
-        if is_huge(row):
-            return images.open(self.api.huge.overview(self.api.project, row))
-        return self.api.project.picture(row.id)
 
 
 def _text(content: bytes) -> str:

@@ -80,7 +80,7 @@ class SuggestionFunctions:
             height, width = regions.ids.shape
             box = [columns.min() / width, rows.min() / height, (columns.max() + 1) / width, (rows.max() + 1) / height]
             click = {"box": [round(float(n), 4) for n in box], "class": ids[word], "reason": why}
-        jpeg = pictures.jpeg(self._api.project.picture(row.id), THUMB_SIDE, quality=80)
+        jpeg = pictures.jpeg(self._api.small(row), THUMB_SIDE, quality=80)
         return {"photo": row.id, "name": row.name, "reason": reason, "click": click, "jpeg": jpeg}
 
     def look(self, message: Any) -> dict[str, Any]:
