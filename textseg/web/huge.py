@@ -9,7 +9,6 @@ from typing import Any
 
 from PIL import Image
 
-from textseg import images, pyramids
 from textseg.errors import EditError
 from textseg.files import write_atomically
 from textseg.project import Project
@@ -27,11 +26,6 @@ WINDOW_SIDE = 2048
 
 MOST_OPEN = 4
 """Huge photos that are held open at a time."""
-
-
-def is_huge(photo: StoredPhoto) -> bool:
-    """Whether a photo is seen through windows: it has more pixels than are decoded, or is read by windows alone."""
-    return photo.width * photo.height > images.MAX_PIXELS or photo.suffix in pyramids.SUFFIXES
 
 
 def whole(photo: StoredPhoto) -> Window:
@@ -62,10 +56,10 @@ class HugePhotos:
 
     def picture(self, project: Project, photo: StoredPhoto, window: Window) -> Image.Image:
         """What a window shows, a pixel a cell; raises PhotoError when the file has vanished or is torn there."""
-        return Image.fromarray(self._pyramid(project.original(photo)).read(window.box, window.size))
+        return Image.fromarray(self._pyramid(project, photo).read(window.box, window.size))
 
     def overview(self, project: Project, photo: StoredPhoto) -> bytes:
-        """A JPEG of the whole photo, of the cells of `whole`; made once, for a file without levels is read for it."""
+        """A JPEG of the whole photo, of the cells of `whole`; made once."""
         path = project.folder / "cache" / "overviews" / f"{photo.sha256}.jpg"
         if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -80,9 +74,10 @@ class HugePhotos:
         key = f"{photo.sha256}:{box}/{window.step}"
         return WindowPhoto(name, key, lambda: self.picture(project, photo, window))
 
-    def _pyramid(self, path: Path) -> Pyramid:
+    def _pyramid(self, project: Project, photo: StoredPhoto) -> Pyramid:
+        path = project.original(photo)
         with self._lock:
-            found = self._open.pop(path, None) or pyramids.open(path)
+            found = self._open.pop(path, None) or project.pyramid(photo.id)
             self._open[path] = found
             while len(self._open) > MOST_OPEN:
                 self._open.popitem(last=False)  # it closes when nobody reads it any more

@@ -23,6 +23,7 @@ from textseg.labelmap import index_png
 from textseg.model import Model, Scene
 from textseg.project import EditResult, Project
 from textseg.project.labeller import add_words, lacking, pseudo_label, put_view
+from textseg.project.photos import is_large
 from textseg.project.raster import Box
 from textseg.project.schema import StoredPhoto
 from textseg.project.windows import Window
@@ -32,7 +33,7 @@ from textseg.vocabulary import Vocabulary
 from textseg.web.access import require, role_of
 from textseg.web.api.endpoint import AT_ONCE, add_endpoint
 from textseg.web.engine import Engine
-from textseg.web.huge import HugePhotos, is_huge
+from textseg.web.huge import HugePhotos
 from textseg.web.rpc.page import OtherProjectError
 from textseg.web.rpc.photos import UploadedPhoto
 from textseg.web.rpc.pictures import threshold_of
@@ -149,9 +150,12 @@ class ProjectApi:
         return self._answer(self.project.edit(photo, base_revision, operation), windows, photo)
 
     def label_map(self, project: str, photo: str) -> tuple[bytes, int]:
-        """(index PNG, revision): the class id of every pixel."""
+        """(index PNG, revision): the class id of every pixel. Raises PhotoTooLargeError for a huge photo."""
         self.check(project)
-        ids, revision = self.project.label_map(photo)
+        row = self.project.photo(photo)
+        if is_large(row):
+            raise PhotoTooLargeError(f"The label map of {row.name} is too large to be sent as one; export the project.")
+        ids, revision = self.project.label_map(row.id)
         return index_png(ids, self.project.colours()), revision
 
     def history(self, project: str, photo: str) -> list[dict[str, Any]]:
@@ -260,7 +264,7 @@ class ProjectApi:
 
         `model` is another than the one the project is labelled with: an older head, the one it began with.
         """
-        if is_huge(photo):
+        if is_large(photo):
             raise PhotoTooLargeError(
                 f"{photo.name} is too large to be looked at as one; Label and Explore ask about parts of it."
             )
@@ -272,7 +276,7 @@ class ProjectApi:
 
     def small(self, photo: StoredPhoto) -> Image.Image:
         """A picture of a photo that is to be made smaller still; of a huge one its overview. Raises PhotoError."""
-        if is_huge(photo):
+        if is_large(photo):
             return images.open(self.huge.overview(self.project, photo))
         return self.project.picture(photo.id)
 

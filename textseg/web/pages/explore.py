@@ -15,6 +15,7 @@ from gradio.data_classes import DataWithFiles
 from textseg import images, refine
 from textseg.errors import PhotoError
 from textseg.model import Scene, others, partition
+from textseg.project.photos import is_large
 from textseg.project.windows import Window
 from textseg.pseudolabel import CONFIDENCE, MARGIN, label_regions
 from textseg.segmentation import BY
@@ -112,7 +113,7 @@ class Explore:
         """A part of a huge photo, at the finest step at which it is shown whole."""
         project = self.api.project
         row = project.photo(asked.whole("huge"))
-        if not huge.is_huge(row):
+        if not is_large(row):
             raise PhotoError(f"{row.name} is not huge; open it here as it is.")
         window = Window.read({"box": asked.raw("box")}, (row.width, row.height))
         while max(window.size) > pictures.SHOWN_SIDE:

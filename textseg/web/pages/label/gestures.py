@@ -6,12 +6,12 @@ import numpy as np
 
 from textseg.errors import EditError
 from textseg.project.labeller import view
+from textseg.project.photos import is_large
 from textseg.project.schema import StoredPhoto
 from textseg.project.windows import Window
 from textseg.proposals import Encoded, Mask
 from textseg.web import huge
 from textseg.web.api.project import ProjectApi
-from textseg.web.huge import is_huge
 from textseg.web.rpc import pictures
 from textseg.web.rpc.messages import Message, numbers, whole
 
@@ -72,7 +72,7 @@ class GestureFunctions:
         """
         for key in Message(message).items("photos", 2, whole):
             row = self.api.project.photo(key)
-            found = None if is_huge(row) else self.api.proposals(row)
+            found = None if is_large(row) else self.api.proposals(row)
             if isinstance(found, Encoded):
                 found.encoded()
         return {}
@@ -120,14 +120,14 @@ class GestureFunctions:
     def _looked_at(self, asked: Message) -> tuple[StoredPhoto, Window | None]:
         """The photo of a message and, if it is huge, the window onto it: the one that is named, or all of it."""
         row = self.api.project.photo(asked.whole("photo"))
-        if not is_huge(row):
+        if not is_large(row):
             return row, None
         return row, huge.window(asked.raw("window"), row) if asked.has("window") else huge.whole(row)
 
 
 def _windows(asked: Message, row: StoredPhoto) -> list[Window]:
     """The windows onto a huge photo that a page shows, none of another photo."""
-    if not is_huge(row):
+    if not is_large(row):
         return []
     return asked.items("windows", MOST_WINDOWS, lambda value, _: huge.window(value, row)) or [huge.whole(row)]
 

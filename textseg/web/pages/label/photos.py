@@ -9,11 +9,11 @@ from textseg import images
 from textseg.errors import PhotoError
 from textseg.files import write_atomically
 from textseg.labelmap import index_png
+from textseg.project.photos import is_large
 from textseg.project.schema import STATES, StoredPhoto
 from textseg.project.windows import Window
 from textseg.web import huge
 from textseg.web.api.project import ProjectApi
-from textseg.web.huge import is_huge
 from textseg.web.rpc import pictures
 from textseg.web.rpc.messages import Message, whole
 
@@ -43,7 +43,7 @@ class PhotoFunctions:
         row = self.row(Message(message))
         facts = {"photo": row.id, "name": row.name, "size": [row.width, row.height], "state": row.state}
         facts["note"] = row.note
-        if is_huge(row):
+        if is_large(row):
             seen, jpeg = huge.whole(row), _text(self.api.huge.overview(self.api.project, row))
             return facts | {"jpeg": jpeg, "whole": huge.as_sent(seen)} | self._labels(row, [seen])
         jpeg = pictures.jpeg(self.api.project.picture(row.id), SHOWN_SIDE, quality=90)
@@ -67,7 +67,7 @@ class PhotoFunctions:
         """
         asked = Message(message)
         row = self.row(asked)
-        if is_huge(row):
+        if is_large(row):
             return self._labels(row, asked.items("windows", MOST_WINDOWS, lambda value, _: huge.window(value, row)))
         png, revision = self.api.label_map(self.api.project.name, str(row.id))
         return {"labels": _text(png), "revision": revision}
