@@ -7,10 +7,11 @@ from types import SimpleNamespace
 import pytest
 from gradio.data_classes import DataWithFiles
 
+from tests.films import needs_av, noise, write_video
 from tests.label_maps import make_project
 from tests.tiny import noise_photo
 from textseg import images
-from textseg.errors import DatasetError, FormatError, ProjectError, TextsegError
+from textseg.errors import DatasetError, FormatError, ProjectError, TextsegError, UsageError
 from textseg.project import Project
 from textseg.web.api.export import export_options
 from textseg.web.api.project import ProjectApi
@@ -62,6 +63,31 @@ def test_adding_that_is_stopped_says_what_is_in_the_project(page, tmp_path, monk
     assert state["problem"] is None and state["report"]["add"]["stopped"]
     assert state["report"]["add"]["added"] == ["0.png", "1.png"]
     assert [entry.name for entry in Project(tmp_path / "p").queue()] == ["one.png", "0.png", "1.png"]
+
+
+def test_numbered_photos_of_an_upload_become_a_film_and_the_rest_photos(page, tmp_path):
+    token = ""
+    for number, name in enumerate(["walk/f-10.png", "walk/f-9.png", "walk/cover.png"]):
+        noise_photo(20, 10, seed=10 + number).save(tmp_path / "x.png")
+        token = page.stage(piece((tmp_path / "x.png").read_bytes(), path=name, upload=token))["upload"]
+    page.add({"upload": token, "film": True})
+    report = finished(page)["report"]["add"]
+    assert sorted(report["added"]) == ["cover.png", "f-10.png", "f-9.png"] and "walk/f: 2 frames." in report["notes"]
+    films = Project(tmp_path / "p").films
+    assert [still.name for still in films.stills(films.find("walk/f"))] == ["f-9.png", "f-10.png"]
+
+
+@needs_av
+def test_a_video_of_an_upload_becomes_frames_and_a_torn_one_is_told(page, tmp_path):
+    content = write_video(tmp_path / "x.mp4", noise(20)).read_bytes()
+    token = page.stage(piece(content, path="walk.mp4"))["upload"]
+    page.stage(piece(b"torn", path="bad.mp4", upload=token))
+    page.add({"upload": token, "every": "1 s"})
+    report = finished(page)["report"]["add"]
+    assert report["added"] == ["walk-000000.jpg", "walk-000010.jpg"] and report["notes"] == ["walk: 2 frames."]
+    assert [name for name, _ in report["failed"]] == ["bad.mp4"]
+    with pytest.raises(UsageError, match="no time between two frames"):
+        page.add({"upload": page.stage(piece())["upload"], "every": "often"})
 
 
 @pytest.mark.parametrize("path", ["../a.png", "/a.png", "a//b", "a/../b", "..", "", "C:\\a.png", "a\0b", "x" * 300])

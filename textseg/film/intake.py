@@ -73,9 +73,9 @@ def take(
     Each frame is in the project when it is done; one that was there before stays what it is, so a film that is taken
     in again at a shorter time gets the frames between. Raises FilmError where there is no film.
     """
-    cancel = cancel or (lambda: False)
+    cancel = cancel or never
     if not path.is_dir():
-        return [_video(project, path, every, progress, cancel)]
+        return [take_video(project, path, every, progress, cancel)]
     films, left = sequences(path)
     videos = sorted(one for one in path.rglob("*") if one.is_file() and is_video(one))
     if not films and not videos:
@@ -83,11 +83,11 @@ def take(
     taken = []
     for film in films:
         if not cancel():
-            taken.append(_numbered(project, film, progress, cancel))
+            taken.append(take_numbered(project, film, progress, cancel))
     for one in videos:
         if not cancel():
             try:
-                taken.append(_video(project, one, every, progress, cancel))
+                taken.append(take_video(project, one, every, progress, cancel))
             except FilmError as error:
                 taken.append(Taken(one.name, failed=[(one.name, str(error))]))
     if left:
@@ -96,7 +96,19 @@ def take(
     return taken
 
 
-def _video(project: Project, path: Path, every: float, progress: Tell | None, cancel: Callable[[], bool]) -> Taken:
+def never() -> bool:
+    """Nobody stops it."""
+    return False
+
+
+def take_video(
+    project: Project,
+    path: Path,
+    every: float,
+    progress: Tell | None = None,
+    cancel: Callable[[], bool] = never,
+) -> Taken:
+    """Take in one video; raises FilmError where it is none."""
     video = Video(path)
     origin = Origin(clean(path.stem), video.source, timed=True)
     taken = Taken(origin.name)
@@ -118,7 +130,10 @@ def _video(project: Project, path: Path, every: float, progress: Tell | None, ca
     return taken
 
 
-def _numbered(project: Project, film: Numbered, progress: Tell | None, cancel: Callable[[], bool]) -> Taken:
+def take_numbered(
+    project: Project, film: Numbered, progress: Tell | None = None, cancel: Callable[[], bool] = never
+) -> Taken:
+    """Take in the frames that a folder numbers."""
     origin = Origin(clean(film.name), film.source, timed=False)
     taken = Taken(origin.name)
     for count, (number, found) in enumerate(film.frames):

@@ -41,8 +41,8 @@ class Numbered:
         return [(a + 1, b - 1) for a, b in zip(numbers, numbers[1:], strict=False) if b - a > 1]
 
 
-def sequences(folder: Path) -> tuple[list[Numbered], list[Found]]:
-    """(the films that a folder and those in it number, the photos that are in none of them).
+def sequences(folder: Path, called: str | None = None) -> tuple[list[Numbered], list[Found]]:
+    """(the films that a folder, `called` so or by its own name, and those in it number, the photos in none of them).
 
     Photos belong together that lie in one folder and whose names differ in their last number alone.
     """
@@ -64,12 +64,12 @@ def sequences(folder: Path) -> tuple[list[Numbered], list[Found]]:
         if len(frames) < LEAST:
             left += frames.values()
             continue
-        films.append(Numbered(_name(folder, parent, before), sorted(frames.items())))
+        films.append(Numbered(_name(called or folder.resolve().name, parent, before), sorted(frames.items())))
     return films, left
 
 
-def _name(folder: Path, parent: str, before: str) -> str:
+def _name(folder: str, parent: str, before: str) -> str:
     """What a film is called: by its folder, unless that has several kinds of names."""
     stem = before.rstrip(" -_.")
-    place = folder.resolve().name if parent == "." else parent
+    place = folder if parent == "." else parent
     return f"{place}/{stem}" if stem and stem not in ("frame", "img", "image") else place

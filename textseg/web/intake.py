@@ -1,8 +1,11 @@
-"""Photos of a folder on their way into a project, one after the other, as work in the background."""
+"""Photos and films on their way into a project, one photo after the other, as work in the background."""
 
 from pathlib import Path
 from typing import Any
 
+from textseg.errors import FilmError
+from textseg.film.intake import take_numbered, take_video
+from textseg.film.numbered import Numbered
 from textseg.folders import Gathered, not_taken
 from textseg.project import Project
 from textseg.web.rpc.jobs import Progress
@@ -24,3 +27,32 @@ def take_in(project: Project, gathered: Gathered, progress: Progress) -> dict[st
         "notes": [*report.notes, *([left] if left else [])],
         "stopped": report.cancelled,
     }
+
+
+def take_films(project: Project, films: list[Numbered | Path], every: float, progress: Progress) -> dict[str, Any]:
+    """The same of videos, a frame each `every` seconds, and of what folders number; each film is a note."""
+    report: dict[str, Any] = {"added": [], "duplicates": [], "failed": [], "notes": [], "stopped": False}
+    for film in films:
+        if progress.stopped():
+            return report | {"stopped": True}
+        try:
+            if isinstance(film, Path):
+                taken = take_video(project, film, every, progress.tell, progress.stopped)
+            else:
+                taken = take_numbered(project, film, progress.tell, progress.stopped)
+        except FilmError as error:
+            report["failed"].append((film.name, str(error)))
+            continue
+        there = f", {taken.known} were there already" if taken.known else ""
+        report["notes"] += [f"{taken.film}: {len(taken.added)} frames{there}.", *taken.notes]
+        report["added"] += taken.added
+        report["failed"] += [(Path(name).name, reason) for name, reason in taken.failed]
+        report["stopped"] |= taken.cancelled
+    return report
+
+
+def together(reports: list[dict[str, Any]]) -> dict[str, Any]:
+    """Several reports as one."""
+    names = "added", "duplicates", "failed", "notes"
+    lists = {name: [one for report in reports for one in report[name]] for name in names}
+    return lists | {"stopped": any(report["stopped"] for report in reports)}

@@ -70,7 +70,8 @@ export class DataPage {
   async add(items) {
     const report = await this.work.run(this.part["add-outcome"], async (tell) => {
       const sent = await this.work.send(items, tell);
-      return sent.ok ? this.server.call("add", { upload: sent.upload }) : sent;
+      const films = { every: this.part["add-every"].value, film: this.part["add-film"].checked };
+      return sent.ok ? this.server.call("add", { upload: sent.upload, ...films }) : sent;
     });
     if (report) this.show();
   }

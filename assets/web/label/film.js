@@ -6,6 +6,7 @@ import { Thumbnails } from "./thumbnails.js";
 
 const CELL = 76; // pixels from one frame of the strip to the next
 const HEIGHT = 24; // of the line over it
+const LEAST = 0.4; // what its lower end says; what is less sure lies there too
 const SVG = "http://www.w3.org/2000/svg";
 
 /** @typedef {{photo: number, at: number, state: string, sure: number|null}} Still `sure`: 0..1, null without labels */
@@ -88,7 +89,7 @@ export class FilmStrip {
   /** How sure the labels of these frames are, as a line: 1 is its top, the dashes are where to stop. @param {Still[]} shown */
   line(shown) {
     const x = (k) => (k + 0.5) * CELL - 2,
-      y = (sure) => 4 + (1 - sure) * (HEIGHT - 8);
+      y = (sure) => 4 + ((1 - Math.max(sure, LEAST)) / (1 - LEAST)) * (HEIGHT - 8);
     const picture = document.createElementNS(SVG, "svg");
     const draw = (tag, attributes) => {
       const element = document.createElementNS(SVG, tag);

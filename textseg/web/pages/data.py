@@ -13,6 +13,8 @@ from gradio.utils import get_upload_folder
 
 from textseg import formats, images
 from textseg.errors import Cancelled, DatasetError, PhotoError, TextsegError
+from textseg.film.intake import EVERY, is_video, seconds
+from textseg.film.numbered import Numbered, sequences
 from textseg.folders import Gathered, gather, hidden
 from textseg.formats.archives import unzip
 from textseg.formats.exporting import PROVENANCE
@@ -21,7 +23,7 @@ from textseg.project.intake import MERGES
 from textseg.project.schema import STATES
 from textseg.web.api.export import export_options, export_zip
 from textseg.web.api.project import ProjectApi
-from textseg.web.intake import take_in
+from textseg.web.intake import take_films, take_in, together
 from textseg.web.pages import Shared, register
 from textseg.web.rpc.jobs import Jobs, Progress
 from textseg.web.rpc.messages import Message
@@ -118,12 +120,17 @@ class Data:
         return {"upload": token}
 
     def add(self, message: Any) -> dict[str, Any]:
-        """`{"upload"}`: take the photos of an upload in, those in zips too, in the background."""
-        folder, project = self._uploaded(Message(message).text("upload", "")), self._api.project
+        """`{"upload", "every", "film"}`: take the photos of an upload in, those in zips too, in the background.
+
+        Of videos a frame each `every` ("0.5 s"); with `film` numbered photos are the frames of one.
+        """
+        asked, project = Message(message), self._api.project
+        folder = self._uploaded(asked.text("upload", ""))
+        every, film = seconds(asked.text("every", f"{EVERY}s")), asked.flag("film")
 
         def work(progress: Progress) -> dict[str, Any]:
             try:
-                return _add(project, folder, progress)
+                return _add(project, folder, every, film, progress)
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
 
@@ -226,8 +233,8 @@ def _described(name: str) -> dict[str, Any]:
     }
 
 
-def _add(project: Project, folder: Path, progress: Progress) -> dict[str, Any]:
-    """Take in every photo under `folder`; zips are unpacked first, other files are named."""
+def _add(project: Project, folder: Path, every: float, film: bool, progress: Progress) -> dict[str, Any]:
+    """Take in every photo and video under `folder`; zips are unpacked first, other files are named."""
     failed: list[tuple[str, str]] = []
     for number, path in enumerate([p for p in sorted(folder.rglob("*")) if p.suffix.lower() == ".zip"]):
         inside = folder / f"zip {number}"
@@ -241,12 +248,20 @@ def _add(project: Project, folder: Path, progress: Progress) -> dict[str, Any]:
     photos = list({one.path: one for base in bases for one in gather([base]).photos}.values())
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     seen = [path for path in files if not any(map(hidden, path.relative_to(folder).parts))]
-    others = [path for path in seen if path.suffix.lower() not in {*images.SUFFIXES, ".zip"}]
+    videos = [path for path in seen if is_video(path)]
+    others = [path for path in seen if path.suffix.lower() not in {*images.SUFFIXES, ".zip"} and path not in videos]
     failed += [(path.name, "is no photo.") for path in others]
-    if not photos and len(failed) == len(others):
+    if not photos and not videos and len(failed) == len(others):
         raise PhotoError(f"There are no photos in it; they end in {', '.join(sorted(images.SUFFIXES))}.")
+    films: list[Numbered | Path] = []
+    if film:
+        for base in bases:
+            films += sequences(base, "film" if base == folder else None)[0]
+        frames = {found.path for one in films if isinstance(one, Numbered) for _, found in one.frames}
+        photos = [one for one in photos if one.path not in frames]
     endings = Counter(path.suffix.lower() or "file without ending" for path in others)
-    report = take_in(project, Gathered(photos, endings), progress)
+    still = take_in(project, Gathered(photos, endings), progress)
+    report = together([still, take_films(project, [*films, *videos], every, progress)])
     return {"add": report | {"failed": failed + report["failed"]}}
 
 
