@@ -34,6 +34,19 @@ from textseg.vocabulary import Vocabulary
 WORDS = "cat, coffee cup, person, motorcycle, sky, table"
 SAMPLES = ("chelsea.png", "coffee.png", "astronaut.png", "motorcycle_left.png", "rocket.jpg")
 PATCH, NOISE = 2048, 8
+STROKES: tuple[tuple[str, Callable[[int], dict[str, Any]]], ...] = (
+    ("a stroke", lambda at: {"type": "brush", "class": 1, "radius": 40, "points": [[at, at], [at + 900, at + 500]]}),
+    (
+        "a stroke of a quarter of the width",
+        lambda at: {"type": "brush", "class": 2, "radius": 20, "points": [[at // 2, at], [at, at + 300]]},
+    ),
+    ("undo", lambda at: {"type": "undo"}),
+)
+WHOLE: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("relabel, all of the photo", {"type": "relabel", "from": 5, "to": 6}),
+    ("undo", {"type": "undo"}),
+    ("accept, all of the photo", {"type": "accept", "above": 0.6}),
+)
 
 
 def main() -> None:
@@ -65,7 +78,7 @@ def run(folder: Path, options: argparse.Namespace) -> None:
         pass
     place = Path(tempfile.mkdtemp(dir=folder, prefix="project-"))
     project = Project.create(place / "p", Vocabulary.parse(WORDS))
-    step("added to a project (hash, link)", lambda: project.add([photo]))
+    step("added (hashed, linked, levels made)", lambda: project.add([photo]))
     model = step("model loaded", lambda: load_model("lite"))
     words, class_ids = project.vocabulary()
     question = Question(words, form="regions")
@@ -80,11 +93,13 @@ def run(folder: Path, options: argparse.Namespace) -> None:
     near = middle - 1024, middle - 1024, middle + 1024, middle + 1024
     step("window of 2048 x 2048: photo", lambda: project.pyramid(1).read(near))
     step("window of 2048 x 2048: label map", lambda: project.label_windows(1, [Window(near, 1)]))
-    for name, gesture in gestures(options.side):
-        step(name, partial(edit, project, gesture))
+    for name, gesture in STROKES:
+        step(name, partial(edit, project, gesture(middle)))
     for name in ("geotiff", "png"):
         step(f"exported as {name}", lambda name=name: formats.export(project, name, place / name))  # type: ignore[misc]
     check(project, place, row.width)
+    for name, whole_gesture in WHOLE:
+        step(name, partial(edit, project, whole_gesture))
     project.close()
 
 
@@ -98,19 +113,6 @@ def label(project: Project, photo: Path, model: Any, question: Question, ids: li
     [found], report = large.parted([large.Found(photo, photo.name)])[1], Report()
     large.label([found], IntoProject(project, ids), model, question, report, scale, tell=print)
     assert report.labelled, report
-
-
-def gestures(side: int) -> list[tuple[str, dict[str, Any]]]:
-    at = side // 2
-    return [
-        ("a stroke", {"type": "brush", "class": 1, "radius": 40, "points": [[at, at], [at + 900, at + 500]]}),
-        ("a stroke of half the photo's width", {"type": "brush", "class": 2, "radius": 20, "points": [[at // 2, at],
-                                                                                                      [at, at + 300]]}),
-        ("undo", {"type": "undo"}),
-        ("relabel, all of the photo", {"type": "relabel", "from": 5, "to": 6}),
-        ("undo", {"type": "undo"}),
-        ("accept, all of the photo", {"type": "accept", "above": 0.6}),
-    ]  # fmt: skip
 
 
 def edit(project: Project, gesture: dict[str, Any]) -> None:

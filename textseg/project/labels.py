@@ -8,12 +8,16 @@ import numpy as np
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from textseg.errors import PhotoTooLargeError
 from textseg.project import counts
 from textseg.project.classes import Classes
 from textseg.project.counts import PERSONS
 from textseg.project.raster import Box, Raster
 from textseg.project.schema import Provenance, StoredPhoto
 from textseg.project.windows import Window
+
+MAX_WHOLE = 2**28
+"""Pixels of a label map that is read whole; a huge one is read by windows."""
 
 
 class Labels:
@@ -33,6 +37,10 @@ class Labels:
 
     def read(self, box: Box | None = None) -> tuple[np.ndarray, np.ndarray]:
         """((H, W) uint16 class ids as they are stored, (H, W) uint32 source ids) inside `box`, or of all of it."""
+        if box is None and self.photo.width * self.photo.height > MAX_WHOLE:
+            raise PhotoTooLargeError(
+                f"The label map of {self.photo.name} is too large to be read whole; ask for windows."
+            )
         return self.raster.read(self.box if box is None else box)
 
     def seen(self, window: Window) -> np.ndarray:

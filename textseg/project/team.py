@@ -121,7 +121,8 @@ class Team:
                 raise EditError(f"{photo.name} is reviewed already; a reviewer can return it.")
             _check_own(session, photo)
             photo.state, photo.review = "done", None
-            opinions.keep(session, photo, _who())
+            if not photos.is_large(photo):  # of such a label map no second one is kept
+                opinions.keep(session, photo, _who())
             _note(session, photo, "labelled")
 
     def take_back(self, key: int | str, state: str) -> None:
