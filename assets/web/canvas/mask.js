@@ -34,7 +34,7 @@ export class RegionMask {
   /** Whether a point in image pixels is inside. */
   has(point) {
     const [x, y] = point.map((value, axis) => (value - this.origin[axis]) / this.step);
-    if (x < 0 || y < 0 || y >= this.height) return false;
+    if (x < 0 || y < 0 || x >= this.rle.size[1] || y >= this.height) return false;
     const at = Math.floor(x) * this.height + Math.floor(y);
     let low = 0,
       high = this.toggles.length; // the number of toggles at or before `at`
