@@ -12,10 +12,10 @@ import numpy as np
 from textseg import images
 from textseg.errors import DatasetError, brief
 from textseg.folders import hidden
-from textseg.formats.exporting import OutClass
 from textseg.formats.filenames import relative
 from textseg.formats.incoming import Category, Entry, Incoming
 from textseg.formats.lookup import written
+from textseg.formats.outgoing import OutClass
 from textseg.formats.source import Source
 from textseg.formats.tally import UNKNOWN_CLASS, BadAnnotation
 from textseg.formats.values import a_colour, a_list, a_name, a_number, an_id, an_object

@@ -10,10 +10,11 @@ import numpy as np
 from textseg.errors import DatasetError
 from textseg.folders import gather
 from textseg.formats.class_list import CLASS_FILES
-from textseg.formats.exporting import Export, Item, Read
+from textseg.formats.exporting import Export, Read
 from textseg.formats.filenames import same
 from textseg.formats.incoming import Entry, Incoming
 from textseg.formats.index_maps import Classes, facts_of, index_labels, numbered, photo_place, root, shares, write_lists
+from textseg.formats.outgoing import Item
 from textseg.formats.registry import Format, register
 from textseg.formats.source import Source
 from textseg.pyramids.writing import write_tiff

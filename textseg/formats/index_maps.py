@@ -10,8 +10,9 @@ import numpy as np
 
 from textseg.errors import DatasetError
 from textseg.formats.class_list import class_list
-from textseg.formats.exporting import Export, Item
+from textseg.formats.exporting import Export
 from textseg.formats.incoming import Category
+from textseg.formats.outgoing import Item
 from textseg.formats.source import Source
 
 

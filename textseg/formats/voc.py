@@ -15,8 +15,9 @@ from textseg.errors import DatasetError, FormatError
 from textseg.formats import options
 from textseg.formats.class_list import CLASS_FILES, NONE
 from textseg.formats.devkit import BACKGROUND, SETS, VOID, devkit, entries, label_map, palette, reader, shown
-from textseg.formats.exporting import Export, OutClass
+from textseg.formats.exporting import Export
 from textseg.formats.incoming import Category, Incoming
+from textseg.formats.outgoing import OutClass
 from textseg.formats.registry import Format, register
 from textseg.formats.source import Source
 from textseg.formats.values import a_name
