@@ -125,7 +125,7 @@ def _mgca() -> Iterator[Row]:
 
 
 def _mixreorg() -> Iterator[Row]:
-    own = {"near": 0.4, "sees": "source"}
+    own = {"near": 0.4, "sees": "source", "contextual": True}
     for name, changes in (
         ("patches", {}),
         ("patches without mixing", {"mixed_weight": 0.0}),
@@ -144,7 +144,7 @@ def _mixreorg() -> Iterator[Row]:
 def _afss() -> Iterator[Row]:
     for name, changes in (
         ("patch-text + patch-patch", {}),
-        ("not balanced", {"objective": {}}),
+        ("not balanced", {"objective": {"balance": 0.0}}),
         ("patch-text alone", {"objective": BALANCED | {"patch_weight": 0.0}}),
         ("without filters", {"confidence": 0.0, "margin": 0.0}),
         ("stricter filters", {"confidence": 0.6, "margin": 0.2}),
