@@ -15,18 +15,23 @@ READY := .venv/ready
 # pip shows its progress on a terminal only.
 QUIET := $(if $(MAKE_TERMOUT),,--quiet)
 
-.PHONY: app test test-versions venv docs release lint types chromium postgres fuzz space clean
+# Two things at once: packages of Debian while pip installs, TypeScript while mypy reads.
+MAKEFLAGS += --jobs=2
+
+.PHONY: app test test-versions venv docs release lint python types chromium postgres fuzz space clean
 .DEFAULT_GOAL := app
 
 app: $(READY)
 	$(BIN)/textseg serve
 
 test: $(READY) chromium postgres lint
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 venv: $(READY)
 
-lint: $(READY) types
+lint: python types
+
+python: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
@@ -43,7 +48,8 @@ $(READY): requirements.txt pyproject.toml setup.py
 	@echo "Setting up .venv; the first time this takes a few minutes and, on Linux, about 7 GB."
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv || { \
 		echo "Python's venv module is missing; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
-	$(BIN)/python -m pip install $(QUIET) --disable-pip-version-check -e '.[train,formats,dev]'
+	@# Modules are compiled when they are first imported, and most never are.
+	$(BIN)/python -m pip install $(QUIET) --disable-pip-version-check --no-compile -e '.[train,formats,dev]'
 	@touch $@
 
 # The browser tests drive Debian's chromium; where it cannot be installed they are skipped and say so.
@@ -54,7 +60,8 @@ chromium:
 		|| echo "chromium could not be installed: the browser tests will be skipped."
 
 # The tests of projects in a database start Debian's PostgreSQL, each run its own; where it is not there they say so.
-postgres:
+# After chromium, as one installation of packages locks out the other.
+postgres: chromium
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || { \
 		[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && { \
 		echo "Installing postgresql for the tests of projects in a database."; \

@@ -2,13 +2,12 @@
 
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
+from tests import forked
 from tests.browser.conftest import free_port
 from tests.browser.labelling import SIZE, saved, stroke
 from tests.extending import copied, written
@@ -33,9 +32,9 @@ def serve(tmp_path, project):
 
     def serve() -> str:
         port = free_port()
-        command = [sys.executable, "-m", "textseg.cli", "serve", "--port", str(port), "--project", project.folder]
         environment = os.environ | {"PYTHONPATH": str(serve.tree)}
-        server = subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+        command = ["serve", "--port", port, "--project", project.folder]
+        server = forked.start("-m", "textseg.cli", *command, env=environment, cwd=tmp_path)
         running.append(server)
         address = re.search(r"http://\S+", server.stdout.readline())
         assert address, "the server did not start"

@@ -1,13 +1,12 @@
 """What one part of the program encoded, no other part, process or restart encodes again."""
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests import forked
 from tests.tiny import TinyBackbone
 from tests.tiny_learning import SETTINGS, make_project, two_halves
 from textseg.bulk.whole_project import pseudo_label_all
@@ -38,8 +37,7 @@ def served(project: Project) -> tuple[ProjectApi, TinyBackbone]:
 def encoded_by_a_training(project: Project) -> int:
     """How often a training in a process of its own encodes a photo."""
     training = project.trainings.begin({"backbone": "tiny", "head": "none", "set": SETTINGS})
-    command = [sys.executable, "-m", "tests.tiny_learning", str(project.folder), str(training)]
-    output = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=True).stdout
+    output = forked.run("-m", "tests.tiny_learning", project.folder, training, cwd=ROOT).stdout
     assert project.trainings.all()[0]["state"] == "done"
     return int(output)
 

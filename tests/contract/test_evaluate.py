@@ -1,8 +1,6 @@
 """`textseg evaluate` against a scorer that knows nothing of it: label PNGs of `textseg segment`, counted with numpy."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import pytest
 from PIL import Image
 
 import textseg.model
+from tests import forked
 from textseg import cli
 
 # Ids with gaps, one above 255; the word asked is the third column, else the second.
@@ -82,8 +81,7 @@ def agrees(scores: dict, expected: dict[str, float]) -> None:
 
 
 def test_the_command_agrees_with_an_independent_scorer(dataset: Path, tmp_path: Path, one_model: None) -> None:
-    command = [sys.executable, "-m", "textseg.cli", "evaluate", str(dataset), "--head", "none", "--json", "-"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = forked.run("-m", "textseg.cli", "evaluate", dataset, "--head", "none", "--json", "-")
     assert (done.returncode, done.stderr) == (0, "")
     agrees(json.loads(done.stdout), scored(dataset, tmp_path))
 

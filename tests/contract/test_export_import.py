@@ -2,14 +2,13 @@
 
 import json
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests import forked
 from tests.label_maps import make_project, named_map, put
 from tests.tiny import noise_photo
 from textseg import formats
@@ -145,8 +144,7 @@ def test_import_as_model_leaves_what_a_person_did(here, capsys):
 
 
 def test_standard_output_is_the_report_alone(here):
-    command = [sys.executable, "-m", "textseg.cli", "export", here.folder, "--format", "coco", "--out", "c", "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = forked.run("-m", "textseg.cli", "export", here.folder, "--format", "coco", "--out", "c", "--json")
     assert json.loads(done.stdout)["photos"] == 2 and done.stderr == ""
 
 

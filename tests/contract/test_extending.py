@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests import forked
 from tests.extending import COMMANDS, FILES, copied, written
 from tests.tiny import noise_photo
 from textseg.labelmap import read_index_png
@@ -32,7 +33,7 @@ def textseg(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", f"{tree}:{tmp_path / 'site'}")
 
     def run(*arguments):
-        ran = subprocess.run([sys.executable, "-m", "textseg.cli", *arguments], capture_output=True, text=True)
+        ran = forked.run("-m", "textseg.cli", *arguments)
         assert ran.returncode == 0, ran.stderr
         return ran.stdout
 

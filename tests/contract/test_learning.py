@@ -3,14 +3,13 @@
 import errno
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from tests import forked
 from tests.tiny_learning import SETTINGS, make_project
 from textseg.cli import main
 from textseg.errors import HeadError, ProjectError, TrainingError
@@ -36,10 +35,10 @@ def train(project: Project, **options) -> dict:
     return project.trainings.all()[0]
 
 
-def in_a_process(project: Project, **environment: str) -> subprocess.Popen:
+def in_a_process(project: Project, **environment: str) -> forked.Process:
     training = project.trainings.begin(OPTIONS)
-    command = [sys.executable, "-m", "tests.tiny_learning", str(project.folder), str(training)]
-    return subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment}, stderr=subprocess.DEVNULL)
+    command = ["-m", "tests.tiny_learning", project.folder, training]
+    return forked.start(*command, cwd=ROOT, env=os.environ | environment)
 
 
 def test_a_training_leaves_a_head_with_scores_that_is_active(project):

@@ -4,13 +4,12 @@ import os
 import random
 import signal
 import socket
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from gradio_client import Client
 
+from tests import forked
 from tests.tiny import noise_photo
 from textseg.labelmap import read_index_png
 from textseg.project import Project
@@ -40,12 +39,8 @@ class Server:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        command = [sys.executable, "-c", SERVER, str(self.project.place), str(self.port)]
         environment = os.environ | {"TEXTSEG_FILES": str(self.project.folder)}
-        self.process = subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
-        assert self.process.stdout is not None
+        self.process = forked.start("-c", SERVER, self.project.place, self.port, env=environment)
         assert "ready\n" in iter(self.process.stdout.readline, ""), "the server ended while it started"
         self.client = Client(f"http://127.0.0.1:{self.port}", verbose=False, analytics_enabled=False)
 

@@ -4,14 +4,13 @@ import argparse
 import csv
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
 from torch.testing import assert_close
 
+from tests import forked
 from tests.tiny import TinyBackbone
 from tests.tiny_training import write_data
 from textseg.commands import train as train_command
@@ -25,12 +24,10 @@ SETTINGS = {"batch": 4, "steps": 30, "checkpoint_every": 4, "lr": 1e-2}
 
 def train(tmp_path, *options, **environment):
     settings = [f"{key}={value}" for key, value in SETTINGS.items()]
-    command = [sys.executable, "-m", "tests.tiny_training", "--objective", "tiny", "--backbone", "tiny"]
+    command = ["-m", "tests.tiny_training", "--objective", "tiny", "--backbone", "tiny"]
     command += ["--data", tmp_path / "data", "--out", tmp_path / "head.safetensors", "--cache", tmp_path / "cache"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
-    return subprocess.run(
-        [*command, "--set", *settings, *options], cwd=ROOT, capture_output=True, text=True, env=environment, timeout=120
-    )
+    return forked.run(*command, "--set", *settings, *options, cwd=ROOT, env=environment)
 
 
 def test_a_killed_training_resumes_to_the_loss_of_one_that_was_never_killed(tmp_path):

@@ -6,14 +6,13 @@ Of its flags only `--multi_gpu` starts several processes on one machine without 
 import csv
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file, safe_open
 from torch.testing import assert_close
 
+from tests import forked
 from tests.tiny import TinyBackbone
 from tests.tiny_training import write_data
 from trainer import fit
@@ -45,7 +44,6 @@ def test_two_processes_have_the_loss_of_one(tmp_path, objective, limit, more):
         cache=tmp_path / "one", say=lambda text: None,
     )  # fmt: skip
     launch = [
-        sys.executable,
         "-m",
         "accelerate.commands.launch",
         "--multi_gpu",
@@ -67,10 +65,7 @@ def test_two_processes_have_the_loss_of_one(tmp_path, objective, limit, more):
     options = ["--objective", objective, "--backbone", "tiny", "--data", tmp_path / "data", "--cache-limit", limit]
     options += ["--out", tmp_path / "two.safetensors", "--cache", tmp_path / "two"]
     settings = ["--set", *(f"{key}={value}" for key, value in chosen.items())]
-    two = subprocess.run(
-        [*launch, *options, *settings], cwd=ROOT, capture_output=True, text=True, timeout=300,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+    two = forked.run(*launch, *options, *settings, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"})
     assert two.returncode == 0, two.stderr
     assert two.stderr.count("8 steps of 5 photos") == 1  # one process speaks
     assert read(tmp_path / "two.csv") == pytest.approx(read(tmp_path / "one.csv"), abs=1e-4)

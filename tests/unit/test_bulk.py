@@ -1,9 +1,6 @@
 """Many photos: steps that overlap, processes that share the work, and what becomes of those that die."""
 
-import os
 import signal
-import subprocess
-import sys
 import threading
 from dataclasses import replace
 from functools import partial
@@ -11,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import tiny_bulk
+from tests import forked, tiny_bulk
 from tests.tiny_bulk import QUESTION, answerer, labelled, write_photos
 from textseg.bulk import processes, run
 from textseg.bulk.files import LabelFolder
@@ -160,8 +157,7 @@ def test_a_worker_of_another_version_or_with_other_weights_is_refused():
 
 def test_a_run_that_is_killed_is_gone_on_with_to_the_same_end(undisturbed, tmp_path):
     photos, expected = undisturbed
-    command = [sys.executable, "-m", "tests.tiny_bulk", str(photos), str(tmp_path)]
-    process = subprocess.Popen(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    process = forked.start("-m", "tests.tiny_bulk", photos, tmp_path, cwd=ROOT)
     while process.poll() is None and not list(tmp_path.glob("*.json")):
         pass
     process.send_signal(signal.SIGKILL)

@@ -2,13 +2,13 @@
 
 import json
 import signal
-import subprocess
 import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests import forked
 from tests.label_maps import awkward_map, make_project, put
 from tests.tiny import noise_photo
 from textseg import formats
@@ -156,8 +156,7 @@ def test_a_killed_export_leaves_the_old_folder_or_the_new(project, tmp_path):
     formats.export(project, "png", out)
     files = {path.relative_to(out) for path in out.rglob("*") if path.is_file()}
     for line in ("1", "whole", "2"):
-        command = [sys.executable, "-c", KILLED, str(project.folder), str(out)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        process = forked.start("-c", KILLED, project.folder, out)
         for printed in process.stdout:
             if printed.strip() == line:
                 break
