@@ -60,7 +60,7 @@ def test_what_appears_is_less_sure_than_what_was_there(film, model):
     new[160:232, 220:310] = np.random.default_rng(5).integers(0, 255, (72, 90, 3))
     carried = carry(sure_of(model.encode(pictures[0]), maps[0]), model.encode(Image.fromarray(new)))
     there, elsewhere = carried.sure[170:222, 230:300].mean(), carried.sure[:100, :100].mean()
-    assert there < 0.6 < 0.9 < elsewhere
+    assert there < 0.75 < 0.95 < elsewhere
 
 
 def test_what_comes_in_at_the_border_is_not_relied_on(film):

@@ -36,7 +36,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--until",
         type=share,
         metavar="SHARE",
-        help="stop after a frame that is less sure, 0: go to the end (default: 0.6)",
+        help="stop after a frame that is less sure, 0: go to the end (default: 0.9)",
     )
     add_model(action)
     action.set_defaults(act=_carry)

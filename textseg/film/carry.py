@@ -42,6 +42,9 @@ SIDE = 320
 MOST_CELLS = 2304
 """Of a grid on which features are compared; a finer one is averaged."""
 
+CAUTION = 1 / 3
+"""Power that makes of how reliable a way looks how often what goes it is right (measured: benchmarks/film.py)."""
+
 STEPS = 50
 """Confidences that a proposal tells apart."""
 
@@ -84,7 +87,7 @@ def carry(before: Labelled, scene: Scene, confirmed: Labelled | None = None) -> 
     ids = np.where(objects, classes[_spread(which.numpy(), size)], ids)
     known = ((alike - LOST) / (FOUND - LOST)).clamp(0, 1)[None]
     way = rely[0] * (1 + score) / 2 + (1 - rely[0]) * _resized(known, raster)[0] * score
-    return Labelled(scene, ids, sure * _spread(way.numpy(), size))
+    return Labelled(scene, ids, sure * _spread((way.clamp(0, 1) ** CAUTION).numpy(), size))
 
 
 def propagated(scene: Scene, sources: Sequence[Labelled], classes: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:

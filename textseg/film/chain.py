@@ -14,8 +14,8 @@ from textseg.project import Project
 from textseg.project.counts import PERSONS
 from textseg.project.films import Film, Still
 
-STOP = 0.6
-"""How sure the labels of a frame must be for carrying to go on by itself (measured in docs/film.md)."""
+STOP = 0.9
+"""How sure the labels of a frame must be for carrying to go on by itself: a tenth of the pixels is likely wrong."""
 
 Seen = Callable[[int], Scene]
 """A photo of the project, by its id, as the model sees it."""

@@ -6,7 +6,7 @@ import { Thumbnails } from "./thumbnails.js";
 
 const CELL = 76; // pixels from one frame of the strip to the next
 const HEIGHT = 24; // of the line over it
-const LEAST = 0.4; // what its lower end says; what is less sure lies there too
+const LEAST = 0.7; // what its lower end says; what is less sure lies there too
 const SVG = "http://www.w3.org/2000/svg";
 
 /** @typedef {{photo: number, at: number, state: string, sure: number|null}} Still `sure`: 0..1, null without labels */
