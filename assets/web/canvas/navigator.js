@@ -39,8 +39,8 @@ export class Navigator {
     this.size = h("span", { class: "number size" });
     this.step = h("span", { class: "number" });
     this.extra = h("span", { class: "extra" });
-    this.element = h("div", { class: "navigator", hidden: true }, this.canvas, h("div", { class: "row" }, this.size, this.step, this.extra));
-    board.append(this.element);
+    this.board = board;
+    this.element = h("div", { class: "navigator" }, this.canvas, h("div", { class: "row" }, this.size, this.step, this.extra));
     this.canvas.addEventListener("pointerdown", (event) => {
       this.canvas.setPointerCapture(event.pointerId);
       this.go(event);
@@ -60,8 +60,8 @@ export class Navigator {
 
   /** A huge photo of width x height is in hand, null for one that needs no navigator. @param {[number, number]|null} size */
   show(size) {
-    this.element.hidden = !size;
-    if (!size) return;
+    if (!size) return this.element.remove();
+    this.board.append(this.element);
     this.viewport.setImage(...size);
     this.canvas.style.aspectRatio = `${size[0]} / ${size[1]}`;
     this.canvas.classList.toggle("upright", size[1] > size[0]);
@@ -99,7 +99,7 @@ export class Navigator {
   redraw() {
     this.waiting ||= requestAnimationFrame(() => {
       this.waiting = 0;
-      if (!this.element.hidden) this.draw();
+      if (this.element.isConnected) this.draw();
     });
   }
 
