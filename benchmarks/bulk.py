@@ -1,7 +1,7 @@
 """Many photos: what the pipeline labels a second beside the plain loop and the bare encoder, its memory, and kills.
 
     python benchmarks/bulk.py [FOLDER] [--photos 60] [--rounds 3] [--workers 2] [--many 3000] [--kills 4] [--only PART]
-        [--before CHECKOUT]
+        [--before CHECKOUT] [--tiny]
 
 Three parts. *speed*: the same photos of 640 x 480, in turn by the plain loop (one photo after the other in one process,
 torch on all threads, as before there was a pipeline), by the pipeline, by the encoder alone as the program uses it
@@ -9,9 +9,10 @@ torch on all threads, as before there was a pipeline), by the pipeline, by the e
 process on all threads, and one process a core on one thread); start-up is left out of all, and each is the median of so
 many rounds, in photos a second and in CPU seconds a photo, which other work on the machine changes less. `--before`
 adds the command of another checkout, by the times of its files.
-*memory*: the most that all processes hold together, sampled, at 100 photos and at `--many`, links to the same files.
-*kills*: the command is killed with SIGKILL at random moments and gone
-on with by `--resume`; every file must be that of a run that nobody disturbed.
+*memory*: the most that all processes hold together, sampled, at 100 photos and at `--many`, links to the same files;
+with `--tiny` by the tests' model on photos of 160 x 120, which leaves the pipeline and takes two minutes.
+*kills*: the command is killed with SIGKILL at random moments and gone on with by `--resume`; every file must be that of
+a run that nobody disturbed.
 """
 
 import argparse
@@ -65,22 +66,24 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--before", type=Path, metavar="CHECKOUT")
     parser.add_argument("--only", choices=["speed", "memory", "kills"])
+    parser.add_argument("--tiny", action="store_true")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
-        photos = resized(images.find([args.folder])[: args.photos], Path(place) / "photos")
+        size = (160, 120) if args.tiny else SIZE
+        photos = resized(images.find([args.folder])[: args.photos], Path(place) / "photos", size)
         if args.only in (None, "speed"):
             speed(photos, Path(place), args.rounds, args.workers, args.before)
         if args.only in (None, "memory"):
-            memory(photos, Path(place), args.many, args.workers)
+            memory(photos, Path(place), args.many, args.workers, args.tiny)
         if args.only in (None, "kills"):
             kills(photos[0].path.parent, Path(place), args.kills, args.workers, random.Random(args.seed))
 
 
-def resized(files: Sequence[Path], folder: Path) -> list[Found]:
+def resized(files: Sequence[Path], folder: Path, size: tuple[int, int]) -> list[Found]:
     """The photos as JPEGs of one size."""
     folder.mkdir()
     for number, file in enumerate(files):
-        images.open(file).resize(SIZE).save(folder / f"{number:04}.jpg", quality=92)
+        images.open(file).resize(size).save(folder / f"{number:04}.jpg", quality=92)
     return gather([folder]).photos
 
 
@@ -196,19 +199,21 @@ def encode_once(path: Path) -> None:
     _model.backbone.encode([image])
 
 
-def memory(photos: list[Found], place: Path, many: int, workers: int) -> None:
+def memory(photos: list[Found], place: Path, many: int, workers: int, tiny: bool) -> None:
     for number in (100, many):
         folder = place / f"photos-{number}"
         folder.mkdir()
         for k in range(number):
             (folder / f"{k:05}.jpg").hardlink_to(photos[k % len(photos)].path)
         began = time.perf_counter()
-        process = command(folder, place / f"labels-{number}", workers)
+        out = place / f"labels-{number}"
+        by_tests = [sys.executable, "-m", "tests.tiny_bulk", str(folder), str(out)]
+        process = subprocess.Popen(by_tests) if tiny else command(folder, out, workers)
         largest = 0
         while process.poll() is None:
             largest = max(largest, held(process.pid))
             time.sleep(0.2)
-        files = sum(1 for _ in (place / f"labels-{number}").glob("*.json"))
+        files = sum(1 for _ in out.glob("*.json"))
         took = time.perf_counter() - began
         most = f"{largest / 2**20:.0f} MiB at most, all processes together"
         print(f"{number} photos: {most}, {files} labelled, {took:.0f} s", flush=True)
