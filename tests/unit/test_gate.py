@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from starlette.testclient import TestClient
@@ -157,7 +158,8 @@ def answers(headers, method="GET", path="/", pieces=(b"",), app=None):
         await Gate(app or through)(scope, receive, send)
         return sent[0]["status"]
 
-    return asyncio.run(asked())
+    with ThreadPoolExecutor(1) as thread:  # the tab of browser tests keeps a loop in the main one
+        return thread.submit(asyncio.run, asked()).result()
 
 
 def test_behind_a_proxy_the_name_that_browsers_use_is_allowed_by_name(ask):
