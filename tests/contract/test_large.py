@@ -1,5 +1,6 @@
 """Commands on a huge photo, made small by the bound: labelled by tiles into files and projects, exported by windows."""
 
+import errno
 import json
 
 import numpy as np
@@ -13,6 +14,7 @@ from textseg import images
 from textseg.bulk import tiles
 from textseg.cli import main
 from textseg.project import Project
+from textseg.pyramids.writing import write_tiff
 
 SIZE = (330, 250)
 
@@ -119,4 +121,48 @@ def test_the_same_photo_labelled_again_and_undone_is_as_it_was(folder):
     assert (project.label_map(key)[0] != before).any()
     project.edit(key, project.photo(key).revision, {"type": "undo"})
     assert (project.label_map(key)[0] == before).all()
+    project.close()
+
+
+def test_a_jpeg_2000_is_labelled_as_any_photo_that_is_named(folder):
+    noise_photo(60, 40).save(folder / "one.jp2")
+    assert main(["label", "one.jp2", "--words", "cat", "--out", "out"]) == 0
+    assert read("out/one.png").shape == (40, 60)
+
+
+def test_a_photo_that_is_called_as_a_label_map_is_not_written_over(folder, capsys):
+    mine = folder / "photos/field.labels.tif"
+    noise_photo(30, 20).save(mine)
+    content = mine.read_bytes()
+    assert main(["label", "photos", "--words", "cat", "--out", "photos"]) == 1
+    assert "field.labels.tif is a photo and would be overwritten" in capsys.readouterr().err
+    assert mine.read_bytes() == content
+
+
+def test_a_full_disk_at_a_huge_photo_leaves_what_was_labelled_before_it_done(folder, capsys, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("textseg.bulk.files.write_tiff", full)
+    assert main(["label", "photos", "--words", "cat", "--out", "out"]) == 1
+    told = capsys.readouterr()
+    assert "1 photos labelled" in told.out and "--resume goes on from there" in told.err
+
+
+@pytest.mark.parametrize("form", ["geotiff", "png"])
+def test_labels_that_change_while_they_are_exported_are_left_out_of_the_export(folder, capsys, monkeypatch, form):
+    main(["label", "photos", "--project", "p", "--words", "cat, sofa", "--others", "none", "--confidence", "0"])
+    project = Project("p")
+    key = project.photo("field.tif").id
+
+    def edited_meanwhile(*given):
+        write_tiff(*given)
+        stroke = {"type": "brush", "class": 2, "radius": 12, "points": [[20, 20], [300, 230]]}
+        project.edit(key, project.photo(key).revision, stroke)
+
+    monkeypatch.setattr(f"textseg.formats.{form}.write_tiff", edited_meanwhile)
+    assert main(["export", "p", "--format", form, "--out", "out"]) == 1
+    told = capsys.readouterr()
+    assert "its labels were changed while they were written" in told.out + told.err
+    assert not list((folder / "out").rglob("field.*"))
     project.close()

@@ -1,7 +1,9 @@
 """What the Data page's server functions take from strangers, and refuse."""
 
+import io
 import json
 import time
+import zipfile
 from types import SimpleNamespace
 
 import pytest
@@ -75,6 +77,22 @@ def test_numbered_photos_of_an_upload_become_a_film_and_the_rest_photos(page, tm
     assert sorted(report["added"]) == ["cover.png", "f-10.png", "f-9.png"] and "walk/f: 2 frames." in report["notes"]
     films = Project(tmp_path / "p").films
     assert [still.name for still in films.stills(films.find("walk/f"))] == ["f-9.png", "f-10.png"]
+
+
+def test_a_film_in_a_zip_is_told_once_and_by_its_own_name(page, tmp_path):
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as zipped:
+        for number in range(2):
+            noise_photo(20, 10, seed=10 + number).save(tmp_path / "x.png")
+            zipped.writestr(f"walk/f-{number}.png", (tmp_path / "x.png").read_bytes())
+    page.add({"upload": page.stage(piece(content.getvalue(), path="walk.zip"))["upload"], "film": True})
+    report = finished(page)["report"]["add"]
+    assert report["notes"] == ["walk/f: 2 frames."] and report["added"] == ["f-0.png", "f-1.png"]
+
+
+def test_a_jpeg_2000_is_a_photo(page, tmp_path):
+    page.add({"upload": page.stage(piece(b"torn", path="a.jp2"))["upload"]})
+    assert [reason for _, reason in finished(page)["report"]["add"]["failed"] if reason == "is no photo."] == []
 
 
 @needs_av

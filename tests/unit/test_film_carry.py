@@ -8,7 +8,7 @@ from tests.films import noise, sliding, write_numbered
 from tests.label_maps import make_project, put
 from tests.tiny import tiny_model
 from textseg.errors import FilmError
-from textseg.film import motion
+from textseg.film import chain, motion
 from textseg.film.carry import Labelled, carry, proposal, shares
 from textseg.film.chain import STOP, carry_on, carry_to_next
 from textseg.film.intake import take
@@ -132,6 +132,20 @@ def test_frames_that_are_done_stay_and_labels_go_on_from_them(project, film, mod
     steps = list(carry_on(project, project.films.find("walk"), seen(project, model), until=0))
     assert [(step.before.photo, step.to.photo) for step in steps] == [(2, 3), (3, 4)]
     assert set(np.unique(project.label_map(4)[0])) == {0, 2}
+
+
+def test_a_frame_that_was_skipped_is_not_looked_back_at(project, model, monkeypatch):
+    carry_to_next(project, 1, seen(project, model))
+    project.set_state(1, "skipped")
+    looked_back = []
+
+    def noted(before, scene, confirmed):
+        looked_back.append(confirmed)
+        return carry(before, scene, confirmed)
+
+    monkeypatch.setattr(chain, "carry", noted)
+    carry_to_next(project, 2, seen(project, model))
+    assert looked_back == [None]
 
 
 def test_carrying_stops_at_a_cut(tmp_path, film, model):

@@ -1,14 +1,17 @@
 """The frames of a video file, by time."""
 
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.films import needs_av, noise, turned, write_video
+from textseg import images
 from textseg.errors import FilmError, UsageError
 from textseg.film.intake import seconds
-from textseg.film.video import Video
+from textseg.film.video import Video, upright
 
 pytestmark = needs_av
 
@@ -40,6 +43,12 @@ def test_a_telephones_video_is_turned_upright(tmp_path):
     assert pixels[4, -4] > 200 and pixels[4, 4] < 50 and pixels[-4, -4] < 50
 
 
+@pytest.mark.parametrize(("degrees", "size"), [(44, (64, 48)), (-91, (48, 64)), (180, (64, 48)), (-180, (64, 48))])
+def test_a_frame_is_turned_by_whole_quarters(degrees, size):
+    frame = SimpleNamespace(rotation=degrees, to_image=lambda: Image.new("RGB", (64, 48)))
+    assert upright(frame, None).size == size
+
+
 @pytest.mark.parametrize(
     ("name", "codec", "pixels"),
     [("a.mkv", "ffv1", "yuv422p10le"), ("a.avi", "mjpeg", "yuvj420p"), ("a.mov", "png", "rgb24"),
@@ -55,6 +64,19 @@ def test_odd_codecs_give_8_bit_rgb(tmp_path, name, codec, pixels):
 def test_pixels_that_are_not_square_are_made_square(tmp_path):
     _, (frame,) = read(write_video(tmp_path / "a.mkv", noise(3), aspect=(2, 1)))
     assert frame.picture.size == (128, 48)
+
+
+def test_a_video_that_would_be_too_large_once_its_pixels_are_square_is_refused(tmp_path):
+    path = write_video(tmp_path / "a.mkv", noise(3), aspect=(60_000, 1))
+    with pytest.raises(FilmError, match="a.mkv is too large: 3840000 x 48 pixels, the limit is 120 megapixels"):
+        Video(path)
+
+
+def test_a_frame_that_is_larger_than_the_video_says_is_not_made(tmp_path, monkeypatch):
+    video = Video(write_video(tmp_path / "a.mkv", noise(3)))
+    monkeypatch.setattr(images, "MAX_PIXELS", 64 * 48 - 1)
+    with pytest.raises(FilmError, match="a.mkv is too large: 64 x 48"):
+        list(video.frames(0.1))
 
 
 def test_a_torn_video_gives_what_comes_before_and_says_where_it_breaks_off(tmp_path):

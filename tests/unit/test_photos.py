@@ -2,7 +2,7 @@
 
 import pytest
 
-from textseg.web.rpc.photos import PhotoGoneError, Photos, UploadedPhoto
+from textseg.web.rpc.photos import PhotoGoneError, Photos, UploadedPhoto, WindowPhoto
 
 
 def test_equal_photos_share_a_key_but_never_a_token():
@@ -35,3 +35,11 @@ def test_one_photo_above_the_limit_is_kept_alone():
     photos = Photos(max_bytes=5)
     token = photos.add(UploadedPhoto("large", b"x" * 10))
     assert photos.get(token).name == "large"
+
+
+def test_photos_that_hold_no_bytes_are_bounded_by_their_number():
+    photos = Photos(most=2)
+    first, *others = [photos.add(WindowPhoto(name, name, lambda: None)) for name in "abc"]
+    assert [photos.get(token).name for token in others] == ["b", "c"]
+    with pytest.raises(PhotoGoneError):
+        photos.get(first)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from tests.tiny import noise_photo
 from textseg import images, rle
 from textseg.errors import EditError, PhotoError
 from textseg.project import Project, Region, log, raster
@@ -145,3 +146,14 @@ def test_a_step_that_is_too_large_to_be_undone_says_so_and_is_kept(project, phot
     result = project.edit(1, 0, GESTURES[0])
     assert "too large to be undone" in result.warning and result.changed
     assert project.edit(1, 1, {"type": "undo"}).changed == 0
+
+
+def test_a_name_that_says_another_kind_than_the_content_does_not_make_a_photo_unreadable(project, tmp_path):
+    noise_photo(30, 20, seed=1).save(tmp_path / "a.png")
+    (tmp_path / "a.png").rename(tmp_path / "a.jp2")
+    assert "whatever its name says; rename it" in project.add([tmp_path / "a.jp2"]).failed[0][1]
+    noise_photo(64, 48, seed=2).save(tmp_path / "b.jp2")
+    (tmp_path / "b.jp2").rename(tmp_path / "b.png")
+    assert project.add([tmp_path / "b.png"]).added == ["b.png"]
+    with project.pyramid("b.png") as pyramid:
+        assert project.is_large("b.png") and pyramid.size == (64, 48)

@@ -94,3 +94,18 @@ def test_a_gesture_over_more_of_a_huge_photo_than_memory_is_meant_for_is_refused
 def test_a_window_that_is_none_is_refused_in_one_sentence(project, window):
     with pytest.raises(EditError, match="window"):
         paint(project, type="fill", point=[1, 1], window=window, **{"class": 1})
+
+
+def test_a_step_far_larger_than_the_photo_makes_no_more_than_the_photo(project):
+    window = Window((0, 0, 200, 100), 2**16)
+    box, cells = window.around(np.ones((1, 1), bool))
+    assert window.enlarged(cells, box).shape == (100, 200)
+    sent = {"box": list(window.box), "step": window.step}
+    result = paint(project, type="region", rle=rle.encode(np.ones((1, 1), bool)), window=sent, **{"class": 1})
+    assert result.changed == 200 * 100
+
+
+def test_a_mask_of_more_cells_than_are_changed_at_once_is_not_decoded(project):
+    code = rle.encode(np.eye(600, 700, dtype=bool))
+    with pytest.raises(EditError, match="zoom in"):
+        paint(project, type="region", rle=code, window={"box": [0, 0, *SIZE], "step": 1}, **{"class": 1})

@@ -40,8 +40,7 @@ class LabelFolder:
         """The stem of the files for `photo`; raises PhotoError if they are another photo's, or a photo themselves."""
         stem = self.stem(photo)
         png = _with(stem, ".png")
-        if png.resolve() in self._photos:
-            raise PhotoError(f"{png} is a photo and would be overwritten; use another --out.")
+        self._check_no_photo(png)
         if self._taken.get(stem, photo) != photo:
             raise PhotoError(f"{png.name} was already written for {self._taken[stem]}; use another --out.")
         self._taken[stem] = photo
@@ -70,16 +69,24 @@ class LabelFolder:
             write_atomically(_with(stem, ending), content)
 
     def put_tiled(self, photo: Found, found: TiledMap, pyramid: Pyramid, facts: Mapping[str, Any]) -> None:
-        """Write the label map of a huge photo: a tiled GeoTIFF, an index PNG made from it, and the `facts`, last."""
+        """Write the label map of a huge photo: a tiled GeoTIFF, an index PNG made from it, and the `facts`, last.
+
+        Raises PhotoError where one of them is a photo, OSError.
+        """
         stem = self.stem(photo)
+        tiff = _with(stem, ".labels.tif")  # a photo may be called <stem>.tif, and lie in the same folder
+        self._check_no_photo(tiff)
         stem.parent.mkdir(parents=True, exist_ok=True)
         _with(stem, ".json").unlink(missing_ok=True)
-        tiff = _with(stem, ".labels.tif")  # a photo may be called <stem>.tif, and lie in the same folder
         write_tiff(tiff, found.size, found.read, [word.colour for word in found.vocabulary], pyramid.path)
         write_png(_with(stem, ".png"), tiff)
         told = {"photo": photo.name, "size": list(found.size), **facts, "scale": found.scale}
         content = json.dumps({**told, "classes": found.classes()}, ensure_ascii=False, indent=1)
         write_atomically(_with(stem, ".json"), content.encode())
+
+    def _check_no_photo(self, file: Path) -> None:
+        if file.resolve() in self._photos:
+            raise PhotoError(f"{file} is a photo and would be overwritten; use another --out.")
 
     def has(self, photo: Found, maker: Mapping[str, str], asked: Vocabulary, others: Choice, proposals: str) -> bool:
         """Whether an earlier run wrote this photo's files; `maker` is `made_by` the model.

@@ -12,7 +12,7 @@ from textseg.bulk.files import made_by
 from textseg.bulk.run import Report
 from textseg.bulk.targets import IntoFolder, IntoProject
 from textseg.bulk.tiles import Progress
-from textseg.errors import EditError, PhotoError
+from textseg.errors import Cancelled, EditError, PhotoError, TextsegError, explain
 from textseg.folders import Found
 from textseg.model import Model
 from textseg.model import others as other_words
@@ -42,11 +42,13 @@ def label(
     """Label huge photos into `target`, and add to the `report` what became of them.
 
     Each is looked at `scale` times smaller, by default as `tiles.sensible_scale` says. A photo's own fault is noted and
-    told to `tell(photo, reason)`; a full disk, say, is raised. Raises Cancelled within a photo.
+    told to `tell(photo, reason)`; a full disk, say, ends the run, and is raised where nothing was labelled yet. Raises
+    Cancelled within a photo.
     """
     facts = Facts(made_by(model), MASKS, model.fingerprint)
     compete = other_words.of(model, question.others) is not None
     for number, photo in enumerate(photos):
+        job = None
         try:
             job = target.job(number, photo, facts)
             if job is None:
@@ -64,9 +66,18 @@ def label(
                 finally:
                     found.close()
         except (PhotoError, EditError) as error:
+            if job is not None:
+                target.failed(job)
             report.failed.append((photo, str(error)))
             if tell is not None:
                 tell(photo, str(error))
+        except Cancelled:
+            raise
+        except (TextsegError, OSError) as error:
+            if not report.labelled:
+                raise
+            report.stopped = explain(error) if isinstance(error, OSError) else str(error)
+            return report
         else:
             report.labelled.append(photo)
     return report

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from textseg import images
+from textseg import images, pyramids
 from textseg.errors import PhotoError
 from textseg.folders import Gathered, gather
 
@@ -14,7 +14,7 @@ def read_list(path: Path, flat: bool = False, without: Path | None = None) -> Ga
 
     Blank lines and lines that begin with # are left out; `flat` and `without` as for `gather`. Raises PhotoError.
     """
-    if path.is_dir() or path.suffix.lower() in images.SUFFIXES:
+    if path.is_dir() or path.suffix.lower() in images.SUFFIXES | pyramids.SUFFIXES:
         gathered = gather([path], flat, without)
     else:
         try:

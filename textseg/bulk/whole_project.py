@@ -50,6 +50,8 @@ def pseudo_label_all(
             large.label([photo], target, model, question, report, cancel=cancel)
         except Cancelled:
             report.cancelled = True
+        if report.stopped:
+            raise TextsegError(report.stopped)
         if passed is not None:
             passed(report)
     return report

@@ -95,7 +95,7 @@ def _begin(film: Film, stills: list[Still], start: int | None) -> int:
 def _step(project: Project, stills: list[Still], at: int, seen: Seen) -> Step:
     """Carry from the last frame before `at + 1` that was not skipped."""
     before = max((k for k in range(at + 1) if stills[k].state != "skipped"), default=at)
-    right = max((k for k in range(before) if stills[k].sure == 1.0), default=None)
+    right = max((k for k in range(before) if stills[k].sure == 1.0 and stills[k].state != "skipped"), default=None)
     confirmed = None if right is None or stills[before].sure == 1.0 else _labels(project, stills[right], seen)
     to = stills[at + 1]
     carried = carry(_labels(project, stills[before], seen), seen(to.photo), confirmed)

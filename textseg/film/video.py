@@ -55,11 +55,7 @@ class Video:
             self.seconds: float | None = _seconds(container, stream)
             """How long it is, as its header says."""
             self._aspect: Fraction | None = stream.sample_aspect_ratio
-            if (stream.width or 0) * (stream.height or 0) > images.MAX_PIXELS:
-                raise FilmError(
-                    f"{path.name} is too large: {stream.width} x {stream.height} pixels, the limit is "
-                    f"{images.MAX_PIXELS // 1_000_000} megapixels."
-                )
+            _check_size(path.name, stream.width or 0, stream.height or 0, self._aspect)
         self.lost = 0
         """Pieces that could not be decoded so far."""
         self.broke: float | None = None
@@ -90,6 +86,7 @@ class Video:
             first = time if first is None else first
             at = time - first
             if at + EARLY >= due:
+                _check_size(self.path.name, frame.width, frame.height, self._aspect)  # it may change on the way
                 yield Frame(number, at, upright(frame, self._aspect))
                 due = ((at + EARLY) // every + 1) * every
         if first is None:
@@ -158,12 +155,22 @@ class Video:
 
 def upright(frame: Any, aspect: Fraction | None) -> Image.Image:
     """A decoded frame as an 8-bit RGB photo: its pixels made square (they are `aspect` times as wide as high), turned
-    as its file says.
+    as its file says, by whole quarters: what lies askew was filmed so.
     """
     photo = frame.to_image()
     if aspect and aspect != 1:
         photo = photo.resize((max(1, round(photo.width * aspect)), photo.height), Image.Resampling.BICUBIC)
-    return photo.rotate(frame.rotation, expand=True) if frame.rotation else photo
+    quarters = round(frame.rotation / 90) % 4
+    return photo.rotate(90 * quarters, expand=True) if quarters else photo
+
+
+def _check_size(name: str, width: int, height: int, aspect: Fraction | None) -> None:
+    """Raise FilmError for more pixels than a photo may have, also once they are made square."""
+    shown = max(width, round(width * (aspect or 1)))
+    if shown * height > images.MAX_PIXELS:
+        raise FilmError(
+            f"{name} is too large: {shown} x {height} pixels, the limit is {images.MAX_PIXELS // 1_000_000} megapixels."
+        )
 
 
 def _seconds(container: Any, stream: Any) -> float | None:

@@ -41,7 +41,9 @@ class GeoTiff(Format):
         for item in large:
             place = f"{root(item.split)}images/{item.stem}{item.photo.suffix}"
             areas = export.put_large(item, place, lambda photo, read, item=item: write(item, photo, read))  # type: ignore[misc]
-            if areas is not None:
+            if areas is None:
+                (export.folder / f"{root(item.split)}labels/{item.stem}.tif").unlink(missing_ok=True)
+            else:
                 facts.append(facts_of(item, areas))
         write_lists(export, facts)
 

@@ -50,7 +50,9 @@ class Png(Format):
                     write_png(png, tiff)
 
             place = f"{root(item.split)}images/{item.stem}{item.photo.suffix}"
-            if (areas := export.put_large(item, place, write)) is not None:
+            if (areas := export.put_large(item, place, write)) is None:
+                png.unlink(missing_ok=True)
+            else:
                 facts.append(facts_of(item, areas))
         write_lists(export, facts)
 

@@ -67,7 +67,8 @@ def unchanged(labels: Labels) -> EditResult:
 
 def write(labels: Labels, operation: Mapping[str, Any], box: Box, change: Change) -> EditResult:
     """Write what `change` makes of the pixels in `box` as one step of undo."""
-    before, after, ids, changed = list[patches.Piece](), list[patches.Piece](), NO_IDS, 0
+    before, after, boxes, ids = list[patches.Piece](), list[patches.Piece](), list[Box](), NO_IDS
+    changed, held = 0, 0
     for block in blocks(box):
         old = labels.read(block)
         new = change(block, *old)
@@ -77,11 +78,16 @@ def write(labels: Labels, operation: Mapping[str, Any], box: Box, change: Change
         cut = slice(small[1] - block[1], small[3] - block[1]), slice(small[0] - block[0], small[2] - block[0])
         old, new = (old[0][cut], old[1][cut]), (new[0][cut], new[1][cut])
         changed += int((labels.shown(old[0]) != labels.shown(new[0])).sum())
-        before.append((small, patches.packed(*old)))
-        after.append((small, patches.packed(*new)))
+        if held <= MAX_STEP_BYTES:
+            before.append((small, patches.packed(*old)))
+            after.append((small, patches.packed(*new)))
+            held += len(before[-1][1]) + len(after[-1][1])
+            if held > MAX_STEP_BYTES:  # kept no longer than it may be used
+                before, after = [], []
         labels.write(small, *new)
+        boxes.append(small)
         ids = new[0]
-    if not after:
+    if not boxes:
         return unchanged(labels)
     photo = labels.photo
     edit = Edit(
@@ -91,15 +97,15 @@ def write(labels: Labels, operation: Mapping[str, Any], box: Box, change: Change
         changed=changed,
         undo_parent=photo.undo_top,
     )
-    if sum(len(content) for _, content in before + after) <= MAX_STEP_BYTES:
+    if held <= MAX_STEP_BYTES:
         edit.before, edit.after = patches.joined(before), patches.joined(after)
-    around = _around([small for small, _ in after])
+    around = _around(boxes)
     _append(labels, edit, around)
     photo.undo_top, photo.redo_top = edit.id, None
     if photo.state in ("new", "pseudo-labelled") and edit.kind != "pseudolabel":
         photo.state = "in work"
     _forget_oldest(labels.session, photo)
-    result = _result(labels, changed, around, ids if len(after) == 1 else None)
+    result = _result(labels, changed, around, ids if len(boxes) == 1 else None)
     return result if edit.before is not None else replace(result, warning="This step is too large to be undone.")
 
 

@@ -90,6 +90,7 @@ def region(code: Mapping[str, Any], size: tuple[int, int]) -> np.ndarray:
 
 def region_in(window: Window, code: Mapping[str, Any], size: tuple[int, int]) -> tuple[Box, np.ndarray]:
     """(box, mask) of a COCO RLE of the cells of a window onto a photo of `size` (width, height)."""
+    check_extent((0, 0, *window.size), size)
     box, cells = window.around(_decoded(code, window.size))
     check_extent(box, size)
     return box, window.enlarged(cells, box)

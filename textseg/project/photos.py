@@ -85,18 +85,21 @@ def add(
 
 
 def _add(database: Database, folder: Path, found: Found, report: AddReport, allowance: Allowance | None) -> None:
-    content = None
+    content, suffix = None, PurePosixPath(found.name).suffix.lower()
     if pyramids.is_large(found.path):
         sha256, (width, height) = _looked_through(found)
     else:
         width, height = found.open().size
+        if suffix in pyramids.SUFFIXES:  # by which a project knows what is read by windows
+            raise PhotoError(f"{found.name} is no {suffix} file, whatever its name says; rename it.")
         content = found.content()
         sha256 = hashlib.sha256(content).hexdigest()
     with arriving(database, folder, allowance) as (session, arrivals):
         known = with_hash(session, sha256)
         if known is None:
-            name, suffix = clean(found.name), PurePosixPath(found.name).suffix.lower()
-            new = StoredPhoto(sha256=sha256, name=name, suffix=suffix, width=width, height=height)
+            new = StoredPhoto(sha256=sha256, name=clean(found.name), suffix=suffix, width=width, height=height)
+            if content is None and not is_large(new):
+                new.suffix = ".jp2"  # JPEG 2000 under another ending
             if content is None:
                 arrivals.link(new, found.path)
             else:

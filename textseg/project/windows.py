@@ -96,12 +96,14 @@ class Window:
 
     def enlarged(self, cells: np.ndarray, box: Box) -> np.ndarray:
         """(H, W) bool mask of the pixels of `box` from the cells that begin there; its edges are smooth, not stairs."""
-        mask = cells
-        if self.step > 1:
-            size = cells.shape[1] * self.step, cells.shape[0] * self.step
-            grey = Image.fromarray(cells.astype(np.uint8) * 255).resize(size, Image.Resampling.BILINEAR)
-            mask = np.asarray(grey) >= 128
-        return mask[: box[3] - box[1], : box[2] - box[0]]
+        width, height = box[2] - box[0], box[3] - box[1]
+        if self.step == 1 or not cells.size:
+            return cells
+        # No more than the box is made: a step may reach far over the photo.
+        grey = Image.fromarray(cells.astype(np.uint8) * 255).resize(
+            (width, height), Image.Resampling.BILINEAR, (0, 0, width / self.step, height / self.step)
+        )
+        return np.asarray(grey) >= 128
 
 
 def _reachable(edge: Any) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import gradio as gr
 from gradio.utils import get_upload_folder
 
-from textseg import formats, images
+from textseg import formats, images, pyramids
 from textseg.errors import Cancelled, DatasetError, PhotoError, TextsegError
 from textseg.film.intake import EVERY, is_video, seconds
 from textseg.film.numbered import Numbered, sequences
@@ -249,15 +249,19 @@ def _add(project: Project, folder: Path, every: float, film: bool, progress: Pro
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     seen = [path for path in files if not any(map(hidden, path.relative_to(folder).parts))]
     videos = [path for path in seen if is_video(path)]
-    others = [path for path in seen if path.suffix.lower() not in {*images.SUFFIXES, ".zip"} and path not in videos]
+    known = {*images.SUFFIXES, *pyramids.SUFFIXES, ".zip"}
+    others = [path for path in seen if path.suffix.lower() not in known and path not in videos]
     failed += [(path.name, "is no photo.") for path in others]
     if not photos and not videos and len(failed) == len(others):
         raise PhotoError(f"There are no photos in it; they end in {', '.join(sorted(images.SUFFIXES))}.")
     films: list[Numbered | Path] = []
     if film:
-        for base in bases:
-            films += sequences(base, "film" if base == folder else None)[0]
-        frames = {found.path for one in films if isinstance(one, Numbered) for _, found in one.frames}
+        frames = set[Path]()
+        for base in reversed(bases):  # what a zip holds is named by it, not by where it was unpacked
+            for one in sequences(base, "film" if base == folder else None)[0]:
+                paths = {found.path for _, found in one.frames}
+                films += [] if paths & frames else [one]
+                frames |= paths
         photos = [one for one in photos if one.path not in frames]
     endings = Counter(path.suffix.lower() or "file without ending" for path in others)
     still = take_in(project, Gathered(photos, endings), progress)

@@ -59,10 +59,10 @@ Photo = UploadedPhoto | WindowPhoto
 
 
 class Photos:
-    """Photos by token, least recently used first out, bounded by bytes. Nothing is written to disk."""
+    """Photos by token, least recently used first out, bounded by bytes and number. Nothing is written to disk."""
 
-    def __init__(self, max_bytes: int = 512 * 2**20) -> None:
-        self.max_bytes = max_bytes
+    def __init__(self, max_bytes: int = 512 * 2**20, most: int = 10_000) -> None:
+        self.max_bytes, self.most = max_bytes, most
         self._photos: OrderedDict[str, Photo] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -71,7 +71,7 @@ class Photos:
         token = secrets.token_urlsafe(24)
         with self._lock:
             self._photos[token] = photo
-            while len(self._photos) > 1 and sum(len(p.data) for p in self._photos.values()) > self.max_bytes:
+            while len(self._photos) > 1 and self._too_many():
                 self._photos.popitem(last=False)
         return token
 
@@ -83,3 +83,7 @@ class Photos:
                 raise PhotoGoneError
             self._photos.move_to_end(token)
             return photo
+
+    def _too_many(self) -> bool:
+        held = sum(len(photo.data) for photo in self._photos.values())
+        return held > self.max_bytes or len(self._photos) > self.most  # windows onto huge photos hold no bytes
