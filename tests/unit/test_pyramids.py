@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+import rasterio
 import tifffile
 from PIL import Image
 
@@ -211,3 +212,13 @@ def test_a_window_of_the_made_levels_may_begin_anywhere(tmp_path, photo, pixels,
         small = pyramid.read((37, 41, 437, 441), (50, 50))
     mean = pixels[41:441, 37:437].reshape(50, 8, 50, 8, 3).mean((1, 3))
     assert np.abs(small - mean)[:, :30].mean() < 3
+
+
+def test_a_small_file_that_claims_endless_pixels_is_refused(tmp_path):
+    path = tmp_path / "hollow.tif"
+    layout = {"tiled": True, "blockxsize": 16384, "blockysize": 16384, "SPARSE_OK": True}
+    with rasterio.open(path, "w", driver="GTiff", width=200_000, height=200_000, count=1, dtype="uint8", **layout):
+        pass
+    assert pyramids.is_large(path)
+    with pytest.raises(PhotoError, match="says that it has 200000 x 200000 pixels"):
+        pyramids.open(path)

@@ -15,6 +15,12 @@ from textseg.pyramids.gdal import driver, gdal
 MAX_BLOCK_BYTES = 256 * 2**20
 """A file whose pieces are larger is refused: one of them would be decoded for the smallest window."""
 
+MAX_HOLLOW = 10**9
+"""Pixels from which on a file must hold something of them."""
+
+PIXELS_A_BYTE = 10_000
+"""Most that is believed of such a file: ten times what deflate makes of a photo that is black all over."""
+
 SPAN_SIDE = 2048
 """Deep values are shown over the range of a copy whose long side is at most this."""
 
@@ -121,6 +127,7 @@ def _opened(path: Path) -> Any:
             reason = " ".join(str(error).split())[:120].rstrip(".")
             raise PhotoError(f"{path.name} is damaged or cut short and cannot be read ({reason}).") from None
     try:
+        _check_filled(path, file.width, file.height)
         if file.driver == "GTiff":
             _check_upright(path)
         if not file.count or np.dtype(file.dtypes[0]).kind not in "uif":
@@ -129,6 +136,15 @@ def _opened(path: Path) -> Any:
         file.close()
         raise
     return file
+
+
+def _check_filled(path: Path, width: int, height: int) -> None:
+    """Raise PhotoError for a small file with a header of endless pixels: all of them would be looked at."""
+    size = path.stat().st_size
+    if width * height > max(MAX_HOLLOW, PIXELS_A_BYTE * size):
+        raise PhotoError(
+            f"{path.name} says that it has {width} x {height} pixels, and its {size:,} bytes hold next to none."
+        )
 
 
 def _check_upright(path: Path) -> None:
