@@ -157,6 +157,18 @@ def test_pieces_that_would_fill_the_memory_are_refused(tmp_path, pixels, monkeyp
         pyramids.open(tmp_path / "strip.tif")
 
 
+def test_pieces_of_a_smaller_level_that_would_fill_the_memory_are_refused(tmp_path, pixels, monkeypatch):
+    from textseg.pyramids import tiled
+
+    monkeypatch.setattr(tiled, "MAX_BLOCK_BYTES", 10**5)
+    with tifffile.TiffWriter(tmp_path / "level.tif") as file:
+        file.write(pixels, tile=(128, 128), photometric="rgb")
+        half = {"rowsperstrip": HEIGHT // 2, "compression": "zlib", "subfiletype": 1}
+        file.write(np.ascontiguousarray(pixels[::2, ::2]), photometric="rgb", **half)
+    with pytest.raises(PhotoError, match="stored in pieces of 350 x 250 pixels"):
+        pyramids.open(tmp_path / "level.tif")
+
+
 def test_a_missing_library_is_named(photo, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "rasterio", None)
     with pytest.raises(PhotoError, match=r"pip install 'textseg\[large\]'"):

@@ -35,9 +35,11 @@ class Tiled:
         self._name = path.name
         self._file = _opened(path)
         self._bands, self._alpha = self._channels()
-        self._check_blocks()
+        self._check_blocks(*self._file.block_shapes[0])
         size = self._file.width, self._file.height
         factors = sorted(self._file.overviews(1))
+        for shape in _block_shapes(path, len(factors)):
+            self._check_blocks(*shape)
         self.levels = (size, *((-(-size[0] // by), -(-size[1] // by)) for by in factors))
         self._palette = self._colours_of_palette()
         self._span = self._shown_span()
@@ -86,8 +88,7 @@ class Tiled:
             )
         return plain[: 3 if len(plain) > 2 else 1], alpha
 
-    def _check_blocks(self) -> None:
-        rows, columns = self._file.block_shapes[0]
+    def _check_blocks(self, rows: int, columns: int) -> None:
         together = self._file.count if self._file.interleaving and self._file.interleaving.value == "PIXEL" else 1
         held = rows * columns * np.dtype(self._file.dtypes[0]).itemsize * together
         if held > MAX_BLOCK_BYTES:
@@ -136,6 +137,19 @@ def _opened(path: Path) -> Any:
         file.close()
         raise
     return file
+
+
+def _block_shapes(path: Path, overviews: int) -> list[tuple[int, int]]:
+    """(rows, columns) of the pieces that each overview of a file is stored in."""
+    found = []
+    with gdal(f"{path.name} is read") as rasterio:
+        for level in range(overviews):
+            try:
+                with rasterio.open(path, driver=driver(path), overview_level=level) as overview:
+                    found.append(overview.block_shapes[0])
+            except rasterio.errors.RasterioError:
+                raise PhotoError(f"{path.name} is damaged: its smaller levels cannot be read.") from None
+    return found
 
 
 def _check_filled(path: Path, width: int, height: int) -> None:
