@@ -88,7 +88,9 @@ def _begin(film: Film, stills: list[Still], start: int | None) -> int:
         return found[0]
     by_hand = [k for k, still in enumerate(stills) if still.confirmed or still.by_person > 0]
     if not by_hand:
-        raise FilmError(f"No frame of {film.name} was labelled by a person yet; label one, then carry it on.")
+        raise FilmError(
+            f"No frame of {film.name} was labelled by a person yet; label one, or say from which to go (--from PHOTO)."
+        )
     return by_hand[0]
 
 
