@@ -6,10 +6,12 @@
 Every row has the same backbone, photos and scoring; heads are trained through `trainer.fit.train`, which is what
 `textseg train` calls. A cell of the last columns is mIoU with all words competing / with the photo's own words, the
 mean over the seeds. With other photos: --captions TSV to learn from, --sets FOLDER... to be scored on (evaluation.md
-says what a folder holds). Trained heads are kept under --work and used again.
+says what a folder holds). Trained heads are kept under --work and used again. A GPU is used where there is one;
+--device cpu leaves it alone.
 """
 
 import argparse
+import os
 import statistics
 import sys
 import time
@@ -25,7 +27,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from textseg import images
 from textseg.model import Model, backbones, heads
-from textseg.model.scene import Scene
 from textseg.segmentation import segment
 from textseg.vocabulary import Vocabulary
 from trainer import data as training_data
@@ -162,6 +163,7 @@ def main() -> None:
     parser.add_argument("--sets", type=Path, nargs="+", help="sets to be scored on (default: both of --data)")
     parser.add_argument("--work", type=Path, default=Path("/tmp/ablation"), help="trained heads and cached features")
     parser.add_argument("--head", type=Path, default=Path("assets/heads/lite.safetensors"), help="the shipped head")
+    parser.add_argument("--device", default=backbones.best_device(), help="cpu, cuda or mps (default: %(default)s)")
     parser.add_argument("--limit", type=int, help="score only the first photos of each set")
     parser.add_argument("--seeds", type=int, default=1, help="trainings of each row, with seeds 0, 1, ...")
     parser.add_argument(
@@ -175,7 +177,9 @@ def main() -> None:
         print("\n".join(row.name for row in rows(args.head)), file=sys.stdout if args.list else sys.stderr)
         sys.exit(0 if args.list else f"No row begins with '{args.rows}'; these are the rows.")
     args.work.mkdir(parents=True, exist_ok=True)
-    backbone = backbones.load("lite")
+    if args.device == "cpu":
+        os.environ["ACCELERATE_USE_CPU"] = "true"  # the training asks accelerate where it runs
+    backbone = backbones.load("lite", args.device)
     folders = args.sets or [args.data / "coco-eval", args.data / "voc-eval"]
     sets = {folder.name: Scored(folder, backbone, args.limit) for folder in folders}
     titles = " | ".join(f"{name} all / present" for name in sets)
@@ -202,7 +206,7 @@ def _line(row: Row, backbone: backbones.Backbone, sets: Mapping[str, "Scored"], 
             start = time.monotonic()
             path, fresh = _trained(row, seed, backbone, args)
             minutes += [(time.monotonic() - start) / 60] if fresh else []
-        head = heads.load(path, backbone) if path else backbone.alignment()
+        head = (heads.load(path, backbone) if path else backbone.alignment()).to(args.device)
         for name, value in row.changes.items():
             setattr(head, name, value)
         model = Model(backbone, head, row.name)
@@ -238,7 +242,7 @@ def gigaflops(model: Model) -> float:
     """Operations of the head for a photo of 448 x 592, two for a multiplication with an addition."""
     grid = 448 // model.backbone.patch_stride, 592 // model.backbone.patch_stride
     with FlopCounterMode(display=False) as counter:
-        model.head(torch.zeros(1, model.backbone.feature_dim, *grid))
+        model.embedding(torch.zeros(model.backbone.feature_dim, *grid))
     return counter.get_total_flops() / 1e9
 
 
@@ -272,7 +276,7 @@ class Scored:
         every = self.features(model.head.sizes)
         for (photo, truth, derived), features in zip(self.photos, every, strict=True):
             present = np.unique(truth[(truth >= 0) & (truth < count)])
-            scene = Scene(photo, model.head(features[None].float())[0], features, model)
+            scene = model.scene(photo, features)
             scene._derived = {k: v for k, v in derived.items() if k == "layers"}  # the photo's alone
             asked = Vocabulary(tuple(self.vocabulary[int(k)] for k in present))
             for confusion, words, ids in ((confusions[0], self.vocabulary, None), (confusions[1], asked, present)):
@@ -293,7 +297,7 @@ def _quarter(truth: np.ndarray, scores: torch.Tensor) -> tuple[np.ndarray, np.nd
     size = [max(1, side // 4) for side in truth.shape]
     rows, columns = (((np.arange(n) + 0.5) * side / n).astype(int) for n, side in zip(size, truth.shape, strict=True))
     answer = F.interpolate(scores[None], size, mode="bilinear", align_corners=False)[0].argmax(0)
-    return truth[rows[:, None], columns], answer.numpy()
+    return truth[rows[:, None], columns], answer.cpu().numpy()
 
 
 if __name__ == "__main__":
