@@ -15,6 +15,9 @@ from textseg import images, pages, pyramids
 from textseg.errors import PhotoError
 from textseg.tones import Span
 
+SUFFIXES = images.SUFFIXES | pyramids.SUFFIXES
+"""File endings taken as photos when a folder is read."""
+
 _LEFT_BY_SYSTEMS = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir"})
 
 
@@ -38,8 +41,7 @@ class Found:
 
     def open(self, span: Span | None = None) -> Image.Image:
         """The photo as `images.open` gives it; raises PhotoError."""
-        source = self.path if self.page is None else self.content()
-        return images.open(source) if span is None else images.open(source, span)
+        return images.open(self.path if self.page is None else self.content(), span, Path(self.name).name)
 
 
 @dataclass
@@ -112,7 +114,7 @@ def _walk(root: Path, flat: bool, without: Path | None, gathered: Gathered) -> N
             path = here / name
             if hidden(name) or not path.is_file():
                 continue
-            if path.suffix.lower() in images.SUFFIXES | pyramids.SUFFIXES:
+            if path.suffix.lower() in SUFFIXES:
                 found.append(Found(path, path.relative_to(root).as_posix()))
             else:
                 gathered.others[_ending(name)] += 1

@@ -58,17 +58,20 @@ class OtherPixelsError(PhotoError):
     """A TIFF that `open` reads and `stored` does not: Pillow lacks its numbers (64 bits, half floats, float colour)."""
 
 
-def open(source: PhotoSource, span: tones.Span | None = None) -> Image.Image:  # noqa: A001 (read as images.open)
+def open(  # noqa: A001 (read as images.open)
+    source: PhotoSource, span: tones.Span | None = None, name: str | None = None
+) -> Image.Image:
     """Open a photo as an upright RGB image.
 
     Grey, palette and CMYK photos are converted, profiles to sRGB; 16-bit, float and signed values are shown over
     `span`, by default over the range of the finite ones; transparency is laid over white; EXIF orientation is applied;
-    of an animation or several pages the first is taken. Raises PhotoError with one sentence when that is impossible.
+    of an animation or several pages the first is taken. Raises PhotoError when that is impossible, with one sentence
+    that begins with `name`, by default the file's.
     """
     if isinstance(source, Image.Image):
         _check_size(source, "The photo")
         return tones.rgb(ImageOps.exif_transpose(source), span)
-    name, source = _name(source), _whole(source)
+    name, source = name or _name(source), _whole(source)
     try:
         with _decoded(source, name) as (photo, lower):
             return tones.rgb(photo, span) if lower is None else tones.from_halves(photo, lower, span)

@@ -72,6 +72,18 @@ def test_label_takes_ordinary_and_huge_photos_of_a_folder_and_resumes(folder, ca
     assert "0 photos labelled, 2 left as they were" in capsys.readouterr().out
 
 
+def test_resuming_with_another_downscale_is_refused_and_keeps_what_is_there(folder, capsys):
+    command = ["label", "photos", "--words", "cat, sofa", "--out", "out"]
+    assert main([*command, "--downscale", "2"]) == 0
+    before = read("out/field.png")
+    assert main([*command, "--resume", "--downscale", "2"]) == 0
+    assert "0 photos labelled, 2 left as they were" in capsys.readouterr().out
+    for other in (["--downscale", "4"], []):
+        assert main([*command, "--resume", *other]) == 2
+        assert "use --downscale 2, leave out --resume, or use another --out" in capsys.readouterr().err
+    assert (read("out/field.png") == before).all()
+
+
 def test_a_project_takes_a_huge_photo_labels_it_is_corrected_and_exports_it(folder, capsys):
     main(["project", "new", "p", "--words", "cat, sofa"])
     assert main(["project", "add", "p", "photos"]) == 0

@@ -2,9 +2,12 @@
 
 import base64
 import io
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from gradio.data_classes import DataWithFiles
 from PIL import Image
 
 from tests.tiny import noise_photo, tiny_model
@@ -12,6 +15,7 @@ from textseg import images
 from textseg.errors import EditError, PhotoError
 from textseg.project import Project
 from textseg.project.schema import StoredPhoto
+from textseg.project.windows import Window
 from textseg.vocabulary import Vocabulary
 from textseg.web import huge
 from textseg.web.api.project import ProjectApi
@@ -121,6 +125,49 @@ def test_explore_takes_a_part_of_it_as_a_photo_of_its_own(label):
     for box in (None, [1], [5000, 0, 6000, 9]):
         with pytest.raises(EditError, match="window"):
             page.open({"huge": 1, "box": box})
+
+
+def test_a_visitor_whose_photo_takes_long_to_open_holds_up_nobody_who_looks_at_another_one(label, tmp_path):
+    tifffile.imwrite(tmp_path / "b.tif", np.asarray(noise_photo(WIDTH, HEIGHT, 2)), tile=(128, 128), photometric="rgb")
+    project = label.api.project
+    project.add([tmp_path / "b.tif"])
+    slow, quick = project.photo("b.tif"), project.photo(1)
+    begun, go_on = threading.Event(), threading.Event()
+
+    class Slowly:
+        def __getattr__(self, name):
+            return getattr(project, name)
+
+        def pyramid(self, key):
+            begun.set()
+            assert go_on.wait(30)
+            return project.pyramid(key)
+
+    photos, seen = huge.HugePhotos(), Window.read(WINDOW, (WIDTH, HEIGHT))
+    with ThreadPoolExecutor(2) as pool:
+        waiting = pool.submit(photos.picture, Slowly(), slow, seen)
+        assert begun.wait(30)
+        try:
+            assert pool.submit(photos.picture, project, quick, seen).result(30).size == seen.size
+        finally:
+            go_on.set()
+        assert waiting.result(30).size == seen.size
+
+
+def test_a_photo_that_changes_while_it_is_held_open_is_told(label, tmp_path):
+    label.window({"photo": 1, "window": WINDOW})
+    path = tmp_path / "huge.tif"
+    with path.open("ab") as file:
+        file.write(b"more")
+    with pytest.raises(PhotoError, match="huge.tif was changed since it was added"):
+        label.window({"photo": 1, "window": WINDOW})
+
+
+def test_photos_that_are_only_read_by_windows_are_added_on_the_page(label, tmp_path):
+    noise_photo(64, 48, 3).save(tmp_path / "field.jp2")
+    content = (tmp_path / "field.jp2").read_bytes()
+    form = DataWithFiles(data={"name": "field.jp2"}, files=[("field.jp2", content)])
+    assert label.add_photos(form)["added"] == ["field.jp2"]
 
 
 def test_a_photo_whose_file_is_gone_is_told_in_one_sentence(label):

@@ -10,7 +10,7 @@ import tifffile
 from tests.tiny import noise_photo
 from textseg import images, rle
 from textseg.errors import EditError, PhotoError
-from textseg.project import Project, Region, log, raster
+from textseg.project import Project, Region, linked, log, raster
 from textseg.project.windows import Window
 from textseg.vocabulary import Vocabulary
 
@@ -66,6 +66,51 @@ def test_it_is_seen_by_windows_and_not_whole(project, photo, huge):
         assert pyramid.read((10, 20, 12, 21)).tolist() == [[[10, 20, 2], [11, 20, 2]]]
     with pytest.raises(PhotoError, match="too large to be decoded whole: 900 x 700 pixels"):
         project.picture("large.tif")
+
+
+def test_a_torn_one_is_told_by_its_name_when_it_is_added(project, photo, huge):
+    photo.write_bytes(photo.read_bytes()[:-1000])
+    report = project.add([photo])
+    assert not report.added and not project.photos() and not list((project.folder / "photos").iterdir())
+    assert "large.tif is cut short" in report.failed[0][1]
+
+
+def edit_in_place(path, byte):
+    with path.open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(bytes([byte]))
+    os.utime(path, ns=(0, path.stat().st_mtime_ns + 10**9))
+
+
+def test_a_file_that_was_changed_since_is_told_and_its_labels_stay(project, photo, huge):
+    project.add([photo])
+    project.edit(1, 0, GESTURES[0])
+    last = photo.read_bytes()[-1]
+    edit_in_place(photo, last ^ 1)
+    with pytest.raises(PhotoError, match="large.tif was changed since it was added.*Its labels are kept"):
+        project.pyramid(1)
+    assert project.label_windows(1, [Window((0, 0, WIDTH, HEIGHT), 4)])[0][0].any()
+    edit_in_place(photo, last)
+    project.pyramid(1).close()
+
+
+def test_a_file_that_was_only_touched_is_hashed_once_more_and_no_further_time(project, photo, huge, monkeypatch):
+    project.add([photo])
+    os.utime(photo)
+    project.pyramid(1).close()
+    monkeypatch.setattr(linked, "sha256_of", lambda path: pytest.fail("it is known already"))
+    project.pyramid(1).close()
+
+
+def test_a_file_that_is_gone_is_told_with_the_place_it_belongs_to(project, photo, huge):
+    project.add([photo])
+    kept = project.original(project.photo(1))
+    content = kept.read_bytes()
+    kept.unlink()
+    with pytest.raises(PhotoError, match=f"large.tif does not exist in the project any more: .*photos/{kept.name}"):
+        project.pyramid(1)
+    kept.write_bytes(content)
+    project.pyramid(1).close()
 
 
 def test_a_slide_of_several_files_is_refused(project, tmp_path):
@@ -138,6 +183,24 @@ def test_a_models_labels_may_be_coarser_than_the_photo(project, photo, monkeypat
     assert (project.label_map(1)[0] == expected).all()
     with pytest.raises(EditError, match=r"is \(88, 113\) and the photo \(100, 129\)"):
         project.put_model_labels(1, index, [Region(1, 0.9)], "lite/none", window=Window(whole.box, 7))
+
+
+def test_an_answer_holds_no_more_of_a_huge_photo_than_its_bound(project, photo, monkeypatch):
+    monkeypatch.setattr(raster, "AT_ONCE", 1)
+    monkeypatch.setattr(raster, "BLOCK", 256)
+    monkeypatch.setattr(log, "MAX_ANSWER", 100_000)
+    project.add([photo])
+    assert project.edit(1, 0, GESTURES[0]).ids.size > 100_000, "of an ordinary one it holds all that changed"
+    monkeypatch.setattr(images, "MAX_PIXELS", 300_000)
+    assert project.edit(1, 1, {"type": "undo"}).ids.size == 0
+    assert project.edit(1, 2, {"type": "brush", "class": 1, "radius": 9, "points": [[9, 9]]}).ids.size
+
+
+def test_a_fill_beside_its_window_names_the_photos_coordinates(project, photo, huge):
+    project.add([photo])
+    window = {"box": [300, 200, 500, 360], "step": 1}
+    with pytest.raises(EditError, match=r"\(20, 30\) lies outside of what is filled, \(300, 200\) to \(500, 360\)"):
+        project.edit(1, 0, {"type": "fill", "class": 1, "point": [20, 30], "window": window})
 
 
 def test_a_step_that_is_too_large_to_be_undone_says_so_and_is_kept(project, photo, monkeypatch):

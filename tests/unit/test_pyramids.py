@@ -148,6 +148,49 @@ def test_a_file_cut_short_says_where(photo):
         pyramid.read((600, 450, 700, 500))
 
 
+def test_a_tiff_that_ends_before_its_pieces_is_refused_when_it_is_opened(photo):
+    content = photo.read_bytes()
+    photo.write_bytes(content[: len(content) - 1])
+    with pytest.raises(PhotoError, match="large.tif is cut short: 1 of its 24 pieces lie beyond its end; copy it"):
+        pyramids.open(photo)
+    photo.write_bytes(content[: len(content) // 2])
+    with pytest.raises(PhotoError, match=r"ortho.tif is cut short: 1\d of its 24 pieces"):
+        pyramids.open(photo, name="ortho.tif")
+
+
+def test_pieces_of_smaller_levels_count_too(tmp_path, pixels):
+    path = tmp_path / "levels.tif"
+    with tifffile.TiffWriter(path) as file:
+        file.write(pixels, tile=(128, 128), photometric="rgb", subifds=1)
+        file.write(np.ascontiguousarray(pixels[::2, ::2]), tile=(128, 128), photometric="rgb", subfiletype=1)
+    pyramids.open(path).close()
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(PhotoError, match="1 of its 30 pieces lie beyond its end"):
+        pyramids.open(path)
+
+
+def test_a_last_strip_whose_length_counts_rows_that_are_not_there_is_no_fault(tmp_path, pixels):
+    path = tmp_path / "strips.tif"
+    tifffile.imwrite(path, pixels, photometric="rgb", rowsperstrip=64)
+    with tifffile.TiffFile(path, mode="r+b") as file:
+        tag = file.pages.first.tags["StripByteCounts"]
+        tag.overwrite((*tag.value[:-1], tag.value[0]))
+    with pyramids.open(path) as pyramid:
+        assert (pyramid.read((600, 490, 700, 500)) == pixels[490:, 600:]).all()
+
+
+@pytest.mark.parametrize("ending", ["jp2", "j2k"])
+def test_a_jpeg_2000_that_ends_early_is_refused_when_it_is_opened(tmp_path, pixels, ending):
+    path = tmp_path / f"a.{ending}"
+    Image.fromarray(pixels).save(path, tile_size=(256, 256))
+    pyramids.open(path).close()
+    content = path.read_bytes()
+    for length in (len(content) - 100, len(content) // 2, 200):
+        path.write_bytes(content[:length])
+        with pytest.raises(PhotoError, match=rf"a.{ending} is (cut short|damaged)"):
+            pyramids.open(path)
+
+
 def test_pieces_that_would_fill_the_memory_are_refused(tmp_path, pixels, monkeypatch):
     from textseg.pyramids import tiled
 

@@ -163,6 +163,13 @@ def test_regions_are_pixels_of_a_class_that_are_as_sure(tmp_path, small_tiles):
     assert np.abs(surety - sure / 255)[ids > 0].max() < 0.03
 
 
+def test_regions_of_thousands_of_words_keep_numbers_of_their_own():
+    with tiles.Rows(2, np.uint16) as ids, tiles.Rows(2, np.uint8) as sure:
+        ids.append(np.array([[4000, 724]]))
+        sure.append(np.array([[255, 255]]))
+        assert tiles.Regions(ids, sure)[:, :].tolist() == [[4000 * tiles.SURETIES, 724 * tiles.SURETIES]]
+
+
 def test_a_photo_of_one_tile_is_labelled_as_it_is_otherwise(tmp_path, lite):
     photo = noise(440, 600, seed=3)
     words = Vocabulary.parse("sea, sand, forest")

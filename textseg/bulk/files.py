@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -88,10 +88,14 @@ class LabelFolder:
         if file.resolve() in self._photos:
             raise PhotoError(f"{file} is a photo and would be overwritten; use another --out.")
 
-    def has(self, photo: Found, maker: Mapping[str, str], asked: Vocabulary, others: Choice, proposals: str) -> bool:
+    def has(
+        self, photo: Found, maker: Mapping[str, str], asked: Vocabulary, others: Choice, proposals: str,
+        scale: Callable[[tuple[int, int]], int] | None = None,
+    ) -> bool:  # fmt: skip
         """Whether an earlier run wrote this photo's files; `maker` is `made_by` the model.
 
-        Raises VocabularyError if it had other words, another model or other masks, or let others compete.
+        `scale` says of a huge photo's size how many times smaller it is looked at. Raises VocabularyError if the run
+        had other words, another model, other masks or another scale, or let others compete.
         """
         stem = self.stem(photo)
         try:
@@ -99,6 +103,8 @@ class LabelFolder:
             if facts["photo"] != photo.name or not _with(stem, ".png").is_file():
                 return False
             check_same(facts, maker, asked, others, proposals, str(self.folder), stem.name)
+            if scale is not None:
+                check_scale(facts, scale((facts["size"][0], facts["size"][1])), str(self.folder), stem.name)
         except (OSError, ValueError, KeyError, TypeError):
             return False  # there is none, or it is not ours
         return True
@@ -147,6 +153,15 @@ def check_same(
         raise VocabularyError(
             f"{folder} holds labels made with other masks ({name}.json: --proposals {masks}); "
             "use the same --proposals, leave out --resume, or use another --out."
+        )
+
+
+def check_scale(facts: Mapping[str, Any], scale: int, folder: str, name: str) -> None:
+    """Raise VocabularyError where a huge photo was looked at otherwise than `scale` times smaller; else as above."""
+    if facts["scale"] != scale:
+        raise VocabularyError(
+            f"{folder} holds labels made with --downscale {facts['scale']} ({name}.json), and this run has {scale}; "
+            f"use --downscale {facts['scale']}, leave out --resume, or use another --out."
         )
 
 

@@ -50,7 +50,7 @@ def label(
     for number, photo in enumerate(photos):
         job = None
         try:
-            job = target.job(number, photo, facts)
+            job = target.job(number, photo, facts, lambda size: scale or tiles.sensible_scale(size))
             if job is None:
                 report.skipped.append(photo)
                 continue

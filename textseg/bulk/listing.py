@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from textseg import images, pyramids
 from textseg.errors import PhotoError
-from textseg.folders import Gathered, gather
+from textseg.folders import SUFFIXES, Gathered, gather
 
 
 def read_list(path: Path, flat: bool = False, without: Path | None = None) -> Gathered:
@@ -14,7 +13,7 @@ def read_list(path: Path, flat: bool = False, without: Path | None = None) -> Ga
 
     Blank lines and lines that begin with # are left out; `flat` and `without` as for `gather`. Raises PhotoError.
     """
-    if path.is_dir() or path.suffix.lower() in images.SUFFIXES | pyramids.SUFFIXES:
+    if path.is_dir() or path.suffix.lower() in SUFFIXES:
         gathered = gather([path], flat, without)
     else:
         try:

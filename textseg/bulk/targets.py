@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -16,12 +17,18 @@ from textseg.project.schema import StoredPhoto
 from textseg.project.windows import Cells, Window
 from textseg.pyramids import Pyramid
 
+Scale = Callable[[tuple[int, int]], int]
+"""Says of a huge photo's size (width, height) how many times smaller it is looked at."""
+
 
 class Target(Protocol):
     """Where labels go."""
 
-    def job(self, number: int, photo: Found, facts: Facts) -> Job | None:
-        """What is to be answered for a photo, None if there is nothing to do. Raises PhotoError."""
+    def job(self, number: int, photo: Found, facts: Facts, scale: Scale | None = None) -> Job | None:
+        """What is to be answered for a photo, None if there is nothing to do; `scale` is given for huge ones.
+
+        Raises PhotoError, and VocabularyError where the run that is resumed had another question.
+        """
 
     def write(self, done: Done) -> None:
         """Put an answer on disk. Raises EditError, OSError."""
@@ -38,10 +45,10 @@ class IntoFolder:
     question: Question
     resume: bool = False
 
-    def job(self, number: int, photo: Found, facts: Facts) -> Job | None:
+    def job(self, number: int, photo: Found, facts: Facts, scale: Scale | None = None) -> Job | None:
         self.out.claim(photo)
         asked = self.question
-        if self.resume and self.out.has(photo, facts.maker, asked.vocabulary, asked.others, facts.proposals):
+        if self.resume and self.out.has(photo, facts.maker, asked.vocabulary, asked.others, facts.proposals, scale):
             return None
         return Job(number, photo)
 
@@ -73,7 +80,7 @@ class IntoProject:
     """At most so many pixels that a person made are written over, all photos together; None: not one."""
     _head: str = field(default="", init=False)
 
-    def job(self, number: int, photo: Found, facts: Facts) -> Job | None:
+    def job(self, number: int, photo: Found, facts: Facts, scale: Scale | None = None) -> Job | None:
         report = self.project.add([photo])
         if report.failed:
             raise PhotoError(report.failed[0][1])
@@ -121,7 +128,7 @@ class IntoProject:
 class WithinProject(IntoProject):
     """Labels for photos of a project, given as the files that it keeps of them: none is taken in or left alone."""
 
-    def job(self, number: int, photo: Found, facts: Facts) -> Job | None:
+    def job(self, number: int, photo: Found, facts: Facts, scale: Scale | None = None) -> Job | None:
         row = self.project.photo_with(photo.path.stem)
         if row is None:
             raise PhotoError(f"{photo.name} is no longer in the project.")

@@ -91,7 +91,7 @@ class TiledMap:
 
 @dataclass(frozen=True)
 class Regions:
-    """(H, W) numbers of regions, made where they are read."""
+    """(H, W) int32 numbers of regions, made where they are read; there are SURETIES times as many as words."""
 
     ids: Rows
     sure: Rows
@@ -101,8 +101,8 @@ class Regions:
         return self.ids.shape
 
     def __getitem__(self, cut: tuple[slice, slice]) -> np.ndarray:
-        ids, step = self.ids[cut].astype(np.uint16), self.sure[cut].astype(np.uint16) * SURETIES // 256
-        return np.where(ids > 0, (ids - 1) * SURETIES + step + 1, 0).astype(np.uint16)
+        ids, step = self.ids[cut].astype(np.int32), self.sure[cut].astype(np.int32) * SURETIES // 256
+        return np.where(ids > 0, (ids - 1) * SURETIES + step + 1, 0)
 
 
 @dataclass(frozen=True)
@@ -113,9 +113,9 @@ class Progress:
     of: int
 
 
-def sensible_scale(pyramid: Pyramid) -> int:
-    """The power of two at which the longest side is at most LOOKED_AT."""
-    return 2 ** max(0, math.ceil(math.log2(max(pyramid.size) / LOOKED_AT)))
+def sensible_scale(size: tuple[int, int]) -> int:
+    """The power of two at which the longest side of a photo of `size` (width, height) is at most LOOKED_AT."""
+    return 2 ** max(0, math.ceil(math.log2(max(size) / LOOKED_AT)))
 
 
 def tiles(size: tuple[int, int], cell: int) -> list[list[Box]]:
@@ -148,7 +148,7 @@ def label(
     with at least `threshold`, as in `segment`; its probability is at least `confidence` and leads by `margin`. Raises
     PhotoError, and Cancelled when `cancel` says so.
     """
-    scale = sensible_scale(pyramid) if scale is None else scale
+    scale = sensible_scale(pyramid.size) if scale is None else scale
     look = _Look(pyramid, model, ask, scale, len(vocabulary) + others)
     choose = _Choice(Vocabulary((*vocabulary, REST)) if others else vocabulary, threshold, confidence, margin, look)
     found = TiledMap(

@@ -129,7 +129,7 @@ class Export:
             return ids
 
         try:
-            with pyramids.open(file) as pyramid:
+            with pyramids.open(file, name="its file") as pyramid:
                 if pyramid.sha256 != photo.sha256:
                     raise PhotoError("its file was damaged or changed since it was taken in.")
             if not self.dry_run:

@@ -20,8 +20,9 @@ from textseg.project.schema import Edit, StoredPhoto
 MAX_LOG_BYTES = 64 * 2**20
 """Undo keeps this many bytes a photo; when they are exceeded the oldest steps can no longer be taken back."""
 
-MAX_ANSWER = images.MAX_PIXELS
-"""Pixels of the label map that an answer carries; of a huge photo `Project.label_window` reads what is to be seen."""
+MAX_ANSWER = 2**24
+"""Pixels of a huge photo's label map that an answer carries; beyond, `Project.label_windows` reads what is to be seen.
+A smaller photo has no bound."""
 
 NOTHING: Box = (0, 0, 0, 0)
 NO_IDS = np.zeros((0, 0), np.uint16)
@@ -201,7 +202,8 @@ def _result(labels: Labels, changed: int, box: Box, ids: np.ndarray | None) -> E
     """The answer, with the `ids` of `box`; None: they are read again, where they are not too many."""
     photo, classes = labels.photo, labels.classes
     if ids is None:
-        many = (box[2] - box[0]) * (box[3] - box[1]) > MAX_ANSWER
+        huge = photo.width * photo.height > images.MAX_PIXELS
+        many = huge and (box[2] - box[0]) * (box[3] - box[1]) > MAX_ANSWER
         ids = NO_IDS if many else labels.read(box)[0]
     return EditResult(photo.revision, changed, box, labels.shown(ids), photo.state, classes.colours)
 

@@ -76,9 +76,13 @@ def fill(point: Sequence[float], ids: np.ndarray, origin: tuple[int, int] = (0, 
     """
     from skimage.segmentation import flood
 
-    (x, y), (height, width) = _points([point], 1)[0] - origin, ids.shape
+    (px, py), (left, top), (height, width) = _points([point], 1)[0], origin, ids.shape
+    x, y = px - left, py - top
     if not (0 <= x < width and 0 <= y < height):
-        raise EditError(f"The point ({x:g}, {y:g}) lies outside the photo of {width} x {height} pixels.")
+        raise EditError(
+            f"The point ({px:g}, {py:g}) lies outside of what is filled, ({left}, {top}) to ({left + width}, "
+            f"{top + height})."
+        )
     return flood(ids.astype(np.int32), (int(y), int(x)), connectivity=1)
 
 

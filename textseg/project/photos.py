@@ -16,10 +16,12 @@ from sqlalchemy.orm import Session
 from textseg import images, pages, pyramids
 from textseg.errors import PhotoError, ProjectError
 from textseg.folders import Found, gather
+from textseg.project import linked
 from textseg.project.allowance import Allowance
 from textseg.project.database import Database
 from textseg.project.originals import arriving, path_of
 from textseg.project.schema import STATES, StoredPhoto, clean
+from textseg.pyramids import Pyramid
 
 
 @dataclass
@@ -87,6 +89,7 @@ def add(
 def _add(database: Database, folder: Path, found: Found, report: AddReport, allowance: Allowance | None) -> None:
     content, suffix = None, PurePosixPath(found.name).suffix.lower()
     if pyramids.is_large(found.path):
+        before = linked.stamp_of(found.path)
         sha256, (width, height) = _looked_through(found)
     else:
         width, height = found.open().size
@@ -102,11 +105,14 @@ def _add(database: Database, folder: Path, found: Found, report: AddReport, allo
                 new.suffix = ".jp2"  # JPEG 2000 under another ending
             if content is None:
                 arrivals.link(new, found.path)
+                if linked.stamp_of(found.path) != before:
+                    raise PhotoError(f"{found.name} was changed while it was added; add it again.")
             else:
                 arrivals.put(new, content)
             session.add(new)
     if known is None:
         if content is None:
+            linked.remember(folder, new, linked.stamp_of(path_of(folder, new)))
             _levels(folder, new)
         report.added.append(new.name)
         report.ids.append(new.id)
@@ -120,7 +126,13 @@ def _add(database: Database, folder: Path, found: Found, report: AddReport, allo
 def _levels(folder: Path, photo: StoredPhoto) -> None:
     """Make the smaller levels of a huge photo now, where whoever adds it waits, and not whoever looks at it first."""
     with suppress(OSError, PhotoError):  # they are tried again when they are wanted, and it is told then
-        pyramids.open(path_of(folder, photo), levels_of(folder, photo)).close()
+        opened(folder, photo).close()
+
+
+def opened(folder: Path, photo: StoredPhoto) -> Pyramid:
+    """A huge photo of a project, to be closed; raises PhotoError where its file is gone, changed or torn."""
+    linked.check(folder, photo)
+    return pyramids.open(path_of(folder, photo), levels_of(folder, photo), photo.name)
 
 
 def levels_of(folder: Path, photo: StoredPhoto) -> Path:
@@ -135,7 +147,7 @@ def _looked_through(found: Found) -> tuple[str, tuple[int, int]]:
             f"{found.path.name} is a slide of several files and a project keeps one of each photo; save it as a tiled "
             "TIFF, or label it as it is with textseg segment."
         )
-    with pyramids.open(found.path) as pyramid:
+    with pyramids.open(found.path, name=found.name) as pyramid:
         pyramid.read((0, 0, 1, 1))
         return pyramid.sha256, pyramid.size
 

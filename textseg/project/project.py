@@ -12,7 +12,7 @@ from PIL import Image
 from sqlalchemy import BigInteger, cast, func, select
 from sqlalchemy.orm import Session
 
-from textseg import images, pyramids
+from textseg import images
 from textseg.errors import EditError, PhotoTooLargeError, ProjectError, StaleRevisionError
 from textseg.folders import Found
 from textseg.project import counts, gestures, log, photos
@@ -165,19 +165,18 @@ class Project:
             raise PhotoTooLargeError(
                 f"{photo.name} is too large to be decoded whole: {photo.width} x {photo.height} pixels."
             )
-        return images.open(self.original(photo))
+        return images.open(self.original(photo), name=photo.name)
 
     def is_large(self, key: int | str) -> bool:
         """Whether a photo is read by windows (`pyramid`, `label_windows`), not whole (`picture`, `label_map`)."""
         return photos.is_large(self.photo(key))
 
     def pyramid(self, key: int | str) -> Pyramid:
-        """A huge photo, to be read by windows and closed; raises PhotoError when its file has vanished or is torn.
+        """A huge photo, to be read by windows and closed; raises PhotoError where its file is gone, changed or torn.
 
         Smaller levels that its file lacks are made when they are first wanted, and lie in the cache.
         """
-        photo = self.photo(key)
-        return pyramids.open(self.original(photo), photos.levels_of(self.folder, photo))
+        return photos.opened(self.folder, self.photo(key))
 
     def original(self, photo: StoredPhoto) -> Path:
         """The file of a photo as it was taken in."""

@@ -18,6 +18,7 @@ from PIL import Image
 
 from textseg import images
 from textseg.errors import PhotoError, PhotoTooLargeError
+from textseg.pyramids import complete
 from textseg.pyramids.smaller import FACTOR, lacks_levels, make
 
 Box = tuple[int, int, int, int]
@@ -60,8 +61,9 @@ class Source(Protocol):
 class Pyramid:
     """One huge photo. Safe to use from several threads, which take turns; close it, or use it in a `with`."""
 
-    def __init__(self, path: Path, source: Source) -> None:
-        self.path, self._source = path, source
+    def __init__(self, path: Path, source: Source, name: str | None = None) -> None:
+        """`name` is what messages call it, by default its file's."""
+        self.path, self._source, self.name = path, source, name or path.name
         self._smaller: Source | None = None
         self._lock = threading.Lock()
 
@@ -104,11 +106,7 @@ class Pyramid:
     @cached_property
     def sha256(self) -> str:
         """Of the file, in hexadecimal; it is read in pieces."""
-        digest = hashlib.sha256()
-        with self.path.open("rb") as file:
-            while block := file.read(_BLOCK):
-                digest.update(block)
-        return digest.hexdigest()
+        return sha256_of(self.path)
 
     def read(self, box: Box, size: tuple[int, int] | None = None) -> np.ndarray:
         """(h, w, 3) uint8 of what lies inside `box`, clipped to the photo; of `size` (w, h) where that is given.
@@ -119,7 +117,7 @@ class Pyramid:
         left, top = max(0, box[0]), max(0, box[1])
         right, bottom = min(self.width, box[2]), min(self.height, box[3])
         if left >= right or top >= bottom:
-            raise PhotoError(f"The window {box} does not meet {self.path.name} of {self.width} x {self.height} pixels.")
+            raise PhotoError(f"The window {box} does not meet {self.name} of {self.width} x {self.height} pixels.")
         size = size or (right - left, bottom - top)
         if min(size) < 1 or size[0] * size[1] > MAX_READ:
             raise PhotoTooLargeError(f"A window of {size[0]} x {size[1]} pixels is not read at once; ask for less.")
@@ -148,14 +146,25 @@ class Pyramid:
         self.close()
 
 
-def open(path: str | Path, levels: Path | None = None) -> Pyramid:  # noqa: A001 (read as pyramids.open)
+def sha256_of(path: Path) -> str:
+    """The hash of a file, in hexadecimal; it is read in pieces."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def open(  # noqa: A001 (read as pyramids.open)
+    path: str | Path, levels: Path | None = None, name: str | None = None
+) -> Pyramid:
     """Open a photo to be read by windows; its header is read, and of deep values a small copy.
 
     Where the file has no smaller levels of its own they are read from the file `levels`, which is made if it is not
     there: that reads all of the photo once. Small photos of these kinds are taken as well. Raises PhotoError with one
-    sentence that says what to do.
+    sentence that says what to do and begins with `name`, by default the file's; also where the file is cut short.
     """
-    pyramid = _opened(Path(path))
+    pyramid = _opened(Path(path), name or Path(path).name)
     if levels is not None and lacks_levels(pyramid):
         from textseg.pyramids import tiled
 
@@ -169,23 +178,25 @@ def open(path: str | Path, levels: Path | None = None) -> Pyramid:  # noqa: A001
     return pyramid
 
 
-def _opened(path: Path) -> Pyramid:
+def _opened(path: Path, name: str) -> Pyramid:
     if not path.is_file():
-        raise PhotoError(f"{path.name} {'is not a file' if path.exists() else 'does not exist'}.")
+        raise PhotoError(f"{name} {'is not a file' if path.exists() else 'does not exist'}.")
     if path.stat().st_size == 0:
-        raise PhotoError(f"{path.name} is empty (0 bytes).")
+        raise PhotoError(f"{name} is empty (0 bytes).")
     if path.suffix.lower() in SLIDES:
         from textseg.pyramids import slides
 
-        return Pyramid(path, slides.Slide(path))
+        complete.check(path, name)
+        return Pyramid(path, slides.Slide(path, name), name)
     if not _starts(path, *images.TIFF, *JPEG_2000):
         raise PhotoError(
-            f"{path.name} cannot be read by windows; save it as a tiled TIFF, for instance with: "
+            f"{name} cannot be read by windows; save it as a tiled TIFF, for instance with: "
             "gdal_translate -of COG -co BIGTIFF=IF_SAFER photo large.tif"
         )
     from textseg.pyramids import tiled
 
-    return Pyramid(path, tiled.Tiled(path))
+    complete.check(path, name)
+    return Pyramid(path, tiled.Tiled(path, name), name)
 
 
 def is_large(path: str | Path) -> bool:

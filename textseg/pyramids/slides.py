@@ -19,21 +19,21 @@ STEP = 4096
 class Slide:
     """A slide; see `Source`. What the scanner left out is white."""
 
-    def __init__(self, path: Path) -> None:
-        """Raises PhotoError."""
+    def __init__(self, path: Path, name: str) -> None:
+        """`name` is what messages call it. Raises PhotoError."""
         try:
             import openslide
         except ImportError:
             raise PhotoError(
-                f"{path.name} is a slide of a microscope, which is read with: pip install 'textseg[large]'"
+                f"{name} is a slide of a microscope, which is read with: pip install 'textseg[large]'"
             ) from None
-        self._name = path.name
+        self._name = name
         try:
             # Some slides have a folder of their name beside them: a link leads to the file itself.
             self._slide: Any = openslide.OpenSlide(path.resolve())
         except (openslide.OpenSlideError, OSError) as error:
             reason = " ".join(str(error).split())[:120].rstrip(".")
-            raise PhotoError(f"{path.name} is no slide that OpenSlide reads, or is damaged ({reason}).") from None
+            raise PhotoError(f"{name} is no slide that OpenSlide reads, or is damaged ({reason}).") from None
         self._error = openslide.OpenSlideError
         self.levels = tuple(self._slide.level_dimensions)
 

@@ -39,7 +39,7 @@ def make(pyramid: Pyramid, path: Path) -> None:
         "interleave": "pixel", "bigtiff": "if_safer",
     }  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
-    with gdal(f"{pyramid.path.name} is read") as rasterio, in_place_of(path) as partial:
+    with gdal(f"{pyramid.name} is read") as rasterio, in_place_of(path) as partial:
         with rasterio.open(partial, "w", **profile) as file:
             for top in range(0, height, BLOCK):
                 for left in range(0, width, BLOCK):

@@ -30,15 +30,15 @@ COLOURS = ("red", "green", "blue")
 class Tiled:
     """A TIFF or JPEG 2000; see `Source`."""
 
-    def __init__(self, path: Path) -> None:
-        """Raises PhotoError."""
-        self._name = path.name
-        self._file = _opened(path)
+    def __init__(self, path: Path, name: str | None = None) -> None:
+        """`name` is what messages call it, by default the file's. Raises PhotoError."""
+        self._name = name or path.name
+        self._file = _opened(path, self._name)
         self._bands, self._alpha = self._channels()
         self._check_blocks(*self._file.block_shapes[0])
         size = self._file.width, self._file.height
         factors = sorted(self._file.overviews(1))
-        for shape in _block_shapes(path, len(factors)):
+        for shape in _block_shapes(path, self._name, len(factors)):
             self._check_blocks(*shape)
         self.levels = (size, *((-(-size[0] // by), -(-size[1] // by)) for by in factors))
         self._palette = self._colours_of_palette()
@@ -120,48 +120,48 @@ class Tiled:
         return tones.span_of(values) or (0.0, 1.0)
 
 
-def _opened(path: Path) -> Any:
-    with gdal(f"{path.name} is too large to be decoded whole, and is read by windows") as rasterio:
+def _opened(path: Path, name: str) -> Any:
+    with gdal(f"{name} is too large to be decoded whole, and is read by windows") as rasterio:
         try:
             file = rasterio.open(path, driver=driver(path))
         except (rasterio.errors.RasterioError, ValueError, OSError) as error:
             reason = " ".join(str(error).split())[:120].rstrip(".")
-            raise PhotoError(f"{path.name} is damaged or cut short and cannot be read ({reason}).") from None
+            raise PhotoError(f"{name} is damaged or cut short and cannot be read ({reason}).") from None
     try:
-        _check_filled(path, file.width, file.height)
+        _check_filled(path, name, file.width, file.height)
         if file.driver == "GTiff":
-            _check_upright(path)
+            _check_upright(path, name)
         if not file.count or np.dtype(file.dtypes[0]).kind not in "uif":
-            raise PhotoError(f"{path.name} holds numbers of a kind that cannot be shown; save it as 8-bit RGB.")
+            raise PhotoError(f"{name} holds numbers of a kind that cannot be shown; save it as 8-bit RGB.")
     except PhotoError:
         file.close()
         raise
     return file
 
 
-def _block_shapes(path: Path, overviews: int) -> list[tuple[int, int]]:
+def _block_shapes(path: Path, name: str, overviews: int) -> list[tuple[int, int]]:
     """(rows, columns) of the pieces that each overview of a file is stored in."""
     found = []
-    with gdal(f"{path.name} is read") as rasterio:
+    with gdal(f"{name} is read") as rasterio:
         for level in range(overviews):
             try:
                 with rasterio.open(path, driver=driver(path), overview_level=level) as overview:
                     found.append(overview.block_shapes[0])
             except rasterio.errors.RasterioError:
-                raise PhotoError(f"{path.name} is damaged: its smaller levels cannot be read.") from None
+                raise PhotoError(f"{name} is damaged: its smaller levels cannot be read.") from None
     return found
 
 
-def _check_filled(path: Path, width: int, height: int) -> None:
+def _check_filled(path: Path, name: str, width: int, height: int) -> None:
     """Raise PhotoError for a small file with a header of endless pixels: all of them would be looked at."""
     size = path.stat().st_size
     if width * height > max(MAX_HOLLOW, PIXELS_A_BYTE * size):
         raise PhotoError(
-            f"{path.name} says that it has {width} x {height} pixels, and its {size:,} bytes hold next to none."
+            f"{name} says that it has {width} x {height} pixels, and its {size:,} bytes hold next to none."
         )
 
 
-def _check_upright(path: Path) -> None:
+def _check_upright(path: Path, name: str) -> None:
     """Raise PhotoError for a TIFF that is to be turned before it is seen."""
     import tifffile
 
@@ -171,4 +171,4 @@ def _check_upright(path: Path) -> None:
     except Exception:  # GDAL has read it; what else it may hold is no turn
         return
     if int(turned) not in (0, 1):
-        raise PhotoError(f"{path.name} lies on its side (orientation {int(turned)}); save it upright first.")
+        raise PhotoError(f"{name} lies on its side (orientation {int(turned)}); save it upright first.")

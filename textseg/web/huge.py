@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from PIL import Image
 from textseg.errors import EditError
 from textseg.files import write_atomically
 from textseg.project import Project
+from textseg.project.linked import Stamp, stamp_of
 from textseg.project.schema import StoredPhoto
 from textseg.project.windows import Window
 from textseg.pyramids import Pyramid
@@ -26,6 +28,16 @@ WINDOW_SIDE = 2048
 
 MOST_OPEN = 4
 """Huge photos that are held open at a time."""
+
+
+@dataclass
+class Held:
+    """One huge photo, opened by whoever asks first; those who ask for another one meanwhile do not wait for it."""
+
+    pyramid: Pyramid | None = None
+    stamp: Stamp | None = None
+    """Of its file, when it was opened."""
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 def whole(photo: StoredPhoto) -> Window:
@@ -51,7 +63,7 @@ class HugePhotos:
     """The huge photos that pages look at. Safe to use from several threads."""
 
     def __init__(self) -> None:
-        self._open: OrderedDict[Path, Pyramid] = OrderedDict()
+        self._open: OrderedDict[Path, Held] = OrderedDict()
         self._lock = threading.Lock()
 
     def picture(self, project: Project, photo: StoredPhoto, window: Window) -> Image.Image:
@@ -77,8 +89,20 @@ class HugePhotos:
     def _pyramid(self, project: Project, photo: StoredPhoto) -> Pyramid:
         path = project.original(photo)
         with self._lock:
-            found = self._open.pop(path, None) or project.pyramid(photo.id)
-            self._open[path] = found
+            held = self._open.pop(path, None) or Held()
+            self._open[path] = held
             while len(self._open) > MOST_OPEN:
                 self._open.popitem(last=False)  # it closes when nobody reads it any more
-            return found
+        with held.lock:
+            if held.pyramid is None or _stamp(path) != held.stamp:
+                held.pyramid = None
+                stamp = _stamp(path)
+                held.pyramid, held.stamp = project.pyramid(photo.id), stamp
+            return held.pyramid
+
+
+def _stamp(path: Path) -> Stamp | None:
+    try:
+        return stamp_of(path)
+    except OSError:
+        return None

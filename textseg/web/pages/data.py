@@ -11,11 +11,11 @@ from typing import Any, Literal
 import gradio as gr
 from gradio.utils import get_upload_folder
 
-from textseg import formats, images, pyramids
+from textseg import formats
 from textseg.errors import Cancelled, DatasetError, PhotoError, TextsegError
 from textseg.film.intake import EVERY, is_video, seconds
 from textseg.film.numbered import Numbered, sequences
-from textseg.folders import Gathered, gather, hidden
+from textseg.folders import SUFFIXES, Gathered, gather, hidden
 from textseg.formats.archives import unzip
 from textseg.formats.exporting import PROVENANCE
 from textseg.project import Project
@@ -249,11 +249,11 @@ def _add(project: Project, folder: Path, every: float, film: bool, progress: Pro
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     seen = [path for path in files if not any(map(hidden, path.relative_to(folder).parts))]
     videos = [path for path in seen if is_video(path)]
-    known = {*images.SUFFIXES, *pyramids.SUFFIXES, ".zip"}
+    known = {*SUFFIXES, ".zip"}
     others = [path for path in seen if path.suffix.lower() not in known and path not in videos]
     failed += [(path.name, "is no photo.") for path in others]
     if not photos and not videos and len(failed) == len(others):
-        raise PhotoError(f"There are no photos in it; they end in {', '.join(sorted(images.SUFFIXES))}.")
+        raise PhotoError(f"There are no photos in it; they end in {', '.join(sorted(SUFFIXES))}.")
     films: list[Numbered | Path] = []
     if film:
         frames = set[Path]()

@@ -7,10 +7,9 @@ from typing import Any
 
 import gradio as gr
 
-from textseg import images
 from textseg.bulk.whole_project import pseudo_label_all
 from textseg.errors import Cancelled, PhotoError
-from textseg.folders import Gathered, gather
+from textseg.folders import SUFFIXES, Gathered, gather
 from textseg.project.schema import STATES
 from textseg.web.api.project import ProjectApi
 from textseg.web.engine import Engine
@@ -126,7 +125,7 @@ class Label(PhotoFunctions, GestureFunctions, ClassFunctions, TeamFunctions, Fil
         own = self.api.project.folder if self.api.key is not None else None
         found = gather([place], without=own)
         if not found.photos:
-            suffixes = ", ".join(sorted(images.SUFFIXES))
+            suffixes = ", ".join(sorted(SUFFIXES))
             raise PhotoError(f"There are no photos in {place} or its subfolders; they end in {suffixes}.")
         return found
 

@@ -5,9 +5,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from textseg import images
 from textseg.errors import PhotoError
 from textseg.files import write_atomically
+from textseg.folders import SUFFIXES
 from textseg.labelmap import index_png
 from textseg.project.photos import is_large
 from textseg.project.schema import STATES, StoredPhoto
@@ -103,8 +103,8 @@ class PhotoFunctions:
                 # Browsers write a quote in the name of a file in a form as %22, so the page sends the name beside it.
                 name = asked.text("name", sent_as or "photo")
                 path = Path(folder) / str(number) / (Path(name).name[-120:].replace("\0", "") or "photo")
-                if path.suffix.lower() not in images.SUFFIXES:
-                    raise PhotoError(f"{path.name} is not a photo; choose {', '.join(sorted(images.SUFFIXES))}.")
+                if path.suffix.lower() not in SUFFIXES:
+                    raise PhotoError(f"{path.name} is not a photo; choose {', '.join(sorted(SUFFIXES))}.")
                 path.parent.mkdir()
                 path.write_bytes(data)
                 paths.append(path)

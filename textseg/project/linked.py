@@ -1,0 +1,68 @@
+"""The files of huge photos, each a second name of somebody's own file: whether it is still what was taken in.
+
+A note in the cache holds the size and the time of change that a file had when its hash was right. While both stay
+nothing is read; else, or where the note is gone, the hash is taken anew.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+from textseg.errors import PhotoError
+from textseg.files import write_atomically
+from textseg.project.originals import path_of
+from textseg.project.schema import StoredPhoto
+from textseg.pyramids import sha256_of
+
+Stamp = tuple[int, int]
+"""(bytes, time of change in nanoseconds)."""
+
+
+def stamp_of(path: Path) -> Stamp:
+    """What tells whether a file may have changed; raises OSError."""
+    facts = path.stat()
+    return facts.st_size, facts.st_mtime_ns
+
+
+def check(folder: Path, photo: StoredPhoto) -> None:
+    """Raise PhotoError, in one sentence, where the file of a huge photo is gone, or not the one that was taken in."""
+    path = path_of(folder, photo)
+    try:
+        stamp = stamp_of(path)
+        if _noted(folder, photo) == stamp:
+            return
+        changed = sha256_of(path) != photo.sha256
+    except FileNotFoundError:
+        raise PhotoError(
+            f"{photo.name} does not exist in the project any more: copy its file to photos/{path.name} there. Its "
+            "labels are kept."
+        ) from None
+    except OSError as error:
+        raise PhotoError(f"{photo.name} cannot be read from the project's folder ({error.strerror}).") from None
+    if changed:
+        raise PhotoError(
+            f"{photo.name} was changed since it was added, and a project links the file itself: bring it back as it "
+            "was, or add the changed file as a new photo. Its labels are kept."
+        )
+    remember(folder, photo, stamp)
+
+
+def remember(folder: Path, photo: StoredPhoto, stamp: Stamp) -> None:
+    """Note that the file of a photo has the right hash while it has this stamp."""
+    note = _note(folder, photo)
+    with suppress(OSError):  # a full or read-only disk costs the time of another hash
+        note.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(note, f"{stamp[0]} {stamp[1]}\n".encode())
+
+
+def _noted(folder: Path, photo: StoredPhoto) -> Stamp | None:
+    try:
+        size, changed = _note(folder, photo).read_text("ascii").split()
+        return int(size), int(changed)
+    except (OSError, ValueError):
+        return None
+
+
+def _note(folder: Path, photo: StoredPhoto) -> Path:
+    return folder / "cache" / "pyramids" / f"{photo.sha256}.seen"
