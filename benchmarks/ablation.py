@@ -31,7 +31,7 @@ from textseg.segmentation import segment
 from textseg.vocabulary import Vocabulary
 from trainer import data as training_data
 from trainer import datasets
-from trainer.evaluate import Confusion
+from trainer.confusion import Confusion
 from trainer.fit import train
 
 FEATURES: dict[str, Any] = {"sizes": [[384, 320]], "precision": "bf16"}

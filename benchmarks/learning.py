@@ -36,10 +36,10 @@ from textseg.project import Project
 from textseg.project.schema import Class
 from textseg.vocabulary import Vocabulary
 from trainer import corrections, datasets, recipes, suggest
+from trainer.confusion import Confusion
 from trainer.corrections.corpus import Corpus, CorrectedPhoto
 from trainer.corrections.encodings import Encodings
 from trainer.datasets import UNSCORED, Dataset
-from trainer.evaluate import Confusion
 from trainer.objectives.corrections import Corrections, Patches
 
 POINTS = (0, 1, 2, 5, 10, 20, 50)

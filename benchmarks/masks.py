@@ -24,8 +24,8 @@ from textseg.proposals.regions import RegionProposals, Regions
 from textseg.pseudolabel import label_regions
 from textseg.vocabulary import Vocabulary
 from trainer import datasets
+from trainer.confusion import Confusion
 from trainer.datasets import UNSCORED, Dataset
-from trainer.evaluate import Confusion
 from trainer.simulate import Target, targets
 
 LEAST = 0.01

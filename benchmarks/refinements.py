@@ -20,8 +20,8 @@ from textseg import images, refine
 from textseg.model import Model, Scene
 from textseg.vocabulary import Vocabulary
 from trainer import datasets
+from trainer.confusion import Confusion
 from trainer.datasets import UNSCORED, Dataset
-from trainer.evaluate import Confusion
 
 WORDS = ("all", "present")
 

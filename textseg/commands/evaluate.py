@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     import textseg
-    from trainer import datasets, evaluate, protocols
+    from trainer import datasets, evaluate, protocols, report
 
     for file in (args.json, args.confusion, args.reliability):
         if file and not Path(file).parent.is_dir():
@@ -65,17 +65,17 @@ def run(args: argparse.Namespace) -> int:
     result = evaluate.evaluate(dataset, labeller, args.words, args.limit)
     for photo, reason in result.failed:
         print(f"{spelt_out(str(photo))}: {reason}", file=sys.stderr)
-    scores = json.dumps(evaluate.summary(result, dataset, args.min_photos) | {"others": others}, indent=1)
+    scores = json.dumps(report.summary(result, dataset, args.min_photos) | {"others": others}, indent=1)
     if args.json == "-":
         print(scores)
     else:
-        print(evaluate.table(result, dataset, args.min_photos))
+        print(report.table(result, dataset, args.min_photos))
         if args.json:
             write_atomically(Path(args.json), f"{scores}\n".encode())
     if args.confusion:
-        write_atomically(args.confusion, evaluate.draw_confusion(result, dataset, args.min_photos))
+        write_atomically(args.confusion, report.draw_confusion(result, dataset, args.min_photos))
     if args.reliability:
-        write_atomically(args.reliability, evaluate.draw_reliability(result))
+        write_atomically(args.reliability, report.draw_reliability(result))
     return 1 if result.failed else 0
 
 

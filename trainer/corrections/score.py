@@ -11,8 +11,8 @@ import torch
 from textseg.model import Model
 from textseg.project.schema import Class
 from textseg.vocabulary import Vocabulary, Word
+from trainer.confusion import Confusion
 from trainer.corrections.corpus import CorrectedPhoto
-from trainer.evaluate import Confusion
 
 
 def similarities(model: Model, features: torch.Tensor, vocabulary: Vocabulary) -> torch.Tensor:
