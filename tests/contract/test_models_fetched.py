@@ -10,7 +10,8 @@ import pytest
 
 from tests import tiny_sam
 from tests.tiny_hub import Hub, serving
-from textseg import hub as downloads
+from textseg import downloads
+from textseg import hub as models
 from textseg.cli import main
 from textseg.errors import Cancelled, WeightsError
 
@@ -36,11 +37,11 @@ def hub(saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 def test_what_is_fetched_loads_without_asking_again(hub, capsys):
     from textseg.proposals import load_proposer
 
-    assert downloads.size_here(NAME) is None
+    assert models.size_here(NAME) is None
     assert main(["models", "fetch", NAME]) == 0
     assert "is here" in capsys.readouterr().out
-    assert downloads.size_here(NAME) == sum(len(content) for content in hub.files["someone/sam2-tiny"].values())
-    assert downloads.proposes(NAME)
+    assert models.size_here(NAME) == sum(len(content) for content in hub.files["someone/sam2-tiny"].values())
+    assert models.proposes(NAME)
     asked = len(hub.asked)
     assert load_proposer(NAME, "cpu").name == NAME
     assert main(["models", "fetch", NAME]) == 0 and len(hub.asked) == asked
@@ -49,29 +50,29 @@ def test_what_is_fetched_loads_without_asking_again(hub, capsys):
 def test_a_connection_that_breaks_is_gone_on_with(hub):
     hub.breaks_after = 5000
     hub.files["someone/sam2-tiny"] = {WEIGHTS: hub.files["someone/sam2-tiny"][WEIGHTS], "config.json": b"{}"}
-    downloads.fetch(NAME)
+    models.fetch(NAME)
     assert hub.sent(WEIGHTS) == ["bytes=0-", "bytes=5000-"]
 
 
 def test_a_download_that_was_stopped_keeps_what_came_and_goes_on_there(hub):
     told: list[tuple[int, int]] = []
     with pytest.raises(Cancelled, match="stays, and the next try goes on"):
-        downloads.fetch(NAME, progress=lambda done, all: told.append((done, all)), stopped=lambda: told[-1][0] > 9000)
-    assert downloads.size_here(NAME) is None
-    downloads.fetch(NAME)
-    assert downloads.size_here(NAME) == told[-1][1]
+        models.fetch(NAME, progress=lambda done, all: told.append((done, all)), stopped=lambda: told[-1][0] > 9000)
+    assert models.size_here(NAME) is None
+    models.fetch(NAME)
+    assert models.size_here(NAME) == told[-1][1]
     assert hub.sent(WEIGHTS)[-1] != "bytes=0-"
 
 
 def test_what_came_damaged_is_removed_and_fetched_anew(hub):
     with pytest.raises(Cancelled):
-        downloads.fetch(NAME, stopped=lambda: True)
+        models.fetch(NAME, stopped=lambda: True)
     size = len(hub.files["someone/sam2-tiny"][WEIGHTS])
     for part in Path(hub.cache).rglob("*.part"):
         part.write_bytes(b"x" * (size - 10))
     with pytest.raises(WeightsError, match="damaged and was removed"):
-        downloads.fetch(NAME)
-    downloads.fetch(NAME)
+        models.fetch(NAME)
+    models.fetch(NAME)
 
 
 @pytest.mark.parametrize(
