@@ -34,6 +34,15 @@ def test_a_choice_beats_the_browser_and_stays(german):
     german.wait_for_selector("nav[aria-label=Pages]")
 
 
+def test_a_phone_has_the_chooser_too(open_page):
+    page = open_page(viewport={"width": 390, "height": 844}, locale="de-DE")
+    box = page.locator("[data-part=language]").bounding_box()
+    assert box["width"] >= 32 and 0 <= box["x"] <= 390 - box["width"]
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    page.select_option("[data-part=language]", "en")
+    page.wait_for_selector("nav[aria-label=Pages]")
+
+
 def test_a_language_without_a_table_is_english(open_page):
     page = open_page(locale="fr-FR")
     assert page.locator("html").get_attribute("lang") == "en"

@@ -4,12 +4,11 @@ import { ExportForm } from "./export.js";
 import { ImportForm } from "./import.js";
 import { chosen, dropped } from "./upload.js";
 import { Work } from "./work.js";
-import { hear, tell } from "../shared/bus.js";
 import { h, parts } from "../shared/dom.js";
 import { listenForDrops } from "../shared/intake.js";
 import { percent, plural } from "../shared/numbers.js";
+import { ProjectView } from "../shared/project.js";
 import { Server } from "../shared/server.js";
-import { Turns } from "../shared/turns.js";
 
 const WORKED = ["done", "skipped", "in work", "pseudo-labelled"]; // states of a photo, from the left of the bar
 
@@ -25,15 +24,11 @@ export class DataPage {
     this.server = new Server(server);
     this.format = "coco"; // that is chosen at first
     this.empty = true; // whether there is no photo to export
-    this.turns = new Turns(); // looks at the project
     this.work = new Work(this.server, () => this.enable());
     this.import = new ImportForm(this);
     this.export = new ExportForm(this);
     this.listen();
-    hear("page", (page) => {
-      this.turns.begin(); // what was asked for this page is late on another one
-      if (page === "data") this.show();
-    });
+    this.view = new ProjectView(part, this.server, "data", this);
   }
 
   listen() {
@@ -73,7 +68,7 @@ export class DataPage {
       const films = { every: this.part["add-every"].value, film: this.part["add-film"].checked };
       return sent.ok ? this.server.call("add", { upload: sent.upload, ...films }) : sent;
     });
-    if (report) this.show();
+    if (report) this.view.show();
   }
 
   /** What may be pressed now. */
@@ -93,19 +88,13 @@ export class DataPage {
 
   // --- the project --------------------------------------------------------------------------------------------------
 
-  async show() {
-    const { part, server } = this,
-      current = this.turns.begin();
-    const overview = await server.call("overview");
-    if (!current()) return;
-    part.unreached.hidden = overview.ok;
-    if (!overview.ok) return (part.unreached.textContent = overview.error);
-    part.without.hidden = overview.project !== null;
-    part.data.hidden = overview.project === null;
-    if (overview.project === null) return;
-    if (server.project !== overview.key) this.forget();
-    server.project = overview.key;
-    tell("project", overview.project);
+  /**
+   * Show what the server told of the project.
+   * @param {Object<string, any>} overview
+   * @param {import("../shared/project.js").Current} current
+   */
+  async take(overview, current) {
+    const { part, server } = this;
     part.project.textContent = overview.project;
     part.folder.hidden = !overview.folder;
     part.folder.textContent = overview.folder ?? "";

@@ -91,6 +91,6 @@ export class ImportForm {
     if (!dry && source) source.upload = null; // the server keeps no copy of what it took in
     this.lead(Boolean(report?.import.dry_run));
     this.page.enable();
-    if (report) this.page.show();
+    if (report) this.page.view.show();
   }
 }

@@ -165,10 +165,16 @@ export class Explore {
     this.question = null;
     this.asked = null;
     this.selected = -1;
+    this.problem("");
     this.part.explore.classList.remove("stale");
     this.part.explore.dataset.answered = "";
+    this.view.layers.labels.clear();
+    this.heat.clear();
+    this.masks.clear();
+    this.pin.letGo();
     this.classes.show([], this.levels, this.hidden, 255);
     this.sheet.clear();
+    this.part.sheet.hidden = true;
     this.view.turn("labels");
     this.elsewhere.show(null, 1);
     this.part.none.textContent = t("Type words above, or take some of those suggested.");
@@ -182,6 +188,7 @@ export class Explore {
     if (!this.photo || asked === this.asked) return;
     this.asked = asked;
     this.problem("");
+    this.part.sheet.hidden = false;
     const current = this.turns.begin();
     const question = { words, options: { ...options, colours: this.colours }, head: this.head };
     const quiet = this.waiting.begin(

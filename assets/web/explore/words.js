@@ -30,7 +30,7 @@ export class Words {
   }
 
   ask() {
-    this.page.ask();
+    this.blank ? this.page.rest() : this.page.ask();
     this.page.photos.mark();
   }
 

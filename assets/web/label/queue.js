@@ -7,6 +7,7 @@ import { counted, inSight, reaching, sift, standingOf } from "./sift.js";
 import { h } from "../shared/dom.js";
 import { Thumbnails } from "./thumbnails.js";
 
+const TAIL = 9; // letters at the end of a name that are always seen: numbered photos differ there
 const STEPS = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1, PageDown: 8, PageUp: -8, Home: -Infinity, End: Infinity };
 
 export class Queue {
@@ -133,7 +134,7 @@ export class Queue {
         "button",
         { type: "button", tabindex: -1, onclick: () => this.onopen(photo), onfocus: () => this.reach(photo) },
         h("span", { class: "thumb" }, this.thumbnails.of(photo)),
-        h("span", { class: "label", title: name }, name),
+        h("span", { class: "label", title: name }, h("span", {}, name.slice(0, -TAIL)), name.slice(-TAIL)),
         h("span", { class: "state" }),
       ),
     );

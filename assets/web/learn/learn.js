@@ -4,11 +4,10 @@ import { Compare } from "./compare.js";
 import { Heads } from "./heads.js";
 import { Next } from "./next.js";
 import { Training } from "./training.js";
-import { hear, tell } from "../shared/bus.js";
 import { h, parts } from "../shared/dom.js";
 import { plural, progress } from "../shared/numbers.js";
+import { ProjectView } from "../shared/project.js";
 import { Server } from "../shared/server.js";
-import { Turns } from "../shared/turns.js";
 
 const LOOK = 700; // milliseconds between two looks at what runs
 
@@ -22,18 +21,13 @@ export class LearnPage {
     this.part = part;
     this.given = given;
     this.server = new Server(server);
-    this.front = false; // whether this is the page in front
-    this.turns = new Turns(); // times that the page came to the front
     this.training = new Training(this);
     this.heads = new Heads(this);
     this.compare = new Compare(this);
     this.next = new Next(this);
     part.relabel.addEventListener("click", () => this.run("relabel"));
     part.look.addEventListener("click", () => this.run("look"));
-    hear("page", (page) => {
-      this.front = page === "learn";
-      if (this.front) this.show();
-    });
+    this.view = new ProjectView(part, this.server, "learn", this);
   }
 
   /** A server function's answer; `late` when another project is on the page by the time it comes. */
@@ -43,19 +37,17 @@ export class LearnPage {
     return project === this.server.project ? answer : { ok: false, error: "", late: true };
   }
 
-  async show() {
-    const { part, server } = this,
-      current = this.turns.begin();
-    const overview = await server.call("overview");
-    if (!current()) return;
-    part.unreached.hidden = overview.ok;
-    if (!overview.ok) return (part.unreached.textContent = overview.error);
-    part.without.hidden = overview.project !== null;
-    part.learn.hidden = overview.project === null;
-    if (overview.project === null) return;
-    if (server.project !== overview.key) this.compare.forget();
-    server.project = overview.key;
-    if (this.front) tell("project", overview.project);
+  /** Nothing of another project stays on the page. */
+  forget() {
+    this.compare.forget();
+  }
+
+  /**
+   * Show what the server told of the project.
+   * @param {Object<string, any>} overview
+   * @param {import("../shared/project.js").Current} current
+   */
+  async take(overview, current) {
     this.lesson(overview);
     await this.look(true);
     if (current()) this.next.ask();
@@ -111,7 +103,7 @@ export class LearnPage {
     if (state.heads.length && (first || ended)) this.compare.ask(first ? this.compare.shown?.photo : undefined);
     if (ended) this.next.ask();
     const busy = this.training.running !== null || state.run.running;
-    if (this.front && busy) this.timer = setTimeout(() => this.look(), LOOK);
+    if (this.view.front && busy) this.timer = setTimeout(() => this.look(), LOOK);
   }
 
   /** Begin work on all photos: encode them, or label them anew. */
