@@ -47,6 +47,20 @@ def outcome(page, name: str) -> str:
     return page.inner_text(place)
 
 
+def test_files_that_are_damaged_are_listed_and_skipped(served, open_data):
+    _, project = served
+    page = open_data()
+    page.click("[data-part=check]")
+    assert "3 of 3 photos can be read" in outcome(page, "check")
+    project.original(project.photo(2)).write_bytes(b"torn")
+    page.click("[data-part=check]")
+    page.wait_for_selector("[data-part=check-outcome] .button")
+    assert "1.png was damaged or changed since it was added" in outcome(page, "check")
+    page.click("[data-part=check-outcome] .button")
+    page.wait_for_function("document.querySelector('.states [data-state=skipped] b').textContent === '1'")
+    assert project.photo(2).state == "skipped"
+
+
 def test_photos_come_in_as_files_folders_and_zips(served, open_data, tmp_path):
     page, (_, project) = open_data(), served
     folder = tmp_path / "holiday" / "day 1"

@@ -419,8 +419,20 @@ def test_a_photo_whose_file_vanished_is_told_and_passed_by(served, open_photo):
         assert "does not exist" in page.text_content(".labelling .problem")
         page.keyboard.press("d")
         page.wait_for_selector(".labelling[data-photo='3']")
+        page.keyboard.press("a")
+        page.wait_for_selector(".problem-line .link")
+        state = project.photo(3).state
+        page.keyboard.press("Control+Enter")
+        page.wait_for_function("document.querySelector('[data-part=notice]').textContent.includes('cannot be shown')")
+        assert project.photo(2).state == row.state and project.photo(3).state == state
+        page.click(".problem-line .link")
+        page.wait_for_selector(".rows [data-photo='2'][data-state=skipped]")
+        page.wait_for_selector(".labelling[data-photo='3']")
+        page.wait_for_selector(".labelling .problem", state="hidden")
+        assert project.photo(2).state == "skipped"
     finally:
         file.write_bytes(content)
+        project.set_state(2, row.state)
 
 
 def test_nothing_found_under_a_click_is_said_and_another_click_is_taken(served, open_photo, monkeypatch):

@@ -1,4 +1,4 @@
-"""`textseg project`: new, add, status, history."""
+"""`textseg project`: new, add, status, check, history."""
 
 import json
 
@@ -44,6 +44,24 @@ def test_history_tells_every_step(folder, capsys):
     assert main(["project", "history", "p", "one.png"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2 and "brush class 1" in lines[0] and "undo" in lines[1]
+
+
+def test_a_photo_whose_file_is_damaged_is_named_and_skipped_on_demand(folder, capsys):
+    noise_photo(60, 40, 2).save("two.png")
+    main(["project", "add", "p", "one.png", "two.png"])
+    capsys.readouterr()
+    assert main(["project", "check", "p"]) == 0
+    assert "2 of 2 photos can be read." in capsys.readouterr().out
+    project = Project("p")
+    project.original(project.photo("two.png")).write_bytes(b"torn")
+    project.original(project.photo("one.png")).unlink()
+    assert main(["project", "check", "p"]) == 1
+    told = capsys.readouterr().err.splitlines()
+    assert told[0].startswith("one.png: one.png does not exist in the project any more: copy its file to photos/")
+    assert told[1] == "two.png: two.png was damaged or changed since it was added; its labels are kept."
+    assert project.photos_by_state()["skipped"] == 0
+    assert main(["project", "check", "p", "--skip"]) == 1
+    assert project.photos_by_state()["skipped"] == 2
 
 
 @pytest.mark.parametrize(

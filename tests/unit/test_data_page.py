@@ -53,11 +53,11 @@ def test_adding_that_is_stopped_says_what_is_in_the_project(page, tmp_path, monk
         token = page.stage(piece((tmp_path / "x.png").read_bytes(), path=f"{number}.png", upload=token))["upload"]
     opened, really_open = [], images.open
 
-    def stop_at_the_second(path):
+    def stop_at_the_second(path, *how):
         opened.append(path)
         if len(opened) == 2:
             page.work({"action": "cancel"})
-        return really_open(path)
+        return really_open(path, *how)
 
     monkeypatch.setattr(images, "open", stop_at_the_second)
     page.add({"upload": token})
@@ -65,6 +65,19 @@ def test_adding_that_is_stopped_says_what_is_in_the_project(page, tmp_path, monk
     assert state["problem"] is None and state["report"]["add"]["stopped"]
     assert state["report"]["add"]["added"] == ["0.png", "1.png"]
     assert [entry.name for entry in Project(tmp_path / "p").queue()] == ["one.png", "0.png", "1.png"]
+
+
+def test_photos_that_cannot_be_read_are_named_and_skipped_on_demand(page, tmp_path):
+    project = Project(tmp_path / "p")
+    page.check({"skip": False})
+    assert finished(page)["report"]["check"] == {"photos": 1, "failed": [], "left": 0}
+    project.original(project.photo(1)).write_bytes(b"torn")
+    page.check({"skip": False})
+    report = finished(page)["report"]["check"]
+    assert report["left"] == 1 and report["failed"][0].startswith("one.png was damaged or changed")
+    assert project.photo(1).state == "new"
+    page.check({"skip": True})
+    assert finished(page)["report"]["check"]["left"] == 0 and project.photo(1).state == "skipped"
 
 
 def test_numbered_photos_of_an_upload_become_a_film_and_the_rest_photos(page, tmp_path):

@@ -26,6 +26,10 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     add_project(action)
     action.add_argument("--json", action="store_true", help="print JSON")
     action.set_defaults(act=_status)
+    action = actions.add_parser("check", help="name the photos whose files are gone, damaged or changed")
+    add_project(action)
+    action.add_argument("--skip", action="store_true", help="skip them: nobody is asked to label them any more")
+    action.set_defaults(act=_check)
     action = actions.add_parser("history", help="list every edit of one photo")
     add_project(action)
     action.add_argument("photo", metavar="PHOTO", help="its file name or stored id")
@@ -86,6 +90,22 @@ def _status(args: argparse.Namespace) -> int:
     for row in status["classes"]:
         print(f"  {row['id']:4} {row['name']:30} {row['pixels']:12,} pixels")
     return 0
+
+
+def _check(args: argparse.Namespace) -> int:
+    from textseg.project import Project
+
+    project = Project(read_project(args.folder, args.files))
+    with photo_bar() as progress:
+        faults = project.unreadable(progress)
+    for photo, reason in faults:
+        print(f"{spelt_out(photo.name)}: {spelt_out(reason)}", file=sys.stderr)
+        if args.skip and photo.state != "skipped":
+            project.set_state(photo.id, "skipped")
+    count = sum(project.photos_by_state().values())
+    skipped = " They are skipped now." if args.skip and faults else ""
+    print(f"{count - len(faults)} of {count} photos can be read.{skipped}")
+    return 1 if faults else 0
 
 
 def _history(args: argparse.Namespace) -> int:

@@ -34,10 +34,7 @@ def check(folder: Path, photo: StoredPhoto) -> None:
             return
         changed = sha256_of(path) != photo.sha256
     except FileNotFoundError:
-        raise PhotoError(
-            f"{photo.name} does not exist in the project any more: copy its file to photos/{path.name} there. Its "
-            "labels are kept."
-        ) from None
+        raise PhotoError(gone(photo)) from None
     except OSError as error:
         raise PhotoError(f"{photo.name} cannot be read from the project's folder ({error.strerror}).") from None
     if changed:
@@ -46,6 +43,14 @@ def check(folder: Path, photo: StoredPhoto) -> None:
             "was, or add the changed file as a new photo. Its labels are kept."
         )
     remember(folder, photo, stamp)
+
+
+def gone(photo: StoredPhoto) -> str:
+    """What is to be said of a photo whose file is not there."""
+    return (
+        f"{photo.name} does not exist in the project any more: copy its file to photos/{photo.sha256}{photo.suffix} "
+        "there. Its labels are kept."
+    )
 
 
 def remember(folder: Path, photo: StoredPhoto, stamp: Stamp) -> None:

@@ -135,6 +135,24 @@ def opened(folder: Path, photo: StoredPhoto) -> Pyramid:
     return pyramids.open(path_of(folder, photo), levels_of(folder, photo), photo.name)
 
 
+def fault(folder: Path, photo: StoredPhoto) -> str | None:
+    """Why the file of a photo cannot be used, in one sentence; None where it can. An ordinary one is read through."""
+    path = path_of(folder, photo)
+    try:
+        if is_large(photo):
+            linked.check(folder, photo)
+            pyramids.open(path, name=photo.name).close()
+        elif pyramids.sha256_of(path) != photo.sha256:
+            return f"{photo.name} was damaged or changed since it was added; its labels are kept."
+    except FileNotFoundError:
+        return linked.gone(photo)
+    except OSError as error:
+        return f"{photo.name} cannot be read from the project's folder ({error.strerror})."
+    except PhotoError as error:
+        return str(error)
+    return None
+
+
 def levels_of(folder: Path, photo: StoredPhoto) -> Path:
     """Where the smaller levels of a huge photo lie in the project's folder."""
     return folder / "cache" / "pyramids" / f"{photo.sha256}.tif"

@@ -167,6 +167,22 @@ class Project:
             )
         return images.open(self.original(photo), name=photo.name)
 
+    def unreadable(
+        self, progress: Callable[[int, int], None] | None = None, cancel: Callable[[], bool] | None = None
+    ) -> list[tuple[StoredPhoto, str]]:
+        """The photos whose files are gone, damaged or changed, each with the reason; `cancel` ends the look early."""
+        found, rows = [], self.photos()
+        for done, photo in enumerate(rows):
+            if cancel is not None and cancel():
+                break
+            if progress is not None:
+                progress(done, len(rows))
+            if reason := photos.fault(self.folder, photo):
+                found.append((photo, reason))
+        if progress is not None:
+            progress(len(rows), len(rows))
+        return found
+
     def is_large(self, key: int | str) -> bool:
         """Whether a photo is read by windows (`pyramid`, `label_windows`), not whole (`picture`, `label_map`)."""
         return photos.is_large(self.photo(key))

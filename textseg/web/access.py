@@ -56,7 +56,7 @@ PAGES: dict[str, dict[str, str]] = {
     "data": {
         **dict.fromkeys(("overview", "statistics"), "view"),
         **dict.fromkeys(("export", "work"), "review"),
-        **dict.fromkeys(("stage", "add", "take"), "own"),
+        **dict.fromkeys(("stage", "add", "check", "take"), "own"),
     },
 }  # fmt: skip
 """The least role for each server function, by page."""

@@ -45,6 +45,7 @@ export class DataPage {
         part[input].value = "";
       });
     }
+    part.check.addEventListener("click", () => this.check(false));
     // Files dropped on the import's box are for the import, all others are photos.
     const forImport = (event) => part["import-box"].contains(event.target);
     listenForDrops({
@@ -71,11 +72,22 @@ export class DataPage {
     if (report) this.view.show();
   }
 
+  /** Whether each photo's file is there and as it was; with `skip` those that are not are left out. */
+  async check(skip) {
+    const place = this.part["check-outcome"];
+    const report = await this.work.run(place, () => this.server.call("check", { skip }));
+    if (!report) return;
+    if (report.check.left)
+      place.append(h("button", { class: "button quiet", type: "button", onclick: () => this.check(true) }, "Skip these"));
+    this.show();
+  }
+
   /** What may be pressed now. */
   enable() {
     const { part } = this,
       { busy } = this.work;
     const disable = (off, ...names) => names.forEach((name) => (part[name].disabled = off));
+    disable(busy || this.empty, "check");
     disable(busy, "add-photos", "add-folder", "import-choose", "import-choose-folder");
     disable(busy || !this.import?.ready, "import-check", "import-go");
     disable(busy || this.empty, "export-check", "export-go");
@@ -108,6 +120,7 @@ export class DataPage {
   /** Nothing of another project stays on the page. */
   forget() {
     this.part["add-outcome"].replaceChildren();
+    this.part["check-outcome"].replaceChildren();
     this.import.forget();
     this.export.forget();
   }

@@ -6,12 +6,20 @@ import { bytes, plural } from "../shared/numbers.js";
 const FIRST = 200; // entries of a list that are shown
 
 /**
- * @param {any} report of what was asked: `add`, `import`, or `export` with the `download` to fetch
+ * @param {any} report of what was asked: `add`, `check`, `import`, or `export` with the `download` to fetch
  * @returns {HTMLElement}
  */
 export function reportOf(report) {
-  const lines = report.add ? added(report.add) : report.import ? imported(report.import) : exported(report);
+  const lines = report.check ? checked(report.check) : report.add ? added(report.add) : report.import ? imported(report.import) : exported(report);
   return h("div", { class: "report" }, ...lines.filter(Boolean));
+}
+
+function checked({ photos, failed, left }) {
+  const readable = `${(photos - failed.length).toLocaleString("en")} of ${plural(photos, "photo")} can be read`;
+  return [
+    headline(!failed.length, readable),
+    fold(`${plural(failed.length, "photo")} cannot be read${left ? "" : ", and nobody is asked to label them"}`, failed, true),
+  ];
 }
 
 function added({ added, duplicates, failed, stopped, notes: told }) {

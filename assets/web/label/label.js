@@ -166,6 +166,7 @@ export class LabelPage {
     const { labelling, note, above, opacity, size, run, "use-view": use } = this.part;
     const buttons = [...labelling.querySelectorAll("[data-do]")].filter((button) => button.dataset.do !== "keys");
     for (const control of [...buttons, note, above, opacity, size, run, use]) control.disabled = !this.store.state.photo;
+    if (this.photos?.unread) labelling.querySelector('[data-do="skip"]').disabled = false;
     this.model.showSources();
   }
 
@@ -188,9 +189,10 @@ export class LabelPage {
    * One sentence about what went wrong, by default with the photo in hand; "" takes it away.
    * @param {string} text
    * @param {import("./notices.js").About} [about]
+   * @param {import("./notices.js").Remedy} [remedy]
    */
-  problem(text, about = "photo") {
-    this.notices.problem(text, about);
+  problem(text, about = "photo", remedy) {
+    this.notices.problem(text, about, remedy);
   }
 
   /** On a photo without a label: what to do first. */

@@ -2,6 +2,7 @@
 
 import { h, icon } from "../shared/dom.js";
 
+/** @typedef {{label: string, run: function(): void}} Remedy what can be done about a problem */
 /** @typedef {"photo"|"adding"|"class"|"server"|"work"} About what a problem is about */
 
 const READ = 6000; // milliseconds that news stay
@@ -12,7 +13,7 @@ export class Notices {
     this.part = part;
     this.hint = ""; // what is said while there are no news
     this.timer = 0;
-    /** Sentences by what they are about, oldest first. @type {Map<string, string>} */
+    /** By what they are about, oldest first. @type {Map<About, {text: string, remedy?: Remedy}>} */
     this.problems = new Map();
   }
 
@@ -40,21 +41,25 @@ export class Notices {
    * One sentence about what went wrong, in place of the one before about the same thing; "" takes that one away.
    * @param {string} text
    * @param {About} about whatever is done next about it takes the sentence away
+   * @param {Remedy} [remedy]
    */
-  problem(text, about) {
+  problem(text, about, remedy) {
     this.problems.delete(about);
-    if (text) this.problems.set(about, text);
+    if (text) this.problems.set(about, { text, remedy });
     const { problem } = this.part;
     problem.hidden = !this.problems.size;
-    problem.replaceChildren(...[...this.problems].map(([of, sentence]) => this.line(of, sentence)));
+    problem.replaceChildren(...[...this.problems].map(([of, told]) => this.line(of, told)));
   }
 
-  line(about, sentence) {
+  /** @param {About} about @param {{text: string, remedy?: Remedy}} told */
+  line(about, { text, remedy }) {
     const close = h(
       "button",
       { class: "plain", type: "button", "aria-label": "Dismiss", onclick: () => this.problem("", about) },
       icon("close"),
     );
-    return h("div", { class: "problem-line" }, icon("warning"), h("span", {}, sentence), close);
+    const sentence = h("span", {}, text);
+    if (remedy) sentence.append(" ", h("button", { class: "link", type: "button", onclick: remedy.run }, remedy.label));
+    return h("div", { class: "problem-line" }, icon("warning"), sentence, close);
   }
 }

@@ -8,6 +8,7 @@ import { Queue } from "./queue.js";
 import { tell } from "../shared/bus.js";
 
 const SETTLE = 250; // milliseconds on a photo before it and the next one are encoded
+const MOST_SENT = 64e6; // bytes of a file that travels in one message
 const PAUSE = 500; // milliseconds without typing before a note is saved
 
 export class Photos {
@@ -19,6 +20,8 @@ export class Photos {
     this.store = store;
     this.states = given.states;
     this.turn = 0; // of openings: an older one that comes late is dropped
+    /** The photo that was to be opened and cannot be shown, null while one is in hand. @type {number|null} */
+    this.unread = null;
     this.queue = new Queue(part, given.states, {
       onopen: (photo) => this.open(photo),
       thumbs: async (photos) => (await page.call("thumbs", { photos })).thumbs ?? {},
@@ -79,9 +82,11 @@ export class Photos {
     }
     quiet();
     if (turn !== this.turn) return;
+    this.unread = opened.ok ? null : id;
+    page.enable();
     if (!opened.ok) {
       this.queue.mark(id); // so that the next one can be reached from here
-      return page.problem(opened.error);
+      return page.problem(opened.error, "photo", { label: "Skip this photo", run: () => this.finish("skipped") });
     }
     this.show(id, opened, picture, map);
   }
@@ -164,9 +169,10 @@ export class Photos {
   /** The photo in hand is done or skipped: on to the next. */
   async finish(state) {
     const { page } = this;
-    if (!this.state.photo) return;
     const still = this.store.still("photo"),
-      { photo } = this.state.photo;
+      photo = this.unread ?? this.state.photo?.photo;
+    if (photo === undefined) return;
+    if (this.unread !== null && state !== "skipped") return page.announce("This photo cannot be shown; skip it, or go on to another one.");
     const to = this.queue.step(1) ?? this.queue.step(-1);
     await page.saving.rest(photo);
     const reply = await page.call("set_state", { photo, state });
@@ -174,6 +180,7 @@ export class Photos {
     this.change(photo, { state });
     if (page.team.told) delete page.team.told.standing[photo];
     if (!still()) return; // somebody has gone on already
+    if (this.unread === photo) page.problem("");
     if (this.queue.step(1) !== null) this.step(1);
     else if (to !== null && !this.state.photos.every(isOver))
       page.announce("That was the last photo of the list; some before it are still to do.");
@@ -187,6 +194,10 @@ export class Photos {
     const added = [],
       problems = [];
     for (const file of files) {
+      if (file.size > MOST_SENT) {
+        problems.push(`${file.name} is too large to be added here; the Data page takes files of any size.`);
+        continue;
+      }
       // One at a time: a torn one does not hold the others up.
       const reply = await page.call("add_photos", { file, name: file.name });
       if (!reply.ok) problems.push(reply.error);

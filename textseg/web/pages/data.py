@@ -50,7 +50,7 @@ class Data:
     def component(self) -> gr.HTML:
         """The page as a Gradio component."""
         functions = [
-            self.overview, self.statistics, self.stage, self.add, self.take, self.export, self.work,
+            self.overview, self.statistics, self.stage, self.add, self.check, self.take, self.export, self.work,
         ]  # fmt: skip
         given = {
             "formats": sorted(map(_described, formats.readable()), key=lambda one: one["title"].casefold()),
@@ -135,6 +135,23 @@ class Data:
                 shutil.rmtree(folder, ignore_errors=True)
 
         return self._jobs.start(self._api.key, "Adding photos", work)
+
+    def check(self, message: Any) -> dict[str, Any]:
+        """`{"skip": bool}`: look whether the file of each photo is there and as it was, in the background.
+
+        With `skip` those that cannot be read are put into the state skipped.
+        """
+        project, skip = self._api.project, Message(message).flag("skip")
+
+        def work(progress: Progress) -> dict[str, Any]:
+            found = project.unreadable(progress)
+            for photo, _ in found:
+                if skip and photo.state != "skipped":
+                    project.set_state(photo.id, "skipped")
+            left = sum(photo.state != "skipped" for photo, _ in found) * (not skip)
+            return {"check": {"photos": progress.all, "failed": [reason for _, reason in found], "left": left}}
+
+        return self._jobs.start(self._api.key, "Checking files", work)
 
     def take(self, message: Any) -> dict[str, Any]:
         """`{"upload"} or {"folder"}`, with `format`, `merge`, `as`, `background`, `strict`, `dry_run`: import it.
