@@ -87,9 +87,11 @@ def test_numbered_photos_of_an_upload_become_a_film_and_the_rest_photos(page, tm
         token = page.stage(piece((tmp_path / "x.png").read_bytes(), path=name, upload=token))["upload"]
     page.add({"upload": token, "film": True})
     report = finished(page)["report"]["add"]
-    assert sorted(report["added"]) == ["cover.png", "f-10.png", "f-9.png"] and "walk/f: 2 frames." in report["notes"]
+    assert (
+        sorted(report["added"]) == ["cover.png", "f-10.png", "f-9.png"] and "walk: 2 frames added." in report["notes"]
+    )
     films = Project(tmp_path / "p").films
-    assert [still.name for still in films.stills(films.find("walk/f"))] == ["f-9.png", "f-10.png"]
+    assert [still.name for still in films.stills(films.find("walk"))] == ["f-9.png", "f-10.png"]
 
 
 def test_a_film_in_a_zip_is_told_once_and_by_its_own_name(page, tmp_path):
@@ -100,7 +102,7 @@ def test_a_film_in_a_zip_is_told_once_and_by_its_own_name(page, tmp_path):
             zipped.writestr(f"walk/f-{number}.png", (tmp_path / "x.png").read_bytes())
     page.add({"upload": page.stage(piece(content.getvalue(), path="walk.zip"))["upload"], "film": True})
     report = finished(page)["report"]["add"]
-    assert report["notes"] == ["walk/f: 2 frames."] and report["added"] == ["f-0.png", "f-1.png"]
+    assert report["notes"] == ["walk: 2 frames added."] and report["added"] == ["f-0.png", "f-1.png"]
 
 
 def test_a_jpeg_2000_is_a_photo(page, tmp_path):
@@ -115,7 +117,7 @@ def test_a_video_of_an_upload_becomes_frames_and_a_torn_one_is_told(page, tmp_pa
     page.stage(piece(b"torn", path="bad.mp4", upload=token))
     page.add({"upload": token, "every": "1 s"})
     report = finished(page)["report"]["add"]
-    assert report["added"] == ["walk-000000.jpg", "walk-000010.jpg"] and report["notes"] == ["walk: 2 frames."]
+    assert report["added"] == ["walk-000000.jpg", "walk-000010.jpg"] and report["notes"] == ["walk: 2 frames added."]
     assert [name for name, _ in report["failed"]] == ["bad.mp4"]
     with pytest.raises(UsageError, match="no time between two frames"):
         page.add({"upload": page.stage(piece())["upload"], "every": "often"})

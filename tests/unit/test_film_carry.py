@@ -10,8 +10,9 @@ from tests.tiny import tiny_model
 from textseg.errors import FilmError
 from textseg.film import chain, motion
 from textseg.film.carry import Labelled, carry, proposal, shares
-from textseg.film.chain import STOP, carry_on, carry_to_next
+from textseg.film.chain import STOP, ahead, begin, carry_on, carry_to_next
 from textseg.film.intake import take
+from textseg.project import Region
 
 
 def smooth(picture):
@@ -108,8 +109,14 @@ def seen(project, model):
     return lambda photo: project.scene(photo, model)
 
 
+def carried(project, model, film="walk", start=None, until=0.0, back=False):
+    found = project.films.find(film)
+    return list(carry_on(project, found, seen(project, model), begin(project, found, start, back), until, back))
+
+
 def test_a_film_is_carried_to_its_end_and_is_ever_less_sure(project, film, model):
-    steps = list(carry_on(project, project.films.find("walk"), seen(project, model), until=0))
+    assert ahead(project, project.films.find("walk"), begin(project, project.films.find("walk"))) == 3
+    steps = carried(project, model)
     assert [step.to.photo for step in steps] == [2, 3, 4]
     assert iou(project.label_map(4)[0], film[1][-1]) > 0.85
     sure = [still.sure for still in project.films.stills(project.films.find("walk"))]
@@ -129,7 +136,7 @@ def test_a_persons_pixels_stay_and_go_on(project, model):
 def test_frames_that_are_done_stay_and_labels_go_on_from_them(project, film, model):
     put(project, 2, film[1][1] * 2)
     project.set_state(2, "done")
-    steps = list(carry_on(project, project.films.find("walk"), seen(project, model), until=0))
+    steps = carried(project, model)
     assert [(step.before.photo, step.to.photo) for step in steps] == [(2, 3), (3, 4)]
     assert set(np.unique(project.label_map(4)[0])) == {0, 2}
 
@@ -153,9 +160,42 @@ def test_carrying_stops_at_a_cut(tmp_path, film, model):
     cut = [np.asarray(smooth(picture)) for picture in noise(2, 80, 60)]
     take(project, write_numbered(tmp_path / "cut", [np.asarray(film[0][0]), *cut]))
     put(project, 1, film[1][0])
-    steps = list(carry_on(project, project.films.find("cut"), seen(project, model)))
+    steps = carried(project, model, "cut", until=STOP)
     assert len(steps) == 1 and steps[0].stops and steps[0].sure < STOP
     project.close()
+
+
+def test_labels_go_back_from_the_last_frame_of_a_person_as_far_as_they_are_surer(project, film, model):
+    for photo, sure in ((2, 0.999), (3, 0.5)):
+        project.films.carry(photo, np.ones((240, 320), np.int32), [Region(2, sure)], sure)
+    put(project, 4, film[1][3])
+    project.set_state(4, "done")
+    steps = carried(project, model, back=True)
+    assert [(step.before.photo, step.to.photo, step.kept) for step in steps] == [(4, 3, False), (3, 2, True)]
+    assert (project.label_map(2)[0] == 2).all()
+    assert iou(project.label_map(3)[0], film[1][2]) > 0.85
+
+
+def test_labels_of_a_person_are_never_carried_over_from_behind(project, film, model):
+    put(project, 4, film[1][3] * 2)
+    steps = carried(project, model, back=True)
+    assert [(step.to.photo, step.kept) for step in steps] == [(3, False), (2, False), (1, True)]
+    assert set(np.unique(project.label_map(1)[0])) == {0, 1}
+
+
+def test_one_step_back_goes_to_the_frame_before(project, model, film):
+    put(project, 3, film[1][2])
+    step = carry_to_next(project, 3, seen(project, model), back=True)
+    assert step.to.photo == 2 and iou(project.label_map(2)[0], film[1][1]) > 0.85
+    with pytest.raises(FilmError, match="first frame of walk"):
+        carry_to_next(project, 1, seen(project, model), back=True)
+
+
+def test_a_photo_of_two_films_is_carried_along_the_one_that_is_meant(project, model, film, tmp_path):
+    pictures = [np.asarray(film[0][k]) for k in (0, 3, 2)]
+    take(project, write_numbered(tmp_path / "other", pictures))
+    assert carry_to_next(project, 1, seen(project, model)).to.photo == 2
+    assert carry_to_next(project, 1, seen(project, model), film=project.films.find("other").id).to.photo == 4
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The frames of a video file, by time."""
 
+import re
 import sys
 from types import SimpleNamespace
 
@@ -8,10 +9,12 @@ import pytest
 from PIL import Image
 
 from tests.films import needs_av, noise, turned, write_video
+from tests.label_maps import make_project
 from textseg import images
 from textseg.errors import FilmError, UsageError
-from textseg.film.intake import seconds
-from textseg.film.video import Video, upright
+from textseg.film.intake import seconds, take
+from textseg.film.video import PIECE, Effort, Video, upright
+from textseg.project.allowance import DECODED, Allowance
 
 pytestmark = needs_av
 
@@ -95,6 +98,34 @@ def test_a_damaged_piece_is_left_out_and_counted(tmp_path):
     path.write_bytes(content)
     video, frames = read(path)
     assert len(frames) >= 10 and video.lost >= 1 and video.broke is None
+
+
+def test_somebody_who_stops_it_waits_for_no_frame_that_is_taken(tmp_path):
+    video, asked = Video(write_video(tmp_path / "a.mkv", noise(60))), []
+    frames = list(video.frames(1000.0, cancel=lambda: asked.append(1) or len(asked) > 5))
+    assert video.cancelled and len(frames) == 1 and len(asked) == 6
+
+
+def test_equal_frames_without_an_end_are_decoded_no_longer_than_they_may_be(tmp_path):
+    path, effort = write_video(tmp_path / "a.mkv", noise(1) * 60), Effort(20 * (64 * 48 + PIECE))
+    video = Video(path)
+    assert len(list(video.frames(1000.0, effort=effort))) == 1
+    assert 1.5 < video.given_up < 2.5 and video.broke is None
+    again = Video(path)
+    assert list(again.frames(1.0, effort=effort)) == [] and again.given_up == 0.0
+
+
+def test_a_project_of_bounded_size_takes_of_a_video_what_may_be_decoded_for_it_and_says_so(tmp_path):
+    project = make_project(tmp_path / "p", ["cat"], {})
+    project.allowance = Allowance(photos=40, pixels=20 * (64 * 48 + PIECE) // DECODED)
+    (tmp_path / "films").mkdir()
+    write_video(tmp_path / "films" / "a.mkv", noise(1) * 60)
+    write_video(tmp_path / "films" / "b.mkv", noise(1) * 60)
+    one, two = take(project, tmp_path / "films", every=1.0)
+    assert (one.there, two.there) == (2, 0)
+    assert re.match(r"a.mkv is taken up to [12]\.\d s: more is not decoded", one.notes[0])
+    assert two.notes[0].startswith("b.mkv is taken up to 0.0 s")
+    project.close()
 
 
 @pytest.mark.parametrize(

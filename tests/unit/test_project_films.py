@@ -45,6 +45,16 @@ def test_films_of_one_name_are_told_apart(project, tmp_path):
     assert [film.name for film in project.films.all()] == ["walk", "walk (2)"]
 
 
+def test_a_film_is_called_by_its_folder_and_stays_the_same_one_when_another_kind_of_names_comes(project, tmp_path):
+    pictures = noise(6)
+    folder = write_numbered(tmp_path / "shots", pictures[:2], "left-{}.png")
+    take(project, folder)
+    write_numbered(folder, pictures[2:3], "left-{}.png", first=3)
+    write_numbered(folder, pictures[3:5], "right-{}.png")
+    take(project, folder)
+    assert [(film.name, film.frames) for film in project.films.all()] == [("shots", 3), ("shots/right", 2)]
+
+
 def test_kinds_of_names_are_films_of_their_own_and_the_rest_is_told(project, tmp_path):
     pictures = noise(6)
     folder = write_numbered(tmp_path / "shots", pictures[:2], "left-{}.png")
@@ -101,6 +111,41 @@ def test_taken_back_what_was_carried_says_nothing_any_more(project, tmp_path):
     project.films.carry(photo, np.ones((48, 64), np.int32), [Region(1, 0.8)], sure=0.6)
     project.edit(photo, 1, {"type": "undo"})
     assert project.films.stills(project.films.find(1))[1].sure is None
+    assert project.photo(photo).state == "new" and project.status()["photos"]["pseudo-labelled"] == 0
+    project.edit(photo, 2, {"type": "redo"})
+    assert project.photo(photo).state == "pseudo-labelled"
+
+
+def test_taken_back_to_what_was_carried_before_a_frame_stays_pseudo_labelled(project, tmp_path):
+    take(project, write_numbered(tmp_path / "walk", noise(2)))
+    photo = project.films.stills(project.films.find(1))[1].photo
+    for class_id in (1, 2):
+        project.films.carry(photo, np.ones((48, 64), np.int32), [Region(class_id, 0.8)], sure=0.6)
+    project.edit(photo, 2, {"type": "undo"})
+    assert project.photo(photo).state == "pseudo-labelled" and (project.label_map(photo)[0] == 1).all()
+
+
+def test_each_film_has_all_of_its_frames_also_those_that_are_photos_already(project, tmp_path):
+    pictures = noise(4)
+    take(project, write_numbered(tmp_path / "walk", pictures[:3]))
+    second = project.films.stills(project.films.find("walk"))[1].photo
+    project.films.carry(second, np.ones((48, 64), np.int32), [Region(1, 0.8)], sure=0.6)
+    (taken,) = take(project, write_numbered(tmp_path / "run", pictures[1:]))
+    assert str(taken) == "run: 1 frame added, 2 more were in the project as photos."
+    assert names(project, "run") == ["frame-2.png", "frame-3.png", "frame-3.png"]
+    assert [still.sure for still in project.films.stills(project.films.find("run"))] == [0.6, None, None]
+    project.films.carry(second, np.ones((48, 64), np.int32), [Region(1, 0.8)], sure=0.7)
+    assert {project.films.stills(film)[k].sure for k, film in enumerate(reversed(project.films.all()))} == {0.7}
+    assert [project.films.of(second, wanted).name for wanted in (None, 2, 1, 9)] == ["walk", "run", "walk", "walk"]
+    (taken,) = take(project, tmp_path / "run")
+    assert str(taken) == "run: 0 frames added, 3 were there already."
+
+
+def test_where_a_film_stands_still_the_first_frame_stands_for_all_and_it_is_told(project, tmp_path):
+    pictures = noise(2)
+    (taken,) = take(project, write_numbered(tmp_path / "walk", [pictures[0], pictures[0], pictures[1]]))
+    assert str(taken) == "walk: 2 frames added, 1 was left out, equal to an earlier one."
+    assert names(project, "walk") == ["frame-1.png", "frame-3.png"]
 
 
 def test_a_project_opened_again_has_its_films(project, tmp_path):

@@ -9,6 +9,7 @@ from sqlalchemy import select, text
 from tests.label_maps import make_project
 from textseg.errors import ProjectError
 from textseg.project import Project, Region
+from textseg.project.films import Origin
 from textseg.project.schema import Tile
 
 
@@ -19,7 +20,14 @@ def project(places):
     made.close()
 
 
+FRAMES_OF_0006 = """CREATE TABLE frame (
+    photo_id INTEGER NOT NULL, film_id INTEGER NOT NULL, at FLOAT NOT NULL, sure FLOAT,
+    CONSTRAINT pk_frame PRIMARY KEY (photo_id),
+    CONSTRAINT fk_frame_photo_id_photo FOREIGN KEY(photo_id) REFERENCES photo (id),
+    CONSTRAINT fk_frame_film_id_film FOREIGN KEY(film_id) REFERENCES film (id))"""
+
 NEWS = {
+    "0007": ["DROP TABLE frame", FRAMES_OF_0006, "INSERT INTO frame SELECT 1, id, 0, 0.5 FROM film"],
     "0006": ["DROP TABLE frame", "DROP TABLE film"],
     "0003": ["ALTER TABLE head DROP COLUMN started_from"],
     "0005": [
@@ -58,6 +66,18 @@ def test_heads_learn_by_number_what_they_began_with(project):
     heads = Project(project.place).heads.all()
     assert [head["started_from"] for head in heads] == [None, 1, None]
     assert json.dumps(heads[1]["start"]) == '"head 1"'
+
+
+def test_a_frame_of_one_film_may_be_one_of_another(project):
+    origin = Origin("walk", "walk", timed=True)
+    content = project.original(project.photo(1)).read_bytes()
+    project.films.add(origin, "one.png", ".png", content, (40, 30), 0.0)
+    older(project, "0006")
+    again = Project(project.place)
+    assert [still.photo for still in again.films.stills(again.films.find("walk"))] == [1]
+    assert again.films.add(Origin("run", "run", timed=True), "one.png", ".png", content, (40, 30), 1.0) == "shared"
+    assert [film.frames for film in again.films.all()] == [1, 1]
+    again.close()
 
 
 def labelled(project):

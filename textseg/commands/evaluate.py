@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from textseg.commands.arguments import add_answer, add_model, add_others, read_others
-from textseg.errors import DatasetError, spelt_out
+from textseg.errors import DatasetError
 from textseg.files import write_atomically
+from textseg.wording import of_file
 
 HELP = "measure mIoU on labelled photos"
 
@@ -64,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     labeller = evaluate.Labeller(model, dataset, protocol, args.background, args.by or "pixel", read_others(others))
     result = evaluate.evaluate(dataset, labeller, args.words, args.limit)
     for photo, reason in result.failed:
-        print(f"{spelt_out(str(photo))}: {reason}", file=sys.stderr)
+        print(of_file(photo, reason), file=sys.stderr)
     scores = json.dumps(report.summary(result, dataset, args.min_photos) | {"others": others}, indent=1)
     if args.json == "-":
         print(scores)

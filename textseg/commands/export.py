@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from textseg.commands.arguments import add_project, listed, photo_bar, read_project
-from textseg.errors import UsageError, spelt_out
+from textseg.errors import UsageError
+from textseg.wording import of_file
 
 HELP = "export a project's photos and label maps"
 
@@ -72,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
 
         report.notes.append(hf.push(args.out, args.push_to_hub))
     for photo, reason in report.skipped:
-        print(f"{spelt_out(str(photo))}: {reason}", file=sys.stderr)
+        print(of_file(photo, reason), file=sys.stderr)
     print(json.dumps(report.to_dict(), ensure_ascii=False, indent=1) if args.json else report.describe())
     return 1 if report.skipped else 0
 

@@ -2,10 +2,12 @@
 
 import argparse
 import sys
+from itertools import islice
 from pathlib import Path
 
-from textseg.commands.arguments import Parser, add_model, add_project, photo_bar, read_project, share
+from textseg.commands.arguments import Parser, add_model, add_project, photo_bar, read_project, share, some
 from textseg.errors import FilmError, UsageError, spelt_out
+from textseg.wording import counted, of_file
 
 HELP = "take in the frames of a film in order, carry labels from frame to frame"
 
@@ -30,8 +32,12 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--from",
         dest="start",
         metavar="PHOTO",
-        help="the frame to begin at (default: the first that a person labelled)",
+        help="the frame to begin at (default: the first that a person labelled; with --back the last)",
     )
+    action.add_argument(
+        "--back", action="store_true", help="carry to the frames before it, as far as their own labels are less sure"
+    )
+    action.add_argument("--frames", type=some, metavar="N", help="carry to so many frames at most")
     action.add_argument(
         "--until",
         type=share,
@@ -60,16 +66,16 @@ def _add(args: argparse.Namespace) -> int:
             with photo_bar() as progress:
                 films = intake.take(project, path, every, progress)
         except FilmError as error:
-            print(f"{spelt_out(str(path))}: {error}", file=sys.stderr)
+            print(of_file(path, error), file=sys.stderr)
             failed += 1
             continue
         for film in films:
-            print(spelt_out(f"{film.film}: {len(film.added)} frames added, {film.known} were there already."))
+            print(spelt_out(str(film)))
             for note in film.notes:
                 print(spelt_out(note))
             for name, reason in film.failed:
-                print(f"{spelt_out(name)}: {reason}", file=sys.stderr)
-            there += len(film.added) + film.known
+                print(of_file(name, reason), file=sys.stderr)
+            there += film.there
             failed += len(film.failed)
     return 0 if not failed else 1 if there else 2
 
@@ -81,7 +87,7 @@ def _status(args: argparse.Namespace) -> int:
     if args.film is None:
         found = films.all()
         for film in found:
-            print(spelt_out(f"{film.id:4}  {film.name:30} {film.frames:6} frames"))
+            print(spelt_out(f"{film.id:4}  {film.name:30} {counted(film.frames, 'frame'):>13}"))
         if not found:
             print("The project has no film; textseg film add brings one.")
         return 0
@@ -94,21 +100,30 @@ def _status(args: argparse.Namespace) -> int:
 
 
 def _carry(args: argparse.Namespace) -> int:
-    from textseg.film import chain
-    from textseg.model import load_model
     from textseg.project import Project
 
     project = Project(read_project(args.folder, args.files))
     film = project.films.find(args.film)
-    start = None if args.start is None else project.photo(args.start).id
+
+    from textseg.film import chain  # which loads what only a film that is there needs
+
+    start = chain.begin(project, film, None if args.start is None else project.photo(args.start).id, args.back)
+    if not chain.ahead(project, film, start, args.back):
+        print(f"Nothing to carry: every frame {'before' if args.back else 'after'} it is done or skipped.")
+        return 0
+
+    from textseg.model import load_model
+
     until = chain.STOP if args.until is None else args.until
     model = load_model(args.backbone, args.head, readout=args.readout)
-    sure, last = 1.0, None
-    for step in chain.carry_on(project, film, lambda photo: project.scene(photo, model), start, until):
-        sure, last = step.sure, step.to
-        print(spelt_out(f"{step.to.name}: {sure:.0%} sure, {step.changed:,} pixels changed"), flush=True)
-    if last is None:
-        print("Nothing to carry: every frame after it is done.")
-    elif sure < until:
-        print(spelt_out(f"Stopped: {last.name} is less sure than {until:.0%}; correct it, mark it done, carry on."))
+    steps = chain.carry_on(project, film, lambda photo: project.scene(photo, model), start, until, args.back)
+    for step in islice(steps, args.frames):
+        if step.kept:
+            print(spelt_out(f"Stopped: the labels of {step.to.name} are surer already, {step.to.sure:.0%}; they stay."))
+            break
+        print(spelt_out(f"{step.to.name}: {step.sure:.0%} sure, {counted(step.changed, 'pixel')} changed"), flush=True)
+        if step.sure < until:
+            print(
+                spelt_out(f"Stopped: {step.to.name} is less sure than {until:.0%}; correct it, mark it done, carry on.")
+            )
     return 0

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from textseg.commands.arguments import add_project, photo_bar, read_project
-from textseg.errors import spelt_out
+from textseg.wording import of_file
 
 HELP = "import photos and label maps into a project"
 
@@ -58,6 +58,6 @@ def run(args: argparse.Namespace) -> int:
             progress=progress,
         )
     for photo, reason in report.failed:
-        print(spelt_out(f"{photo}: {reason}"), file=sys.stderr)
+        print(of_file(photo, reason), file=sys.stderr)
     print(json.dumps(report.to_dict(), ensure_ascii=False, indent=1) if args.json else report.describe())
     return 1 if report.failed else 0

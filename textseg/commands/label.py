@@ -28,6 +28,7 @@ from textseg.commands.arguments import (
 )
 from textseg.errors import UsageError, spelt_out
 from textseg.vocabulary import Vocabulary
+from textseg.wording import counted, of_file
 
 if TYPE_CHECKING:
     from textseg.bulk.answerer import Question
@@ -126,7 +127,7 @@ def _told(report: "Report", left: str = "") -> int:
     """Say what became of the photos, and what of the folder was `left` out; the exit status."""
     if report.stopped:
         print(f"textseg: {report.stopped} --resume goes on from there.", file=sys.stderr)
-    print(f"{len(report.labelled)} photos labelled, {len(report.skipped)} left as they were.")
+    print(f"{counted(len(report.labelled), 'photo')} labelled, {len(report.skipped)} left as they were.")
     if left:
         print(spelt_out(left))
     if not report.failed and not report.stopped:
@@ -215,7 +216,7 @@ def _on_ray(args: argparse.Namespace, vocabulary: Vocabulary, others: "Choice") 
 def _tell(photo: "Found", why: str) -> None:
     from tqdm import tqdm
 
-    tqdm.write(spelt_out(f"{photo}: {why}"), file=sys.stderr)
+    tqdm.write(of_file(photo, why), file=sys.stderr)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from textseg.commands.arguments import Parser, add_project, add_words, photo_bar, read_project, read_words
 from textseg.errors import PhotoError, UsageError, spelt_out
+from textseg.wording import counted, of_file
 
 HELP = "create a project, add photos, show its state, history and heads"
 
@@ -66,10 +67,10 @@ def _add(args: argparse.Namespace) -> int:
     for path, name in report.duplicates:
         print(f"{spelt_out(str(path))}: is in the project already, as {name}")
     for path, reason in report.failed:
-        print(f"{spelt_out(str(path))}: {reason}", file=sys.stderr)
+        print(of_file(path, reason), file=sys.stderr)
     for note in report.notes:
         print(spelt_out(note))
-    print(f"{len(report.added)} photos added, {len(report.duplicates)} were there already.")
+    print(f"{counted(len(report.added), 'photo')} added, {len(report.duplicates)} there already.")
     if left := not_taken(report.others, [path for path, _ in report.failed]):
         print(spelt_out(left))
     if not report.ids and not report.failed:
@@ -99,7 +100,7 @@ def _check(args: argparse.Namespace) -> int:
     with photo_bar() as progress:
         faults = project.unreadable(progress)
     for photo, reason in faults:
-        print(f"{spelt_out(photo.name)}: {spelt_out(reason)}", file=sys.stderr)
+        print(of_file(photo.name, reason), file=sys.stderr)
         if args.skip and photo.state != "skipped":
             project.set_state(photo.id, "skipped")
     count = sum(project.photos_by_state().values())

@@ -23,6 +23,7 @@ from textseg.commands.arguments import (
 from textseg.errors import PhotoError, TextsegError, UsageError, spelt_out
 from textseg.files import write_atomically
 from textseg.vocabulary import Vocabulary
+from textseg.wording import of_file
 
 if TYPE_CHECKING:
     from textseg.bulk.files import LabelFolder
@@ -87,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
             if not isinstance(error, PhotoError):
                 raise  # the words or the choice of method are at fault, not this photo
             failed += 1
-            tqdm.write(spelt_out(f"{photo}: {error}"), file=sys.stderr)
+            tqdm.write(of_file(photo, error), file=sys.stderr)
     if left := not_taken(gathered.others):
         print(spelt_out(left), file=sys.stderr)
     return 0 if not failed else 1 if failed < len(photos) else 2

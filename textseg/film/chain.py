@@ -23,15 +23,17 @@ Seen = Callable[[int], Scene]
 
 @dataclass(frozen=True)
 class Step:
-    """Labels that were carried from one frame to the next."""
+    """Labels that were carried from one frame to the one beside it."""
 
     before: Still
     to: Still
     sure: float
     """How sure they are, 0..1 over the photo."""
-    revision: int
-    changed: int
+    revision: int = 0
+    changed: int = 0
     """Pixels of the frame that changed."""
+    kept: bool = False
+    """Whether the labels that the frame has are surer: they stay."""
 
     @property
     def stops(self) -> bool:
@@ -39,40 +41,72 @@ class Step:
         return self.sure < STOP
 
 
-def carry_to_next(project: Project, photo: int, seen: Seen) -> Step:
-    """Carry the labels of a frame to the one after it; a person's pixels there stay. Raises FilmError, ProjectError."""
-    film = project.films.of(photo)
-    if film is None:
+def carry_to_next(project: Project, photo: int, seen: Seen, film: int | None = None, back: bool = False) -> Step:
+    """Carry the labels of a frame to the one after it, or `back` to the one before it; a person's pixels there stay.
+
+    `film` says which is meant where the photo is a frame of several. Raises FilmError, ProjectError.
+    """
+    found = project.films.of(photo, film)
+    if found is None:
         raise FilmError("This photo is no frame of a film; textseg film add takes one in.")
-    stills = project.films.stills(film)
+    stills = _stills(project, found, back)
     at = next(k for k, still in enumerate(stills) if still.photo == photo)
     if at + 1 == len(stills):
-        raise FilmError(f"This is the last frame of {film.name}.")
+        raise FilmError(f"This is the {'first' if back else 'last'} frame of {found.name}.")
     if not labelled(project, stills[at]):
         raise FilmError("This frame has no labels yet; label it, then carry them on.")
     if stills[at + 1].confirmed:
-        raise FilmError("The next frame is done; put it back into work to have labels carried to it.")
+        which = "frame before" if back else "next frame"
+        raise FilmError(f"The {which} is done; put it back into work to have labels carried to it.")
     return _step(project, stills, at, seen)
 
 
-def carry_on(project: Project, film: Film, seen: Seen, start: int | None = None, until: float = STOP) -> Iterator[Step]:
+def begin(project: Project, film: Film, start: int | None = None, back: bool = False) -> Still:
+    """The frame from which labels are carried: `start`, or the first one (`back`: the last) that a person worked on.
+
+    Raises FilmError where there is none, or nothing on it.
+    """
+    stills = _stills(project, film, back)
+    if start is None:
+        found = [still for still in stills if still.confirmed or still.by_person > 0]
+        if not found:
+            raise FilmError(
+                f"No frame of {film.name} was labelled by a person yet; label one, or say from which to go "
+                "(--from PHOTO)."
+            )
+    else:
+        found = [still for still in stills if still.photo == start]
+        if not found:
+            raise FilmError(f"The photo {project.photo(start).name} is no frame of {film.name}.")
+    if not labelled(project, found[0]):
+        raise FilmError(f"{found[0].name} has no labels yet; label it, then carry them on.")
+    return found[0]
+
+
+def ahead(project: Project, film: Film, start: Still, back: bool = False) -> int:
+    """How many frames may be labelled from `start` on."""
+    stills = _stills(project, film, back)
+    return sum(_open(still) for still in stills[_place(stills, start) + 1 :])
+
+
+def carry_on(
+    project: Project, film: Film, seen: Seen, start: Still, until: float = STOP, back: bool = False
+) -> Iterator[Step]:
     """Carry labels from frame to frame to the end of the film, or to where they are less sure than `until`.
 
-    It begins at the frame `start`, by default the first one on which a person has worked. Frames that are done stay as
-    they are, and labels go on from them. Each frame is written when it is done; carrying again begins anew.
+    It goes on from the frame `start`, `back` towards the beginning and then no further than to labels that are surer
+    already. Frames that are done stay as they are, and labels go on from them. Each frame is written when it is done;
+    carrying again begins anew.
     """
-    stills = project.films.stills(film)
-    begin = _begin(film, stills, start)
-    if not labelled(project, stills[begin]):
-        raise FilmError(f"{stills[begin].name} has no labels yet; label it, then carry them on.")
-    for at in range(begin, len(stills) - 1):
-        if stills[at + 1].confirmed or stills[at + 1].state == "skipped":
+    stills = _stills(project, film, back)
+    for at in range(_place(stills, start), len(stills) - 1):
+        if not _open(stills[at + 1]):
             continue
-        step = _step(project, stills, at, seen)
+        step = _step(project, stills, at, seen, surer_stays=back)
         yield step
-        stills = project.films.stills(film)
-        if step.sure < until:
+        if step.kept or step.sure < until:
             return
+        stills = _stills(project, film, back)
 
 
 def labelled(project: Project, still: Still) -> bool:
@@ -80,27 +114,29 @@ def labelled(project: Project, still: Still) -> bool:
     return still.confirmed or any(row.class_id or row.kind == "person" for row, _ in project.shares(still.photo))
 
 
-def _begin(film: Film, stills: list[Still], start: int | None) -> int:
-    if start is not None:
-        found = [k for k, still in enumerate(stills) if still.photo == start]
-        if not found:
-            raise FilmError(f"The photo {start} is no frame of {film.name}.")
-        return found[0]
-    by_hand = [k for k, still in enumerate(stills) if still.confirmed or still.by_person > 0]
-    if not by_hand:
-        raise FilmError(
-            f"No frame of {film.name} was labelled by a person yet; label one, or say from which to go (--from PHOTO)."
-        )
-    return by_hand[0]
+def _stills(project: Project, film: Film, back: bool) -> list[Still]:
+    """The frames in the order in which labels go through them."""
+    stills = project.films.stills(film)
+    return stills[::-1] if back else stills
 
 
-def _step(project: Project, stills: list[Still], at: int, seen: Seen) -> Step:
+def _place(stills: list[Still], still: Still) -> int:
+    return next(k for k, one in enumerate(stills) if one.photo == still.photo)
+
+
+def _open(still: Still) -> bool:
+    return not still.confirmed and still.state != "skipped"
+
+
+def _step(project: Project, stills: list[Still], at: int, seen: Seen, surer_stays: bool = False) -> Step:
     """Carry from the last frame before `at + 1` that was not skipped."""
     before = max((k for k in range(at + 1) if stills[k].state != "skipped"), default=at)
     right = max((k for k in range(before) if stills[k].sure == 1.0 and stills[k].state != "skipped"), default=None)
     confirmed = None if right is None or stills[before].sure == 1.0 else _labels(project, stills[right], seen)
     to = stills[at + 1]
     carried = carry(_labels(project, stills[before], seen), seen(to.photo), confirmed)
+    if surer_stays and to.sure is not None and to.sure >= carried.overall:
+        return Step(stills[before], to, carried.overall, kept=True)
     index, regions = proposal(carried)
     result = project.films.carry(to.photo, index, regions, carried.overall)
     return Step(stills[before], to, carried.overall, result.revision, result.changed)

@@ -11,10 +11,11 @@ from PIL import Image
 
 from textseg.errors import FilmError, PhotoError, UsageError
 from textseg.film.numbered import Numbered, sequences
-from textseg.film.video import SUFFIXES, Video
+from textseg.film.video import SUFFIXES, Effort, Video, never
 from textseg.project import Project
 from textseg.project.films import Origin
 from textseg.project.schema import clean
+from textseg.wording import counted
 
 EVERY = 0.5
 """Seconds between two frames, where nobody says."""
@@ -32,13 +33,36 @@ class Taken:
     film: str
     added: list[str] = field(default_factory=list)
     """Names of the frames that are new, in their order."""
+    shared: int = 0
+    """Frames that are photos of the project already, such as those of another film."""
     known: int = 0
-    """Frames that the project has already, or that equal an earlier one of the film: the film stands still."""
+    """Frames that the film has already."""
+    equal: int = 0
+    """Frames that equal an earlier one of the film and are left out: the film stands still."""
     failed: list[tuple[str, str]] = field(default_factory=list)
     """(frame, reason)."""
     notes: list[str] = field(default_factory=list)
     """What else is to be told: where it breaks off, which numbers are missing."""
     cancelled: bool = False
+
+    @property
+    def there(self) -> int:
+        """Frames that are in the project now."""
+        return len(self.added) + self.shared + self.known + self.equal
+
+    def __str__(self) -> str:
+        parts = [f"{counted(len(self.added), 'frame')} added"]
+        if self.shared:
+            parts.append(f"{self.shared} more {_was(self.shared)} in the project as photos")
+        if self.known:
+            parts.append(f"{self.known} {_was(self.known)} there already")
+        if self.equal:
+            parts.append(f"{self.equal} {_was(self.equal)} left out, equal to an earlier one")
+        return f"{self.film}: {', '.join(parts)}."
+
+
+def _was(number: int) -> str:
+    return "was" if number == 1 else "were"
 
 
 Tell = Callable[[int, int], None]
@@ -73,9 +97,9 @@ def take(
     Each frame is in the project when it is done; one that was there before stays what it is, so a film that is taken
     in again at a shorter time gets the frames between. Raises FilmError where there is no film.
     """
-    cancel = cancel or never
+    cancel, effort = cancel or never, effort_of(project)
     if not path.is_dir():
-        return [take_video(project, path, every, progress, cancel)]
+        return [take_video(project, path, every, progress, cancel, effort)]
     films, left = sequences(path)
     videos = sorted(one for one in path.rglob("*") if one.is_file() and is_video(one))
     if not films and not videos:
@@ -87,18 +111,20 @@ def take(
     for one in videos:
         if not cancel():
             try:
-                taken.append(take_video(project, one, every, progress, cancel))
+                taken.append(take_video(project, one, every, progress, cancel, effort))
             except FilmError as error:
                 taken.append(Taken(one.name, failed=[(one.name, str(error))]))
     if left:
         some = ", ".join(one.name for one in left[:3]) + (", ..." if len(left) > 3 else "")
-        taken[-1].notes.append(f"{len(left)} photos without a number of their own are no frames: {some}.")
+        which = "photo without a number of its own is no frame" if len(left) == 1 else (
+            "photos without a number of their own are no frames")  # fmt: skip
+        taken[-1].notes.append(f"{len(left)} {which}: {some}.")
     return taken
 
 
-def never() -> bool:
-    """Nobody stops it."""
-    return False
+def effort_of(project: Project) -> Effort:
+    """How much may be decoded for a project at once: videos of equal frames would never fill the smallest one."""
+    return Effort() if project.allowance is None else Effort(project.allowance.decoded)
 
 
 def take_video(
@@ -107,26 +133,30 @@ def take_video(
     every: float,
     progress: Tell | None = None,
     cancel: Callable[[], bool] = never,
+    effort: Effort | None = None,
 ) -> Taken:
-    """Take in one video; raises FilmError where it is none."""
+    """Take in one video, with what is left of `effort`; raises FilmError where it is none."""
     video = Video(path)
     origin = Origin(clean(path.stem), video.source, timed=True)
     taken = Taken(origin.name)
     frames = int(video.seconds / every) + 1 if video.seconds else 0
-    for count, frame in enumerate(video.frames(every)):
-        if cancel():
-            taken.cancelled = True
-            return taken
+    for count, frame in enumerate(video.frames(every, cancel, effort or effort_of(project))):
         if progress is not None:
             progress(count, max(frames, count + 1))
         name = f"{origin.name}-{frame.number:06d}.jpg"
         if not _put(project, origin, name, _jpeg(frame.picture), frame.picture.size, frame.at, taken):
             break
+    taken.cancelled = video.cancelled
+    if video.given_up is not None:
+        taken.notes.append(
+            f"{path.name} is taken up to {video.given_up:.1f} s: more is not decoded for a project of bounded size; "
+            "cut it shorter, or label it on your own computer."
+        )
     if video.broke is not None:
         whole = f" of {video.seconds:.1f} s" if video.seconds else ""
         taken.notes.append(f"{path.name} breaks off at {video.broke:.1f} s{whole}; what comes before is taken.")
     if video.lost:
-        taken.notes.append(f"{video.lost} damaged pieces of {path.name} could not be decoded and are left out.")
+        taken.notes.append(f"{counted(video.lost, 'damaged piece')} of {path.name} could not be decoded.")
     return taken
 
 
@@ -161,14 +191,18 @@ def _put(
 ) -> bool:
     """Take in one frame; False where the project has no room for more."""
     try:
-        _, new = project.films.add(origin, name, PurePosixPath(name).suffix.lower(), content, size, at)
+        arrival = project.films.add(origin, name, PurePosixPath(name).suffix.lower(), content, size, at)
     except PhotoError as error:
         taken.failed.append((name, str(error)))
         return False
-    if new:
+    if arrival == "new":
         taken.added.append(name)
-    else:
+    elif arrival == "shared":
+        taken.shared += 1
+    elif arrival == "known":
         taken.known += 1
+    else:
+        taken.equal += 1
     return True
 
 

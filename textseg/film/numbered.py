@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -22,14 +22,16 @@ class Numbered:
     """The frames that one folder numbers alike."""
 
     name: str
+    key: str
+    """Tells it from what else is numbered under that folder, also when more kinds of names have come."""
     frames: list[tuple[int, Found]]
     """(number, photo) in the order of the numbers."""
 
     @property
     def source(self) -> str:
-        """Tells it from others, also when more frames have come: by its name and its first frame."""
+        """Tells it from others, also when more frames have come: by its key and its first frame."""
         first = hashlib.sha256(self.frames[0][1].content()).hexdigest()
-        return f"folder {self.name} {first}"
+        return f"folder {self.key} {first}"
 
     @property
     def missing(self) -> list[tuple[int, int]]:
@@ -44,7 +46,8 @@ class Numbered:
 def sequences(folder: Path, called: str | None = None) -> tuple[list[Numbered], list[Found]]:
     """(the films that a folder, `called` so or by its own name, and those in it number, the photos in none of them).
 
-    Photos belong together that lie in one folder and whose names differ in their last number alone.
+    Photos belong together that lie in one folder and whose names differ in their last number alone. A film is called
+    by its folder; where that numbers several kinds of names, with its kind: `shots/left`, `shots/right`.
     """
     alike: dict[tuple[str, str, str], dict[int, Found]] = defaultdict(dict)
     left = []
@@ -59,17 +62,14 @@ def sequences(folder: Path, called: str | None = None) -> tuple[list[Numbered], 
             left.append(found)
         else:
             alike[key][int(match[2])] = found
+    whole = called or folder.resolve().name
+    kinds = Counter(parent for (parent, _, _), frames in alike.items() if len(frames) >= LEAST)
     films = []
     for (parent, before, _), frames in alike.items():
         if len(frames) < LEAST:
             left += frames.values()
             continue
-        films.append(Numbered(_name(called or folder.resolve().name, parent, before), sorted(frames.items())))
+        place, kind = whole if parent == "." else parent, before.rstrip(" -_.")
+        known_as = f"{place}/{kind}" if kind and kind not in ("frame", "img", "image") else place
+        films.append(Numbered(known_as if kinds[parent] > 1 else place, known_as, sorted(frames.items())))
     return films, left
-
-
-def _name(folder: str, parent: str, before: str) -> str:
-    """What a film is called: by its folder, unless that has several kinds of names."""
-    stem = before.rstrip(" -_.")
-    place = folder if parent == "." else parent
-    return f"{place}/{stem}" if stem and stem not in ("frame", "img", "image") else place

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -30,8 +31,23 @@ ENDS = 65_536
 EARLY = 1e-3
 """Seconds by which a frame may come before its time: timestamps are rounded."""
 
+PIECE = 20_000
+"""Pixels that a piece of a video counts as beside its own: taking the smallest one apart is work too."""
+
 SHORT = 1.0
 """Seconds by which a film may end before its header says so."""
+
+
+@dataclass
+class Effort:
+    """How much may still be decoded, one video after the other; without an end where nobody bounds it."""
+
+    pixels: float = math.inf
+
+
+def never() -> bool:
+    """Nobody stops it."""
+    return False
 
 
 @dataclass(frozen=True)
@@ -60,6 +76,10 @@ class Video:
         """Pieces that could not be decoded so far."""
         self.broke: float | None = None
         """Seconds at which it breaks off; None while it has not."""
+        self.cancelled = False
+        """Whether somebody stopped it."""
+        self.given_up: float | None = None
+        """Seconds after which no more may be decoded; None while it may."""
 
     @property
     def source(self) -> str:
@@ -72,13 +92,15 @@ class Video:
             digest.update(file.read())
         return f"video {digest.hexdigest()}"
 
-    def frames(self, every: float) -> Iterator[Frame]:
+    def frames(self, every: float, cancel: Callable[[], bool] = never, effort: Effort | None = None) -> Iterator[Frame]:
         """The first frame, and then the first one at or after each `every` seconds.
 
         What cannot be decoded is left out and counted (`lost`); a file that is torn gives what comes before (`broke`).
+        `cancel` is asked at each piece of the file, of which `effort` bounds how many are decoded: it ends early then
+        (`cancelled`, `given_up`).
         """
         due, at, first = 0.0, 0.0, None
-        for number, frame in enumerate(self._decoded()):
+        for number, frame in enumerate(self._decoded(cancel, effort or Effort())):
             if frame.is_corrupt:
                 self.lost += 1
                 continue
@@ -89,19 +111,29 @@ class Video:
                 _check_size(self.path.name, frame.width, frame.height, self._aspect)  # it may change on the way
                 yield Frame(number, at, upright(frame, self._aspect))
                 due = ((at + EARLY) // every + 1) * every
+        if self.cancelled:
+            return
+        if self.given_up is not None:
+            self.given_up = at
+            return
         if first is None:
             raise FilmError(f"{self.path.name} is torn: no frame of it can be decoded.")
         short = self.seconds is not None and at < 0.98 * self.seconds - SHORT
         if short or self.broke is not None:
             self.broke = at
 
-    def _decoded(self) -> Iterator[Any]:
+    def _decoded(self, cancel: Callable[[], bool], effort: Effort) -> Iterator[Any]:
         import av
 
         with self._opened() as container:
             stream = self._stream(container)
             packets = container.demux(stream)
             while True:
+                self.cancelled = cancel()
+                self.given_up = 0.0 if effort.pixels <= 0 else None
+                if self.cancelled or self.given_up is not None:
+                    return
+                effort.pixels -= PIECE
                 try:
                     packet = next(packets)
                 except StopIteration:
@@ -115,8 +147,11 @@ class Video:
                     return
                 except av.error.FFmpegError:
                     self.lost += 1
+                    effort.pixels -= (stream.width or 0) * (stream.height or 0)
                     continue
-                yield from frames
+                for frame in frames:
+                    effort.pixels -= frame.width * frame.height
+                    yield frame
 
     @contextmanager
     def _opened(self) -> Iterator[Any]:
@@ -126,7 +161,7 @@ class Video:
             raise FilmError(f"{self.path.name} is a video. {INSTALL}") from None
         name = self.path.name
         if not self.path.is_file():
-            raise FilmError(f"There is no file {self.path}.")
+            raise FilmError(f"{self.path} does not exist.")
         try:
             # As an open file: nothing that it names is opened.
             with (

@@ -7,7 +7,7 @@ from typing import Any
 
 from textseg.errors import spelt_out
 from textseg.formats.tally import sentences
-from textseg.formats.wording import counted, some
+from textseg.wording import counted, some
 
 
 @dataclass

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from textseg.errors import spelt_out
-from textseg.formats.wording import counted, some
 from textseg.project.schema import StoredPhoto
+from textseg.wording import counted, some
 
 
 @dataclass

@@ -10,6 +10,9 @@ from sqlalchemy.orm import Session
 from textseg.errors import PhotoError
 from textseg.project.schema import StoredPhoto
 
+DECODED = 100
+"""Pixels of films that may be decoded for each pixel that may be kept."""
+
 
 @dataclass(frozen=True)
 class Allowance:
@@ -17,6 +20,11 @@ class Allowance:
 
     photos: int
     pixels: int
+
+    @property
+    def decoded(self) -> int:
+        """Pixels that may be decoded on the way to the frames of one upload: equal ones take time and no room."""
+        return DECODED * self.pixels
 
     def check(self, session: Session, new: StoredPhoto) -> None:
         """Raise PhotoError, in a sentence that tells the bound, unless there is room for one more photo."""

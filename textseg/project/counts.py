@@ -87,6 +87,11 @@ def person_pixels(session: Session, photo_id: int) -> int:
     return int(session.scalar(query) or 0)
 
 
+def labelled(session: Session, photo_id: int) -> bool:
+    """Whether any pixel of a photo has a label, or was erased by a person."""
+    return session.scalar(select(PixelCount.photo_id).where(PixelCount.photo_id == photo_id).limit(1)) is not None
+
+
 def shares(session: Session, photo_id: int) -> list[tuple[Provenance, int]]:
     """Who has how many pixels of a photo."""
     query = select(Provenance).where(Provenance.photo_id == photo_id, Provenance.pixels > 0).order_by(Provenance.id)

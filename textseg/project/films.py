@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import Literal
 
 import numpy as np
 from sqlalchemy import func, select
@@ -20,11 +21,16 @@ from textseg.project.intake import Intake
 from textseg.project.labels import Labels
 from textseg.project.log import EditResult
 from textseg.project.originals import arriving
-from textseg.project.schema import Frame, PixelCount, StoredFilm, StoredPhoto, by_id
+from textseg.project.schema import Frame, PixelCount, StoredFilm, StoredPhoto, clean
 from textseg.project.team import check_open
 
 CARRIED = "carried"
 """What stands in place of a head's name for labels that were carried from another frame."""
+
+
+Arrival = Literal["new", "shared", "known", "equal"]
+"""What became of a frame: its photo is new, or one that the project has already; or the film has it already, at this
+place, or, where the film stands still, at an earlier one."""
 
 
 @dataclass(frozen=True)
@@ -90,19 +96,23 @@ class Films:
         return [Film(row.id, row.name, row.timed, count) for row, count in found]
 
     def find(self, key: int | str) -> Film:
-        """The film with this number or name; raises ProjectError."""
-        films = self.all()
-        found = [film for film in films if str(film.id) == str(key)] or [film for film in films if film.name == key]
-        if not found:
-            there = ", ".join(film.name for film in films) or "there is none; textseg film add brings one"
-            raise ProjectError(f"There is no film '{key}' in the project: {there}.")
-        return found[0]
+        """The film with this name or number, or that came from a file or folder of this path; raises ProjectError."""
+        films, text = self.all(), clean(str(key))
+        called = {film.name: film for film in reversed(films)} if isinstance(key, str) else {}
+        numbered = {str(film.id): film for film in films}
+        path = PurePath(text)
+        for found in (called.get(text), numbered.get(text), called.get(path.name), called.get(path.stem)):
+            if found is not None:
+                return found
+        there = ", ".join(film.name for film in films) or "there is none; textseg film add brings one"
+        raise ProjectError(f"There is no film '{key}' in the project: {there}.")
 
-    def of(self, photo: int | str) -> Film | None:
-        """The film that a photo is a frame of."""
+    def of(self, photo: int | str, wanted: int | None = None) -> Film | None:
+        """The film that a photo is a frame of; of several the `wanted` one, else the first that came."""
         with self._database.reading() as session:
-            frame = session.get(Frame, photos.find(session, photo).id)
-        return None if frame is None else self.find(frame.film_id)
+            query = select(Frame.film_id).where(Frame.photo_id == photos.find(session, photo).id)
+            found = list(session.scalars(query.order_by(Frame.film_id)))
+        return self.find(wanted if wanted in found else found[0]) if found else None
 
     def stills(self, film: Film) -> list[Still]:
         """The frames of a film in their order; no label map is read."""
@@ -128,19 +138,21 @@ class Films:
             for photo, frame in rows
         ]
 
-    def add(
-        self, origin: Origin, name: str, suffix: str, content: bytes, size: tuple[int, int], at: float
-    ) -> tuple[StoredPhoto, bool]:
-        """Take in a frame, and its film with the first one; -> (the photo, whether it is new).
+    def add(self, origin: Origin, name: str, suffix: str, content: bytes, size: tuple[int, int], at: float) -> Arrival:
+        """Take in a frame, and its film with the first one; -> what became of it.
 
-        A photo that the project has already, or that is a frame already, stays what it is: of equal frames the first
-        one is kept. `size` is (width, height). Raises PhotoError where there is no room.
+        A photo that the project has already becomes a frame too and stays what it is otherwise; of equal frames of one
+        film the first one is kept. `size` is (width, height). Raises PhotoError where there is no room.
         """
         with arriving(self._database, self._folder, self._allowance) as (session, arrivals):
             photo, new = Intake(session, arrivals, dry_run=False).add_photo(name, suffix, content, size)
-            if session.get(Frame, photo.id) is None:
-                session.add(Frame(photo_id=photo.id, film_id=_film(session, origin).id, at=at))
-        return photo, new
+            film = _film(session, origin)
+            there = session.get(Frame, (photo.id, film.id))
+            if there is not None:
+                return "known" if there.at == at else "equal"
+            sure = session.scalar(select(Frame.sure).where(Frame.photo_id == photo.id).limit(1))
+            session.add(Frame(photo_id=photo.id, film_id=film.id, at=at, sure=sure))
+        return "new" if new else "shared"
 
     def carry(self, photo: int | str, index: np.ndarray, regions: Sequence[Region], sure: float) -> EditResult:
         """Write labels carried to a frame, as `Project.put_model_labels` writes a model's; a person's pixels stay.
@@ -150,10 +162,11 @@ class Films:
         with self._database.writing(one_photo=True) as session:
             labels = Labels(session, photos.find(session, photo, lock=True))
             check_open(labels.photo)
-            frame = by_id(session, Frame, labels.photo.id)
-            if frame is None:
+            frames = session.scalars(select(Frame).where(Frame.photo_id == labels.photo.id)).all()
+            if not frames:
                 raise ProjectError(f"{labels.photo.name} is no frame of a film.")
-            frame.sure = sure
+            for frame in frames:
+                frame.sure = sure
             return gestures.put_model_labels(labels, index, regions, CARRIED, None)
 
 

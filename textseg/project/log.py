@@ -11,7 +11,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from textseg import images
-from textseg.project import patches
+from textseg.project import counts, patches
 from textseg.project.author import at_work
 from textseg.project.labels import Labels
 from textseg.project.raster import Box, blocks
@@ -195,6 +195,8 @@ def _repeat(labels: Labels, gesture: Edit, patch: bytes, step: Edit) -> EditResu
     step.photo_id, step.operation = labels.photo.id, {"type": step.kind}
     step.changed, step.target = gesture.changed, gesture.id
     _append(labels, step, box)
+    if labels.photo.state in ("new", "pseudo-labelled"):  # no person has worked here: it is what the model left
+        labels.photo.state = "pseudo-labelled" if counts.labelled(labels.session, labels.photo.id) else "new"
     return _result(labels, gesture.changed, box, ids if laid == 1 else None)
 
 

@@ -128,14 +128,15 @@ class StoredFilm(Base):
 
 
 class Frame(Base):
-    """A photo's place in its film; the order of frames is that of `at`, then of their photos."""
+    """A photo's place in a film; the order of frames is that of `at`, then of their photos."""
 
     __tablename__ = "frame"
     photo_id: Mapped[int] = mapped_column(ForeignKey("photo.id"), primary_key=True)
-    film_id: Mapped[int] = mapped_column(ForeignKey("film.id"), index=True)
+    film_id: Mapped[int] = mapped_column(ForeignKey("film.id"), primary_key=True, index=True)
     at: Mapped[float] = mapped_column(Float(53))
     sure: Mapped[float | None] = mapped_column(Float(53))
-    """How sure the labels are that were carried here, 0..1 over the whole photo; none: nothing was carried."""
+    """How sure the labels are that were carried here, 0..1 over the whole photo, the same in each film that has it;
+    none: nothing was carried."""
 
 
 class Class(Base):

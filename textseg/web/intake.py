@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from textseg.errors import FilmError
-from textseg.film.intake import take_numbered, take_video
+from textseg.film.intake import effort_of, take_numbered, take_video
 from textseg.film.numbered import Numbered
 from textseg.folders import Gathered, not_taken
 from textseg.project import Project
@@ -32,19 +32,19 @@ def take_in(project: Project, gathered: Gathered, progress: Progress) -> dict[st
 def take_films(project: Project, films: list[Numbered | Path], every: float, progress: Progress) -> dict[str, Any]:
     """The same of videos, a frame each `every` seconds, and of what folders number; each film is a note."""
     report: dict[str, Any] = {"added": [], "duplicates": [], "failed": [], "notes": [], "stopped": False}
+    effort = effort_of(project)
     for film in films:
         if progress.stopped():
             return report | {"stopped": True}
         try:
             if isinstance(film, Path):
-                taken = take_video(project, film, every, progress.tell, progress.stopped)
+                taken = take_video(project, film, every, progress.tell, progress.stopped, effort)
             else:
                 taken = take_numbered(project, film, progress.tell, progress.stopped)
         except FilmError as error:
             report["failed"].append((film.name, str(error)))
             continue
-        there = f", {taken.known} were there already" if taken.known else ""
-        report["notes"] += [f"{taken.film}: {len(taken.added)} frames{there}.", *taken.notes]
+        report["notes"] += [str(taken), *taken.notes]
         report["added"] += taken.added
         report["failed"] += [(Path(name).name, reason) for name, reason in taken.failed]
         report["stopped"] |= taken.cancelled

@@ -26,7 +26,7 @@ function added({ added, duplicates, failed, stopped, notes: told }) {
   return [
     headline(added.length > 0, `${stopped ? "Stopped: " : ""}${plural(added.length, "photo")} added`),
     fold(`${plural(duplicates.length, "photo")} in the project already`, duplicates.map(pair(" is "))),
-    fold(`${plural(failed.length, "file")} not taken in`, failed.map(pair(": ")), true),
+    fold(`${plural(failed.length, "file")} not taken in`, failed.map(because), true),
     notes(told),
   ];
 }
@@ -39,11 +39,11 @@ function imported(report) {
     h(
       "ul",
       { class: "facts" },
-      fact(report.added.length, dry ? "photos would be added" : "photos added"),
-      fact(report.recognised.length, "photos in the project already"),
-      fact(report.labelled.length, dry ? "label maps would change" : "label maps changed"),
-      fact(report.changed_pixels, dry ? "pixels would change" : "pixels changed"),
-      report.kept.length ? fact(report.kept.length, "photos keep their labels") : null,
+      fact(report.added.length, "photo", dry ? "would be added" : "added"),
+      fact(report.recognised.length, "photo", "in the project already"),
+      fact(report.labelled.length, "label map", dry ? "would change" : "changed"),
+      fact(report.changed_pixels, "pixel", dry ? "would change" : "changed"),
+      report.kept.length ? fact(report.kept.length, "photo", "left with the labels they had") : null,
     ),
     fold(`${plural(report.classes_added.length, "class", "classes")} ${dry ? "would be added" : "added"}`, report.classes_added, true),
     fold(
@@ -51,7 +51,7 @@ function imported(report) {
       Object.entries(report.classes_matched).map(([theirs, mine]) => (theirs === mine ? mine : `${theirs} is ${mine}`)),
     ),
     fold(`${plural(report.duplicates.length, "duplicate photo")}`, report.duplicates.map(pair(" is "))),
-    fold(`${plural(report.failed.length, "photo")} left out`, report.failed.map(pair(": ")), true),
+    fold(`${plural(report.failed.length, "photo")} left out`, report.failed.map(because), true),
     notes([...report.left_out.map(counted), ...report.notes]),
   ];
 }
@@ -64,9 +64,9 @@ function exported({ export: report, download }) {
     h(
       "ul",
       { class: "facts" },
-      fact(report.photos, parts.length ? `photos: ${parts.join(", ")}` : "photos"),
-      fact(report.labelled, "of them labelled"),
-      fact(report.classes.length, report.classes.length === 1 ? "class" : "classes"),
+      fact(report.photos, "photo", parts.length ? `(${parts.join(", ")})` : ""),
+      fact(report.labelled, "labelled photo"),
+      fact(report.classes.length, "class", "", "classes"),
     ),
     download
       ? h(
@@ -80,7 +80,7 @@ function exported({ export: report, download }) {
           ),
         )
       : !dry && h("p", {}, "In ", h("code", {}, report.out)),
-    fold(`${plural(report.skipped.length, "photo")} left out`, report.skipped.map(pair(": ")), true),
+    fold(`${plural(report.skipped.length, "photo")} left out`, report.skipped.map(because), true),
     fold(`${plural(report.renamed.length, "photo")} under another name`, report.renamed.map(pair(" → "))),
     notes(report.notes),
     h("p", { class: "hint" }, `This format cannot hold ${report.loses.join(", ")}.`),
@@ -88,10 +88,23 @@ function exported({ export: report, download }) {
 }
 
 const headline = (good, text) => h("p", { class: good ? "good" : "partly" }, icon(good ? "check" : "warning"), h("b", {}, text));
-const fact = (number, what) => h("li", {}, h("b", { class: "number" }, number.toLocaleString("en")), ` ${what}`);
+
+/** A number, what it counts, and what is said of it. */
+function fact(number, noun, said, many) {
+  const [count, ...words] = plural(number, noun, many).split(" ");
+  return h("li", {}, h("b", { class: "number" }, count), ` ${words.join(" ")} ${said}`);
+}
+
 const counted = ({ reason, count, first }) =>
   `${reason}: ${count.toLocaleString("en")} (${first.join(", ")}${count > first.length ? ", …" : ""})`;
 const pair = (between) => (both) => both.join(between);
+
+/** A file and what is the matter with it; a reason that begins with its name does not say it again. */
+function because([file, reason]) {
+  const name = `${file.split("/").at(-1)} `;
+  return `${file}: ${reason.startsWith(name) ? reason.slice(name.length) : reason}`;
+}
+
 const notes = (sentences) => sentences.length && h("ul", { class: "notes" }, ...sentences.map((text) => h("li", {}, text)));
 
 /** A list behind its title; nothing when it is empty. */

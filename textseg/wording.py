@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
+
+from textseg.errors import spelt_out
+
 
 def counted(number: int, noun: str) -> str:
     """`1 photo`, `2 photos`, `3 classes`."""
@@ -13,3 +17,11 @@ def some(lines: list[str], most: int = 20) -> list[str]:
     """The first of many lines of a report, indented."""
     more = [f"  … and {len(lines) - most} more like it"] if len(lines) > most else []
     return [f"  {line}" for line in lines[:most]] + more
+
+
+def of_file(path: object, reason: object) -> str:
+    """`PATH: REASON` on one line; a reason that begins with the file's name does not say it again."""
+    where, why = str(path), str(reason)
+    for name in (where, PurePath(where).name):
+        why = why.removeprefix(f"{name} ")
+    return spelt_out(f"{where}: {why}")
