@@ -5,7 +5,6 @@ counted, and a data set with nothing in it is a DatasetError.
 """
 
 import hashlib
-import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,9 +16,9 @@ from PIL import Image
 
 from textseg import images
 from textseg.errors import DatasetError, PhotoError
-from trainer import notes, shards
+from trainer import notes, shards, tables
 from trainer.notes import Notes
-from trainer.shards import CAPTION_KEYS, tidy
+from trainer.shards import tidy
 
 LONG_CAPTION = 60
 """Words; CLIP's text encoders read the first 77 tokens of a caption and drop the rest."""
@@ -29,8 +28,6 @@ READERS = 8
 
 FILES_AT_ONCE = 2000
 """Files whose hashes are noted together: what a kill can cost."""
-
-PHOTO_KEYS = ("file", "file_name", "filename", "image", "photo", "path")
 
 
 class UnreachableError(PhotoError):
@@ -247,9 +244,9 @@ def _held(place: str, skipped: dict[str, list[str]], cache: Path | None) -> _Fil
     if path.suffix.lower() == ".tar":
         return _Shards([path], notes.of_shards(cache))
     if path.suffix in (".json", ".jsonl"):
-        return _in_table(path, _json_pairs(path), skipped, cache)
+        return _in_table(path, tables.json_pairs(path), skipped, cache)
     if path.suffix in (".tsv", ".txt"):
-        return _in_table(path, _tsv_pairs(path, skipped), skipped, cache)
+        return _in_table(path, tables.tsv_pairs(path, skipped), skipped, cache)
     raise DatasetError(f"{path.name} is no data set: give a .tsv, .json, .jsonl or .tar file, or a folder of photos.")
 
 
@@ -269,47 +266,6 @@ def _in_folder(folder: Path, skipped: dict[str, list[str]], cache: Path | None) 
                 skipped.setdefault("captions without text", []).append(beside.name)
         found.append((str(path.relative_to(folder)), path, captions))
     return _Files(found, notes.of_files(cache, folder))
-
-
-def _tsv_pairs(path: Path, skipped: dict[str, list[str]]) -> Iterator[tuple[str, list[str]]]:
-    lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
-    for number, line in enumerate(lines, start=1):
-        file, tab, caption = line.partition("\t")
-        if number == 1 and file.strip().lower() in PHOTO_KEYS:
-            continue  # a header
-        if tab:
-            yield file.strip(), [caption]
-        elif line.strip():
-            skipped.setdefault("lines without a tab", []).append(f"{path.name} line {number}")
-
-
-def _json_pairs(path: Path) -> Iterator[tuple[str, list[str]]]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        if path.suffix == ".jsonl":
-            records: Any = [json.loads(line) for line in text.splitlines() if line.strip()]
-        else:
-            records = json.loads(text)
-    except ValueError as error:
-        raise DatasetError(f"{path.name} is not valid JSON: {error}.") from None
-    if isinstance(records, dict) and {"images", "annotations"} <= records.keys():  # COCO captions
-        files = {image["id"]: image["file_name"] for image in records["images"]}
-        records = [
-            {"file": files.get(a["image_id"], ""), "caption": a.get("caption", "")} for a in records["annotations"]
-        ]
-    if not isinstance(records, list):
-        raise DatasetError(
-            f'{path.name} must hold a list of photos, such as [{{"file": "a.jpg", "caption": "a cat"}}].'
-        )
-    for number, record in enumerate(records, start=1):
-        record = {"file": record} if isinstance(record, str) else record
-        file = next((record[key] for key in PHOTO_KEYS if key in record), None) if isinstance(record, dict) else None
-        if not isinstance(file, str):
-            raise DatasetError(
-                f"Entry {number} of {path.name} names no photo; it needs one of {', '.join(PHOTO_KEYS)}."
-            )
-        given = next((record[key] for key in CAPTION_KEYS if key in record), [])
-        yield file, [str(c) for c in (given if isinstance(given, list) else [given])]
 
 
 def _in_table(
