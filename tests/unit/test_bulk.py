@@ -14,7 +14,7 @@ from textseg.bulk import processes, run
 from textseg.bulk.files import LabelFolder
 from textseg.bulk.here import Here, batches
 from textseg.bulk.targets import IntoFolder
-from textseg.bulk.urls import Sink
+from textseg.bulk.urls import Sink, SinkError
 from textseg.errors import TextsegError
 from textseg.folders import gather
 from textseg.overlap import overlapped
@@ -193,3 +193,19 @@ def test_facts_of_an_earlier_run_do_not_stand_beside_a_new_map_when_writing_is_c
     assert sink._read("a.png") == b"new"
     with pytest.raises(OSError):
         sink._read("a.json")
+
+
+def test_what_a_service_has_against_labels_is_told_with_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    class NoCredentials(Exception):
+        pass
+
+    def refused(*_: object, **__: object) -> None:
+        raise NoCredentials("Unable to locate credentials")
+
+    sink = Sink("memory://labels")
+    monkeypatch.setattr(sink._fs, "pipe_file", refused)
+    monkeypatch.setattr(sink._fs, "cat_file", refused)
+    sentence = r"Labels cannot be written to memory://labels \(Unable to locate credentials\)\."
+    with pytest.raises(SinkError, match=sentence):
+        sink.write("a.png", {".png": b"", ".json": b"{}"})
+    assert not sink.has("a.png", QUESTION, answerer().facts)

@@ -20,7 +20,7 @@ from typing import Any
 from textseg import __version__
 from textseg.bulk.answerer import Answerer, Done, Facts, Job, Question
 from textseg.bulk.run import Report
-from textseg.bulk.urls import Held, Sink, Source, stem
+from textseg.bulk.urls import Held, Sink, SinkError, Source, stem
 from textseg.errors import PhotoError, TextsegError, UsageError, explain
 from textseg.folders import Found
 from textseg.overlap import overlapped
@@ -119,8 +119,8 @@ class Writing:
                 row["status"] = "done"
                 try:
                     self.sink.write(row["name"], {".png": row["png"], ".json": row["json"]})
-                except OSError as error:
-                    row |= {"status": "fatal", "reason": explain(error)}
+                except (OSError, SinkError) as error:
+                    row |= {"status": "fatal", "reason": _said(error)}
             row |= {"data": b"", "png": b"", "json": b""}
         return _block(*rows)
 
@@ -303,5 +303,5 @@ def _block(*rows: dict[str, Any]) -> Any:
     return pyarrow.Table.from_pylist(list(rows), schema=schema)
 
 
-def _said(error: PhotoError | OSError) -> str:
+def _said(error: TextsegError | OSError) -> str:
     return explain(error) if isinstance(error, OSError) else str(error)

@@ -19,7 +19,7 @@ from PIL import Image
 from textseg import images, pages
 from textseg.bulk.answerer import Facts, Question
 from textseg.bulk.files import check_same
-from textseg.errors import PhotoError, UsageError, explain
+from textseg.errors import PhotoError, TextsegError, UsageError, explain
 from textseg.files import write_atomically
 from textseg.folders import Found, hidden
 from textseg.tones import Span
@@ -111,6 +111,10 @@ def check_stems(found: list[Source], place: str, out: str) -> None:
             raise UsageError(f"{stem(name)}.png is a photo and would be overwritten; use another --out.")
 
 
+class SinkError(TextsegError):
+    """A service takes no labels."""
+
+
 @dataclass(frozen=True)
 class Sink:
     """Where labels are written: a folder of this machine, or at an address."""
@@ -130,25 +134,33 @@ class Sink:
         return True
 
     def write(self, name: str, files: Mapping[str, bytes]) -> None:
-        """Put the files of a photo there, its facts last, each whole or not at all; raises OSError.
+        """Put the files of a photo there, its facts last, each whole or not at all.
 
-        Facts of an earlier run go first: they must not stand beside another run's map.
+        Facts of an earlier run go first: they must not stand beside another run's map. Raises OSError, and of a service
+        SinkError.
         """
-        facts = self._path(f"{stem(name)}.json")
+        place = self._path(stem(name))
         if self._is_local:
-            Path(facts).unlink(missing_ok=True)
-        elif self._fs.exists(facts):
-            self._fs.rm_file(facts)
-        for ending, content in files.items():
-            path = self._path(f"{stem(name)}{ending}")
-            if self._is_local:
-                Path(path).parent.mkdir(parents=True, exist_ok=True)
-                write_atomically(Path(path), content)
-            else:  # a service shows an object when all of it has come
-                self._fs.pipe_file(path, content)
+            Path(f"{place}.json").unlink(missing_ok=True)
+            Path(place).parent.mkdir(parents=True, exist_ok=True)
+            for ending, content in files.items():
+                write_atomically(Path(f"{place}{ending}"), content)
+            return
+        try:
+            if self._fs.exists(f"{place}.json"):
+                self._fs.rm_file(f"{place}.json")
+            for ending, content in files.items():  # a service shows an object when all of it has come
+                self._fs.pipe_file(f"{place}{ending}", content)
+        except Exception as error:  # every service has errors of its own
+            raise SinkError(f"Labels cannot be written to {self.place} ({_told(error)}).") from None
 
     def _read(self, name: str) -> bytes:
-        return self._fs.cat_file(self._path(name))
+        try:
+            return self._fs.cat_file(self._path(name))
+        except OSError:
+            raise
+        except Exception as error:  # every service has errors of its own
+            raise OSError(_told(error)) from None
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}"
