@@ -19,6 +19,7 @@ from PIL import Image
 from textseg import load_model, pyramids
 from textseg.bulk import tiles
 from textseg.model import Model
+from textseg.pyramids import plan
 from textseg.segmentation import scored, segment
 from textseg.vocabulary import Vocabulary
 
@@ -39,7 +40,7 @@ def main() -> None:
         vocabulary = Vocabulary.parse(words)
         counts["overlapping"].append(changes(by_tiles(model, photo, vocabulary), overlapping))
         counts["cut apart"].append(
-            changes(apart(model, photo, vocabulary), lambda n: list(range(tiles.TILE, n, tiles.TILE)))
+            changes(apart(model, photo, vocabulary), lambda n: list(range(plan.TILE, n, plan.TILE)))
         )
     for name, parts in counts.items():
         at, lines, elsewhere, others = sum(parts)
@@ -57,16 +58,16 @@ def by_tiles(model: Model, photo: Image.Image, vocabulary: Vocabulary) -> np.nda
 
 def apart(model: Model, photo: Image.Image, vocabulary: Vocabulary) -> np.ndarray:
     ids = np.zeros((photo.height, photo.width), np.uint8)
-    for top in range(0, photo.height, tiles.TILE):
-        for left in range(0, photo.width, tiles.TILE):
-            box = left, top, min(left + tiles.TILE, photo.width), min(top + tiles.TILE, photo.height)
+    for top in range(0, photo.height, plan.TILE):
+        for left in range(0, photo.width, plan.TILE):
+            box = left, top, min(left + plan.TILE, photo.width), min(top + plan.TILE, photo.height)
             ids[top : box[3], left : box[2]] = segment(model.encode(photo.crop(box)), vocabulary).ids
     return ids
 
 
 def overlapping(length: int) -> list[int]:
     """Where tiles begin or end along a side."""
-    [row, *_] = tiles.tiles((length, length), 2)
+    [row, *_] = plan.tiles((length, length), 2)
     return sorted({edge for left, _, right, _ in row for edge in (left, right)} - {0, length})
 
 

@@ -11,9 +11,9 @@ from rasterio.transform import from_origin
 import textseg.model
 from tests.tiny import noise_photo, tiny_model
 from textseg import images
-from textseg.bulk import tiles
 from textseg.cli import main
 from textseg.project import Project
+from textseg.pyramids import plan
 from textseg.pyramids.writing import write_tiff
 
 SIZE = (330, 250)
@@ -23,8 +23,8 @@ SIZE = (330, 250)
 def folder(tmp_path, monkeypatch):
     """A working folder with the huge photo field.tif and the ordinary one.jpg, and a model that answers quickly."""
     monkeypatch.setattr(images, "MAX_PIXELS", 60_000)
-    monkeypatch.setattr(tiles, "TILE", 64)
-    monkeypatch.setattr(tiles, "STEP", 48)
+    monkeypatch.setattr(plan, "TILE", 64)
+    monkeypatch.setattr(plan, "STEP", 48)
     monkeypatch.setattr(textseg.model, "load_model", lambda *_, **__: tiny_model())
     monkeypatch.chdir(tmp_path)
     photos = tmp_path / "photos"

@@ -132,26 +132,6 @@ def test_what_a_person_erased_means_none_of_these_and_a_deleted_class_says_nothi
     assert set(np.unique(project.corrections(1))) == {-1, 0, RED}
 
 
-def test_a_huge_photo_is_told_and_not_read_whole(tmp_path, monkeypatch):
-    project = make_project(tmp_path / "p")
-    huge = project.corrected()[0]
-    monkeypatch.setattr(project, "is_large", lambda key: key == huge.id)
-    monkeypatch.setattr(project, "corrections", refusing(project.corrections, huge.id))
-    corpus = read(project, Encodings(project, load_model(TinyBackbone(), "none")), 0.2)
-    assert list(corpus.skipped) == [huge.name] and "too large" in corpus.skipped[huge.name]
-    assert len(corpus.photos) + len(corpus.held_back) == len(project.corrected()) - 1
-
-
-def refusing(function, key):
-    """`function`, which must not be asked about `key`."""
-
-    def asked(about):
-        assert about != key
-        return function(about)
-
-    return asked
-
-
 def test_an_undone_gesture_teaches_nothing(tmp_path):
     project = make_project(tmp_path / "p", photos=1)
     for revision in (2, 3):

@@ -12,6 +12,7 @@ from textseg import pyramids
 from textseg.bulk import tiles
 from textseg.errors import Cancelled
 from textseg.model import dense
+from textseg.pyramids import plan
 from textseg.pyramids.rows import Rows
 from textseg.segmentation import scored, segment
 from textseg.vocabulary import Vocabulary
@@ -21,8 +22,8 @@ WORDS = Vocabulary.parse("red, green, blue")
 
 @pytest.fixture
 def small_tiles(monkeypatch):
-    monkeypatch.setattr(tiles, "TILE", 64)
-    monkeypatch.setattr(tiles, "STEP", 48)
+    monkeypatch.setattr(plan, "TILE", 64)
+    monkeypatch.setattr(plan, "STEP", 48)
 
 
 def large(tmp_path, pixels):
@@ -58,7 +59,7 @@ def noise(height, width, seed=0):
 @pytest.mark.parametrize("size", [(64, 64), (65, 64), (200, 150), (193, 97), (30, 20), (64 + 48, 64 + 48)])
 def test_tiles_cover_the_photo_and_overlap(size, small_tiles):
     seen = np.zeros((size[1] + 8, size[0] + 8), int)
-    rows = tiles.tiles(size, 4)
+    rows = plan.tiles(size, 4)
     for row in rows:
         assert len({(top, bottom) for _, top, _, bottom in row}) == 1
         for left, top, right, bottom in row:
@@ -79,7 +80,7 @@ def test_the_blended_answer_is_that_of_all_tiles_averaged_at_once(size, tmp_path
     shape = -(-size[1] // cell), -(-size[0] // cell)
     total, weight = np.zeros((3, *shape)), np.zeros(shape)
     padded = np.pad(pixels, ((0, 1), (0, 1), (0, 0)), "edge")
-    for row in tiles.tiles(size, cell):
+    for row in plan.tiles(size, cell):
         for left, top, right, bottom in row:
             values, _ = by_place(Image.fromarray(padded[top:bottom, left:right]))
             share = np.ones(((bottom - top) // cell, (right - left) // cell))

@@ -16,6 +16,7 @@ from textseg.errors import Cancelled, EditError, PhotoError, TextsegError, expla
 from textseg.folders import Found
 from textseg.model import Model
 from textseg.model import others as other_words
+from textseg.pyramids import plan
 from textseg.segmentation import scored
 
 MASKS = "regions"
@@ -41,7 +42,7 @@ def label(
 ) -> Report:
     """Label huge photos into `target`, and add to the `report` what became of them.
 
-    Each is looked at `scale` times smaller, by default as `tiles.sensible_scale` says. A photo's own fault is noted and
+    Each is looked at `scale` times smaller, by default as `plan.sensible_scale` says. A photo's own fault is noted and
     told to `tell(photo, reason)`; a full disk, say, ends the run, and is raised where nothing was labelled yet. Raises
     Cancelled within a photo.
     """
@@ -50,7 +51,7 @@ def label(
     for number, photo in enumerate(photos):
         job = None
         try:
-            job = target.job(number, photo, facts, lambda size: scale or tiles.sensible_scale(size))
+            job = target.job(number, photo, facts, lambda size: scale or plan.sensible_scale(size))
             if job is None:
                 report.skipped.append(photo)
                 continue

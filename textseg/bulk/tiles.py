@@ -8,13 +8,11 @@ two tiles take differently. Where this differs from one run over everything is s
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from PIL import Image
 
 from textseg.errors import Cancelled
 from textseg.labelmap import facts_of
@@ -22,17 +20,10 @@ from textseg.model import Model, Scene, dense
 from textseg.model.decision import Scores, decide
 from textseg.model.partition import RegionScores
 from textseg.project import Region
-from textseg.pyramids import Box, Pyramid
+from textseg.pyramids import Box, Pyramid, plan
 from textseg.pyramids.rows import Rows
-from textseg.pyramids.smaller import reduced
 from textseg.segmentation import REST
 from textseg.vocabulary import Vocabulary
-
-TILE, STEP = 640, 480
-"""Side of a tile in looked-at pixels, that of the photos that models are used to, and how far tiles lie apart."""
-
-LOOKED_AT = 8192
-"""Longest side at which a huge photo is looked at where nobody says how coarsely."""
 
 BAND_BYTES = 256 * 2**20
 """Most memory of the scores that a row of tiles is averaged in."""
@@ -113,22 +104,6 @@ class Progress:
     of: int
 
 
-def sensible_scale(size: tuple[int, int]) -> int:
-    """The power of two at which the longest side of a photo of `size` (width, height) is at most LOOKED_AT."""
-    return 2 ** max(0, math.ceil(math.log2(max(size) / LOOKED_AT)))
-
-
-def tiles(size: tuple[int, int], cell: int) -> list[list[Box]]:
-    """Rows of boxes that cover a picture of `size` (width, height); all their edges are multiples of `cell`."""
-
-    def spans(length: int) -> list[tuple[int, int]]:
-        last = -(-max(length - TILE, 0) // cell) * cell
-        end = -(-length // cell) * cell
-        return [(start, min(start + TILE, end)) for start in [*range(0, last, STEP), last]]
-
-    return [[(left, top, right, bottom) for left, right in spans(size[0])] for top, bottom in spans(size[1])]
-
-
 def label(
     pyramid: Pyramid,
     model: Model,
@@ -142,13 +117,13 @@ def label(
     progress: Callable[[Progress], object] | None = None,
     cancel: Callable[[], bool] | None = None,
 ) -> TiledMap:
-    """Label a huge photo, looked at `scale` times smaller (default: `sensible_scale`).
+    """Label a huge photo, looked at `scale` times smaller (default: `plan.sensible_scale`).
 
     `ask` says what a tile shows, `others` whether the last of its scores is anything else. A word shows where it wins
     with at least `threshold`, as in `segment`; its probability is at least `confidence` and leads by `margin`. Raises
     PhotoError, and Cancelled when `cancel` says so.
     """
-    scale = sensible_scale(pyramid.size) if scale is None else scale
+    scale = plan.sensible_scale(pyramid.size) if scale is None else scale
     look = _Look(pyramid, model, ask, scale, len(vocabulary) + others)
     choose = _Choice(Vocabulary((*vocabulary, REST)) if others else vocabulary, threshold, confidence, margin, look)
     found = TiledMap(
@@ -173,8 +148,8 @@ class _Look:
 
     def __init__(self, pyramid: Pyramid, model: Model, ask: Ask, scale: int, words: int) -> None:
         self._pyramid, self._model, self._ask, self._scale = pyramid, model, ask, scale
-        self.size = -(-pyramid.width // scale), -(-pyramid.height // scale)
-        row = words * self.size[0] * TILE * 4
+        self.size = plan.looked_at(pyramid.size, scale)
+        row = words * self.size[0] * plan.TILE * 4
         self.cell = next((cell for cell in (2, 4) if row // cell**2 <= BAND_BYTES), 8)
         """Looked-at pixels a side of a cell of the grid."""
         self._words, self.logit_scale = words, model.logit_scale
@@ -184,7 +159,7 @@ class _Look:
         self, progress: Callable[[Progress], object] | None, cancel: Callable[[], bool] | None
     ) -> Iterator[np.ndarray]:
         """(words, rows, columns) float32 means over all tiles, from the top down, each row of cells once."""
-        rows = tiles(self.size, self.cell)
+        rows = plan.tiles(self.size, self.cell)
         done, number = 0, sum(len(row) for row in rows)
         columns, first = -(-self.size[0] // self.cell), 0
         total, weight = np.zeros((self._words, 0, columns), np.float32), np.zeros((0, columns), np.float32)
@@ -210,7 +185,7 @@ class _Look:
 
     def _said(self, box: Box, grid: tuple[int, int]) -> np.ndarray:
         """(words, h, w) what a tile says in its cells."""
-        scene = self._model.encode(self._picture(box))
+        scene = self._model.encode(plan.picture(self._pyramid, box, self._scale))
         with torch.inference_mode():
             scores, presence = self._ask(scene)
         for k, p in presence.items():
@@ -220,14 +195,9 @@ class _Look:
             return scores.table.float().cpu().numpy()[:, numbers]
         return dense.upsample(scores.float(), grid).cpu().numpy()
 
-    def _picture(self, box: Box) -> Image.Image:
-        """What a tile shows. Every looked-at pixel is the mean of the same full ones, whichever tile it lies in."""
-        size = box[2] - box[0], box[3] - box[1]
-        return Image.fromarray(reduced(self._pyramid, (box[0], box[1]), size, self._scale))
-
     def _weights(self, box: Box) -> np.ndarray:
         """(h, w) how much a tile counts in each of its cells: less towards its edges, but for those of the photo."""
-        ramp = (TILE - STEP) // self.cell
+        ramp = (plan.TILE - plan.STEP) // self.cell
 
         def along(start: int, end: int, length: int) -> np.ndarray:
             cells = (end - start) // self.cell

@@ -47,7 +47,9 @@ def pseudo_label_all(
             report.cancelled = True
             break
         try:
-            large.label([photo], target, model, question, report, cancel=cancel)
+            row = project.photo_with(photo.path.stem)
+            scale = None if row is None else project.looked_at(row.id)  # as it was looked at before
+            large.label([photo], target, model, question, report, scale, cancel=cancel)
         except Cancelled:
             report.cancelled = True
         if report.stopped:

@@ -144,6 +144,7 @@ def put_model_labels(
 ) -> EditResult:
     """A model's label map where no person has been; see `Project.put_model_labels`."""
     photo = labels.photo
+    told = {} if window is None else {"window": {"box": list(window.box), "step": window.step}}
     window = window or Window(labels.box, 1)
     if tuple(index.shape) != window.size[::-1]:
         raise EditError(f"The label map is {tuple(index.shape)} and the photo {window.size[::-1]} (height, width).")
@@ -184,7 +185,7 @@ def put_model_labels(
 
     if photo.state == "new":
         photo.state = "pseudo-labelled"
-    result = log.write(labels, {"type": "pseudolabel", "head": head}, window.box, change)
+    result = log.write(labels, {"type": "pseudolabel", "head": head, **told}, window.box, change)
     if over_person is not None and lost > over_person:  # and nothing of it stays
         raise EditError(
             f"{photo.name} has {lost} pixels that a person made where the model has labels; "

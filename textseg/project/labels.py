@@ -59,9 +59,12 @@ class Labels:
         """(H, W) bool: where a person has drawn, erased or accepted."""
         return np.isin(sources, self._sources(*PERSONS))
 
-    def said(self) -> np.ndarray:
-        """(H, W) int32, what a person says of each pixel; see `Project.corrections`."""
-        ids, sources = self.read()
+    def said(self, window: Window | None = None) -> np.ndarray:
+        """(H, W) int32, what a person says of each pixel, or of each that a window shows; see `Project.corrections`."""
+        if window is None:
+            ids, sources = self.read()
+        else:
+            ids, sources = (self.raster.sample(*window.seen, sources=which) for which in (False, True))
         meant = np.where(ids == 0, -1, self.shown(ids).astype(np.int32))
         return np.where(self.by_person(sources), meant, 0).astype(np.int32)
 

@@ -176,6 +176,20 @@ def history(session: Session, photo: StoredPhoto) -> list[dict[str, Any]]:
     ]
 
 
+def touched(session: Session, photo: StoredPhoto) -> list[Box]:
+    """The box of every step of a photo that is not a model's; see `Project.touched`."""
+    query = select(Edit.x0, Edit.y0, Edit.x1, Edit.y1).where(Edit.photo_id == photo.id, Edit.kind != "pseudolabel")
+    return [(row.x0, row.y0, row.x1, row.y1) for row in session.execute(query.distinct())]
+
+
+def looked_at(session: Session, photo: StoredPhoto) -> int | None:
+    """The step of the newest labels of a model that are of the whole photo; see `Project.looked_at`."""
+    query = select(Edit.operation).where(Edit.photo_id == photo.id, Edit.kind == "pseudolabel")
+    whole = [0, 0, photo.width, photo.height]
+    windows = (operation.get("window") or {} for operation in session.scalars(query.order_by(Edit.revision.desc())))
+    return next((window["step"] for window in windows if window.get("box") == whole), None)
+
+
 def shrink(box: Box, mask: np.ndarray) -> tuple[Box, np.ndarray]:
     """The smallest box around what `mask` marks inside `box`, and the mask cut to it."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))

@@ -329,13 +329,24 @@ class Project:
         with self.database.reading() as session:
             return counts.person_pixels(session, photos.find(session, key).id)
 
-    def corrections(self, key: int | str) -> np.ndarray:
+    def corrections(self, key: int | str, window: Window | None = None) -> np.ndarray:
         """(H, W) int32, what a person says of each pixel: the class id drawn or accepted, 0 nothing, -1 none of these.
 
-        "None of these" is what a person erased. Pixels of a deleted class say nothing, as do a model's.
+        "None of these" is what a person erased. Pixels of a deleted class say nothing, as do a model's. With a `window`
+        they are the pixels that it shows.
         """
         with self._labels(key) as labels:
-            return labels.said()
+            return labels.said(window)
+
+    def touched(self, key: int | str) -> list[Box]:
+        """Where in a photo a person has worked, a box for each step; also for those that were taken back."""
+        with self.database.reading() as session:
+            return log.touched(session, photos.find(session, key))
+
+    def looked_at(self, key: int | str) -> int | None:
+        """How many times smaller a model looked at a photo when it last labelled all of it by tiles; None: never."""
+        with self.database.reading() as session:
+            return log.looked_at(session, photos.find(session, key))
 
     def correction_counts(self) -> dict[int, dict[int, int]]:
         """How many pixels `corrections` has of each class, by photo id: {photo: {class id or -1: pixels}}."""

@@ -60,19 +60,23 @@ class Raster:
             ids[there], sources[there] = tile_ids[here], tile_sources[here]
         return ids, sources
 
-    def sample(self, xs: np.ndarray, ys: np.ndarray) -> np.ndarray:
-        """(len(ys), len(xs)) uint16 class ids at whole pixels in rising order; one tile is unpacked at a time."""
-        ids = np.zeros((len(ys), len(xs)), np.uint16)
-        if not ids.size:
-            return ids
-        query = select(Tile.row, Tile.column, Tile.ids).where(*self._within((xs[0], ys[0], xs[-1] + 1, ys[-1] + 1)))
+    def sample(self, xs: np.ndarray, ys: np.ndarray, sources: bool = False) -> np.ndarray:
+        """(len(ys), len(xs)) uint16 class ids, or uint32 `sources` ids, at whole pixels in rising order.
+
+        One tile is unpacked at a time.
+        """
+        dtype, held = (np.uint32, Tile.sources) if sources else (np.uint16, Tile.ids)
+        found = np.zeros((len(ys), len(xs)), dtype)
+        if not found.size:
+            return found
+        query = select(Tile.row, Tile.column, held).where(*self._within((xs[0], ys[0], xs[-1] + 1, ys[-1] + 1)))
         for row, column, packed in self._session.execute(query.execution_options(yield_per=64)):
             left, right = np.searchsorted(xs, (column * SIDE, (column + 1) * SIDE))
             top, bottom = np.searchsorted(ys, (row * SIDE, (row + 1) * SIDE))
             if left < right and top < bottom:
-                tile = self._checked(row, column, packed, np.uint16)
-                ids[top:bottom, left:right] = tile[ys[top:bottom, None] - row * SIDE, xs[left:right] - column * SIDE]
-        return ids
+                tile = self._checked(row, column, packed, dtype)
+                found[top:bottom, left:right] = tile[ys[top:bottom, None] - row * SIDE, xs[left:right] - column * SIDE]
+        return found
 
     def write(self, box: Box, ids: np.ndarray, sources: np.ndarray) -> Tally:
         """Replace what lies inside `box`; -> how the pixels of each class and source changed in number.

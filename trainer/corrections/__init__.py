@@ -19,7 +19,7 @@ from typing import Any
 from textseg.model import Model, heads
 from textseg.project import Project
 from trainer.corrections import fit, folds, score
-from trainer.corrections.corpus import read
+from trainer.corrections.corpus import named, read
 from trainer.corrections.encodings import Encodings
 from trainer.corrections.progress import Progress, stop_if
 from trainer.objectives.corrections import Corrections, Patches
@@ -49,8 +49,8 @@ def learn(
     read_seconds = time.monotonic() - began
     for name, reason in corpus.skipped.items():
         say(f"{name} is left out: {reason}")
-    held = f"; held back to see whether it helps: {len(corpus.held_back)}" if settings["hold_back"] else ""
-    say(f"Corrected photos to learn from: {len(corpus.photos)}, with {len(corpus.classes)} of the classes{held}.")
+    held = f"; held back to see whether it helps: {named(corpus.held_back)}" if settings["hold_back"] else ""
+    say(f"Corrected, to learn from: {named(corpus.photos)}, with {len(corpus.classes)} of the classes{held}.")
     head = fit.new_head(model, corpus, settings["presence"])
     unfitted, drawn = copy.deepcopy(head), fit.patches(head, corpus, fit.Rivals.of(head, model, corpus), recipe.seed)
     data = Patches.joined(drawn)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from textseg.errors import PhotoError, TrainingError
 from textseg.model.partition import Partition
 from textseg.project import Project
 from textseg.project.schema import Class, StoredPhoto
+from trainer.corrections import areas
+from trainer.corrections.areas import Area
 from trainer.corrections.encodings import Encodings
 from trainer.corrections.progress import Progress, stop_if
 
@@ -23,7 +26,7 @@ IGNORED = frozenset({"ignore", "void"})
 
 @dataclass
 class CorrectedPhoto:
-    """A photo with its encoding, and what a person says of it."""
+    """A photo, or a tile of a huge one, with its encoding, and what a person says of it."""
 
     stored: StoredPhoto
     features: torch.Tensor
@@ -31,6 +34,26 @@ class CorrectedPhoto:
     regions: Partition
     said: np.ndarray
     """(H, W) int32: class id, 0 nothing, -1 none of these."""
+    area: Area | None = None
+    """Which tile it is."""
+
+    @property
+    def key(self) -> str:
+        """Tells it from all others."""
+        return self.stored.sha256 if self.area is None else f"{self.stored.sha256}-{self.area.key}"
+
+    @property
+    def seed(self) -> list[int]:
+        """What is drawn from it is drawn anew alike."""
+        place = [] if self.area is None else [self.area.scale, *self.area.box[:2]]
+        return [int(self.stored.sha256[:8], 16), *place]
+
+
+def named(photos: Sequence[CorrectedPhoto]) -> str:
+    """How many they are: "3 photos", or with tiles of huge ones "12 tiles of 3 photos"."""
+    whole = len({photo.stored.sha256 for photo in photos})
+    told = f"{whole} photo" if whole == 1 else f"{whole} photos"
+    return told if all(photo.area is None for photo in photos) else f"{len(photos)} parts of {told}"
 
 
 @dataclass
@@ -54,8 +77,8 @@ class Corpus:
     def fingerprint(self) -> str:
         """Identifies photos, corrections and classes."""
         digest = hashlib.sha256()
-        for photo in sorted([*self.photos, *self.held_back], key=lambda one: one.stored.sha256):
-            digest.update(photo.stored.sha256.encode() + photo.said.astype("<i4").tobytes())
+        for photo in sorted([*self.photos, *self.held_back], key=lambda one: one.key):
+            digest.update(photo.key.encode() + photo.said.astype("<i4").tobytes())
         for one in self.classes:
             digest.update("\0".join([str(one.id), one.name, *one.aliases, "\n"]).encode())
         return digest.hexdigest()[:16]
@@ -65,11 +88,11 @@ class Corpus:
         pixels = {one.id: 0 for one in self.classes}
         for photo in self.photos:
             for class_id in pixels:
-                pixels[class_id] += int((photo.said == class_id).sum())
+                pixels[class_id] += int((photo.said == class_id).sum()) * (photo.area.scale**2 if photo.area else 1)
         return {
             "fingerprint": self.fingerprint,
-            "photos": len(self.photos),
-            "held_back": [photo.stored.name for photo in self.held_back],
+            "photos": len({photo.stored.sha256 for photo in self.photos}),
+            "held_back": list(dict.fromkeys(photo.stored.name for photo in self.held_back)),
             "pixels": {one.name: pixels[one.id] for one in self.classes},
             "skipped": self.skipped,
             "complete": self.complete,
@@ -100,11 +123,16 @@ def read(
     rows = project.corrected()
     for n, row in enumerate(rows):
         stop_if(cancel)
+        large = project.is_large(row.id)
         if watch is not None:
-            fresh = "Reading" if row in encodings else "Encoding"
+            fresh = "Reading" if large or row in encodings else "Encoding"
             watch(Progress(f"{fresh} {row.name} ({n + 1} of {len(rows)})", 0.8 * n / len(rows)))
-        if project.is_large(row.id):
-            skipped[row.name] = f"{row.name} is too large to be learnt from; save parts of it as photos of their own."
+        if large:
+            try:
+                tell = None if watch is None else partial(_tell, watch, row.name, n, len(rows))
+                found += _tiles(project, encodings, row, ids, complete and row.state == "done", tell, cancel)
+            except PhotoError as error:
+                skipped[row.name] = str(error)
             continue
         said = project.corrections(row.id)
         ignored = ~np.isin(said, ids) & (said > 0)
@@ -130,3 +158,27 @@ def read(
         )
     classes = [one for one in living if one.id in taught]
     return Corpus(classes, [one for one in living if one.id not in taught], kept, held, skipped, complete)
+
+
+def _tiles(
+    project: Project,
+    encodings: Encodings,
+    row: StoredPhoto,
+    ids: np.ndarray,
+    complete: bool,
+    tell: Callable[[int, int], None] | None,
+    cancel: Callable[[], bool] | None,
+) -> list[CorrectedPhoto]:
+    """The tiles of a huge photo that teach, encoded where they are not yet; `tell(done, all)` counts them."""
+    found = []
+    told = areas.corrected(project, row, ids, complete, cancel)
+    for done, (area, said) in enumerate(told):
+        stop_if(cancel)
+        if tell is not None:
+            tell(done, len(told))
+        found.append(CorrectedPhoto(row, *encodings.of_area(row, area), said, area))
+    return found
+
+
+def _tell(watch: Callable[[Progress], None], name: str, n: int, photos: int, done: int, of: int) -> None:
+    watch(Progress(f"Encoding {name}, part {done + 1} of {of}", 0.8 * (n + done / of) / photos))

@@ -123,7 +123,7 @@ def patches(
     ids = [one.id for one in corpus.classes]
     parts = []
     for photo in corpus.photos:
-        draw = np.random.default_rng([seed, int(photo.stored.sha256[:8], 16)])
+        draw = np.random.default_rng([seed, *photo.seed])
         z = embed(head, photo)
         grid = z.shape[-2], z.shape[-1]
         share = shares(photo.said, grid, [*ids, -1])

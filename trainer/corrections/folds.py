@@ -1,4 +1,7 @@
-"""Figures from few photos: all of them teach, and each is scored by a head that has not seen it (cross-validation)."""
+"""Figures from few photos: all of them teach, and each is scored by a head that has not seen it (cross-validation).
+
+The tiles of a huge photo are left out together, as they have much in common; where it is the only photo, one by one.
+"""
 
 from __future__ import annotations
 
@@ -28,17 +31,19 @@ def unseeing(
     watch: Callable[[Progress], None] | None = None,
     cancel: Callable[[], bool] | None = None,
 ) -> dict[str, Model]:
-    """By each photo's sha256 a model that was fitted to the other groups' patches; {} for a single photo.
+    """By each photo's key a model that was fitted to the other groups' patches; {} for a single photo.
 
     `head` is not fitted yet; `data` holds the patches of each of `photos`. Groups go by the photos' hashes, so that the
     order in which they were corrected decides nothing.
     """
     if len(photos) < 2:
         return {}
-    order = sorted(range(len(photos)), key=lambda i: photos[i].stored.sha256)
-    count, found = min(FOLDS, len(photos)), {}
+    alone = len({photo.stored.sha256 for photo in photos}) == 1
+    apart = [photo.key if alone else photo.stored.sha256 for photo in photos]
+    order = sorted(set(apart))
+    count, found = min(FOLDS, len(order)), {}
     for fold in range(count):
-        left_out = set(order[fold::count])
+        left_out = {i for i, one in enumerate(apart) if one in order[fold::count]}
         others = [patches for i, patches in enumerate(data) if i not in left_out]
         learner = copy.deepcopy(head)
         if watch is not None:
@@ -46,5 +51,5 @@ def unseeing(
         objective = Corrections(learner, model.backbone, len(others), **settings)
         fit.fit(objective, Patches.joined(others), recipe, None, cancel)
         one = Model(model.backbone, learner.eval(), "left out")
-        found |= {photos[i].stored.sha256: one for i in left_out}
+        found |= {photos[i].key: one for i in left_out}
     return found

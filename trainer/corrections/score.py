@@ -12,7 +12,7 @@ from textseg.model import Model
 from textseg.project.schema import Class
 from textseg.vocabulary import Vocabulary, Word
 from trainer.confusion import Confusion
-from trainer.corrections.corpus import CorrectedPhoto
+from trainer.corrections.corpus import CorrectedPhoto, named
 
 
 def similarities(model: Model, features: torch.Tensor, vocabulary: Vocabulary) -> torch.Tensor:
@@ -30,7 +30,7 @@ def score(
 ) -> dict[str, Any] | None:
     """mIoU, pixel accuracy and IoU by class in per cent, on what a person labelled; None without photos.
 
-    `models` is one for all photos, or one by each photo's sha256. `spread` is the standard deviation of the photos' own
+    `models` is one for all photos, or one by each photo's key. `spread` is the standard deviation of the photos' own
     mIoU. All words of `classes` compete, averaged inside the photo's regions, as `textseg segment` answers by default.
     """
     if not photos:
@@ -40,7 +40,7 @@ def score(
     index[[one.id for one in classes]] = range(len(classes))  # -1 ("none of these") reads the last place: not scored
     confusion, own = Confusion(len(classes)), []
     for photo in photos:
-        model = models if isinstance(models, Model) else models[photo.stored.sha256]
+        model = models if isinstance(models, Model) else models[photo.key]
         grid = similarities(model, photo.features, vocabulary)
         winner = photo.regions.pool(grid).argmax(0).numpy()
         seen = Confusion(len(classes))
@@ -54,7 +54,8 @@ def score(
         "miou": round(confusion.miou(), 2),
         "pixel_accuracy": round(confusion.pixel_accuracy(), 2),
         "per_class": {one.name: round(float(iou[k]), 2) for k, one in enumerate(classes) if counted[k]},
-        "photos": len(photos),
+        "photos": len({photo.stored.sha256 for photo in photos}),
+        "on": named(photos),
         "spread": round(float(np.std(own)), 2),
     }
 
@@ -64,8 +65,9 @@ def helped(scores: dict[str, Any]) -> str:
     before, after = scores["before"], scores["after"]
     if before is None or after is None:
         return "Every corrected photo was learnt from, so nothing says whether it helps; correct another one."
+    on = after.get("on") or f"{after['photos']} photos"
     varies = f"; from photo to photo it varies by {after['spread']:.1f}" if "spread" in after else ""
     return (
-        f"mIoU on {after['photos']} photos {scores['photos']}: {before['miou']:.1f} before, {after['miou']:.1f} after "
+        f"mIoU on {on} {scores['photos']}: {before['miou']:.1f} before, {after['miou']:.1f} after "
         f"({after['miou'] - before['miou']:+.1f}{varies})."
     )

@@ -50,7 +50,7 @@ export class Heads {
               `mIoU ${before.miou.toFixed(1)} → `,
               h("b", {}, after.miou.toFixed(1)),
               h("span", { class: gain >= 0 ? "gain" : "loss" }, ` ${gain >= 0 ? "+" : "−"}${Math.abs(gain).toFixed(1)}`),
-              ` on ${plural(after.photos, "photo")} ${head.scores.photos ?? "held back"}`,
+              ` on ${after.on ?? plural(after.photos, "photo")} ${head.scores.photos ?? "held back"}`,
             ),
       ),
       h("p", { class: "hint" }, `${plural(head.data.photos, "photo")}, ${plural(head.classes.length, "class", "classes")}: ${head.classes.map(([name]) => name).join(", ")}`),

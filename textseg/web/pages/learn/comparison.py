@@ -9,6 +9,7 @@ from textseg import images
 from textseg.errors import HeadError, PhotoError, ProjectError
 from textseg.labelmap import index_png
 from textseg.model import Model
+from textseg.project.photos import is_large
 from textseg.project.schema import StoredPhoto
 from textseg.segmentation import segment
 from textseg.web.api.project import ProjectApi
@@ -66,14 +67,15 @@ class ComparisonFunctions:
 
     def _photos_to_compare(self, head: dict[str, Any]) -> list[StoredPhoto]:
         held = set(head["data"]["held_back"])
-        return sorted(self._api.project.photos(), key=lambda row: (row.name not in held, row.id))
+        shown = [row for row in self._api.project.photos() if not is_large(row)]
+        return sorted(shown, key=lambda row: (row.name not in held, row.id))
 
     def _photo_to_compare(self, key: Any, head: dict[str, Any]) -> StoredPhoto:
         if key is not None:
             return self._api.project.photo(key)
         rows = self._photos_to_compare(head)
         if not rows:
-            raise PhotoError("The project has no photo to compare on.")
+            raise PhotoError("The project has no photo to compare on that is seen whole.")
         return rows[0]
 
     def _model_before(self, head: dict[str, Any]) -> Model:
