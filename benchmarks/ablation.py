@@ -48,6 +48,7 @@ AFSS: dict[str, Any] = FEATURES | {
     "steps": 60, "batch": 64, "lr": 1e-4, "thin": 4, "head": {"type": "residual"},
     "max_words": 2000, "words_a_photo": 10, "confidence": 0.4, "margin": 0.1, "objective": BALANCED,
 }  # fmt: skip
+CAPTIONS: dict[str, Any] = {"class_proposal": "captions", "words_a_photo": 0, "confidence": 0.3}
 LABELLED = 500
 """Photos that AFSS labels: regions of all 3,000 would take most of an hour."""
 
@@ -150,10 +151,16 @@ def _afss() -> Iterator[Row]:
         ("without filters", {"confidence": 0.0, "margin": 0.0}),
         ("stricter filters", {"confidence": 0.6, "margin": 0.2}),
         ("200 words", {"max_words": 200}),
-        ("words of the captions", {"class_proposal": "captions", "words_a_photo": 0, "confidence": 0.3}),
+        ("words of the captions", CAPTIONS),
     ):
         yield Row(f"AFSS: {name}", "afss", AFSS | changes, photos=LABELLED)
-    yield Row("AFSS: taught by PACL's head", "afss", AFSS, photos=LABELLED, teacher="PACL: softmax pooling")
+    for name, teacher in (
+        ("taught by itself", "AFSS: patch-text + patch-patch"),
+        ("taught by PACL's head", "PACL: softmax pooling"),
+    ):
+        yield Row(f"AFSS: {name}", "afss", AFSS, photos=LABELLED, teacher=teacher)
+    said = AFSS | CAPTIONS
+    yield Row("AFSS: words of the captions, taught by itself", "afss", said, LABELLED, "AFSS: words of the captions")
 
 
 def main() -> None:

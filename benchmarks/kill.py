@@ -61,7 +61,9 @@ class Server:
         command = [sys.executable, "-c", SERVER, str(self.place), str(port)]
         environment = os.environ | {"TEXTSEG_FILES": str(self.place.folder)}
         self.process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}/gradio_api/", timeout=60)
+        # A connection that lay idle is closed by the server after five seconds, at times just as it is used again.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}/gradio_api/", timeout=60, limits=limits)
         while True:
             try:
                 if self.http.get("info").is_success:
