@@ -39,6 +39,38 @@ def in_markup(html: str) -> list[str]:
     return words.found
 
 
+LITERAL = r'"(?:[^"\\\n]|\\.)*"'
+SAID = re.compile(rf"\bt\(\s*({LITERAL})|\b(?:plural|fact)\(\s*[^\"]*?({LITERAL}),\s*({LITERAL})")
+COMMENT = re.compile(r"/\*.*?\*/|(?<=\s)//[^\n]*|^//[^\n]*", re.DOTALL | re.MULTILINE)
+TEXT = re.compile(rf"{LITERAL}|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\.)*`", re.DOTALL)
+NO_TEXT = re.compile(r"(\bfrom|\bimport|Error\(|\bclass:|\bclassName =|\bkeys: \[.*|\b(Selector|closest|matches|matchMedia)\w*\()\s*$")
+"""What stands before a literal that nobody reads: a module, a failure of the program, names of styles and of keys."""
+PHRASE = re.compile(r"[A-Z][a-z]+([ .,:;?!]|$)|[a-z]{2,} [a-z]{2,}|^[ ,:]+[a-z]{2,}")
+MEANT = re.compile(
+    r"Enter|Escape|Backspace|Home|End|Tab|Files|Shift|Control|NotAllowedError"  # names of the browser
+    r"|Esc|Ctrl|(Thumbs)?\.(db|DS_Store)|English|Deutsch|.* min"
+    r"|[\w-]+(\.[\w-]+)+|[a-z]+[A-Z]\w*|:\w.*|in work|to review|button quiet.*|dot away|spinner|sure low"  # values
+    r"|<.*|.*gradient\(.*|rgb.*|.*\[[\w-]+.*\].*|[a-z ]*[.#][a-z-]+.*|input, .*|button, .*|.*px.*|code, pre.*|(textseg|pip) .*",
+    re.DOTALL,
+)
+"""Literals that look like words and are none that are shown."""
+
+
 def in_script(script: str) -> list[str]:
-    """Each text that a script gives to `t` as it stands."""
-    return [text.replace('\\"', '"') for text in re.findall(r'\bt\(\s*"((?:[^"\\]|\\.)*)"', script)]
+    """Each text that a script gives to `t`, or in its two forms to `plural`, as it stands."""
+    return [text[1:-1].replace('\\"', '"') for found in SAID.findall(script) for text in found if text]
+
+
+def unsaid(script: str) -> list[str]:
+    """Each phrase of a script that is shown as it stands, in whatever language the page is."""
+    script = COMMENT.sub("", script)
+    said = {place for found in SAID.finditer(script) for place in (found.start(1), found.start(2), found.start(3))}
+    found = []
+    for literal in TEXT.finditer(script):
+        text = literal[0][1:-1]
+        bare = re.sub(r"\$\{[^}]*\}", "", text)
+        if literal.start() in said or NO_TEXT.search(script[: literal.start()].split("\n")[-1]):
+            continue
+        if PHRASE.search(bare) and not MEANT.fullmatch(text):
+            found.append(text)
+    return found

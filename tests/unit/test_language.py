@@ -1,62 +1,117 @@
-"""The pages in another language: what is shown is in its table, and the table holds nothing that is not shown.
+"""The pages in another language: each text that is shown is in its table, and the table holds nothing else."""
 
-Explore and the header are complete, as is what a visitor of a Space sees of their project; of Label, Learn and Data the
-markup is looked up, so a table may grow into them, and what it lacks is English.
-"""
-
+import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-from tests.visible import in_markup, in_script
+from tests.visible import in_markup, in_script, unsaid
 from textseg.web.pages.explore import METHODS, TEMPLATES
 
-WEB = Path(__file__).parents[2] / "assets/web"
+ROOT = Path(__file__).parents[2]
+WEB = ROOT / "assets/web"
 LANGUAGES = sorted((WEB / "shared/languages").glob("*.js"))
-COMPLETE = ("explore/explore.html",)
-"""Markup of which every table has each text."""
+ALONE = "sign-in"
+"""A page of its own, which is in English."""
 
 ENTRY = re.compile(r'^  (?:"((?:[^"\\]|\\.)+)"|(\w+)):\s+"((?:[^"\\]|\\.)*)",$', re.MULTILINE)
+PLACE = re.compile(r"\{\w+\}")
 
 
-def table(path: Path) -> dict[str, str]:
-    return {quoted or plain: value for quoted, plain, value in ENTRY.findall(path.read_text("utf-8"))}
+def parts(language: Path) -> list[Path]:
+    """The files of a language's table of the pages."""
+    return [path for path in sorted(language.with_suffix("").glob("*.js")) if path.stem != "server"]
 
 
-def markup(*names: str) -> set[str]:
-    paths = [WEB / name for name in names] or sorted(WEB.glob("*/*.html"))
-    return {text for path in paths for text in in_markup(path.read_text("utf-8"))}
+def entries(path: Path) -> list[tuple[str, str]]:
+    found = ENTRY.findall(path.read_text("utf-8"))
+    return [((quoted or plain).replace('\\"', '"'), value.replace('\\"', '"')) for quoted, plain, value in found]
 
 
-def said() -> set[str]:
-    return {text for path in WEB.rglob("*.js") for text in in_script(path.read_text("utf-8"))}
+def table(language: Path) -> dict[str, str]:
+    return dict(pair for path in parts(language) for pair in entries(path))
 
 
-def other() -> set[str]:
-    """What reaches `t` by a name: the links of the pages, the menus of Explore, what its keys do."""
-    actions = re.findall(r'label: "([^"]+)"', (WEB / "explore/actions.js").read_text("utf-8"))
+def server(language: Path) -> dict[str, str]:
+    return dict(entries(language.with_suffix("") / "server.js"))
+
+
+def scripts() -> dict[str, str]:
+    """Sources of the pages' scripts by path."""
+    paths = (path for path in WEB.rglob("*.js") if "languages" not in path.parts and ALONE not in path.parts)
+    return {str(path.relative_to(WEB)): path.read_text("utf-8") for path in sorted(paths)}
+
+
+@cache
+def shown() -> set[str]:
+    """What the pages show: their markup, what their scripts say, the links of the pages and the menus of Explore."""
+    markup = (path.read_text("utf-8") for path in WEB.glob("*/*.html") if ALONE not in path.parts)
+    said = (in_script(script) for script in scripts().values())
     menus = {*METHODS.values(), *TEMPLATES.values(), "Best for the method", "The model's own"}
-    return {"Explore", "Label", "Learn", "Data", *menus, *actions}
+    texts = {text for html in markup for text in in_markup(html)} | {text for texts in said for text in texts}
+    return texts | menus | {"Explore", "Label", "Learn", "Data"}
 
 
-@pytest.mark.parametrize("path", LANGUAGES, ids=lambda path: path.stem)
-def test_every_text_of_explore_and_every_text_that_scripts_say_is_in_the_table(path):
-    assert sorted((markup(*COMPLETE) | said() | other()) - table(path).keys()) == []
+@cache
+def sentences() -> set[str]:
+    """Every text of the program, its places empty."""
+    found = set()
+    for path in [*(ROOT / "textseg").rglob("*.py"), *(ROOT / "trainer").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.add(node.value)
+            elif isinstance(node, ast.JoinedStr):
+                pieces = (piece.value if isinstance(piece, ast.Constant) else "{}" for piece in node.values)
+                found.add("".join(str(piece) for piece in pieces))
+    return found
 
 
-@pytest.mark.parametrize("path", LANGUAGES, ids=lambda path: path.stem)
-def test_the_table_holds_nothing_that_is_not_shown(path):
-    assert sorted(table(path).keys() - (markup() | said() | other())) == []
+each_language = pytest.mark.parametrize("language", LANGUAGES, ids=lambda path: path.stem)
 
 
-@pytest.mark.parametrize("path", LANGUAGES, ids=lambda path: path.stem)
-def test_every_line_of_the_table_is_read_and_keeps_the_places_of_its_values(path):
-    found = table(path)
-    lines = [line for line in path.read_text("utf-8").splitlines() if re.search(r'":$|": "|^  \w+: ', line)]
-    assert len(found) == len(lines)
-    for text, own in found.items():
-        assert set(re.findall(r"\{\w+\}", text)) == set(re.findall(r"\{\w+\}", own)), text
+@each_language
+def test_every_text_of_the_pages_is_in_the_table(language):
+    assert sorted(shown() - {"textseg"} - table(language).keys()) == []
+
+
+@each_language
+def test_the_table_holds_nothing_that_is_not_shown(language):
+    assert sorted(table(language).keys() - shown()) == []
+
+
+@each_language
+def test_the_sentences_of_the_server_are_those_that_it_says(language):
+    assert sorted(text for text in server(language) if PLACE.sub("{}", text) not in sentences()) == []
+
+
+@each_language
+def test_every_line_of_a_table_is_read_once_and_keeps_the_places_of_its_values(language):
+    seen: set[str] = set()
+    for path in [*parts(language), language.with_suffix("") / "server.js"]:
+        found = entries(path)
+        lines = [line for line in path.read_text("utf-8").splitlines() if re.search(r'":$|": "|^  \w+: ', line)]
+        assert len(found) == len(lines), path
+        for text, own in found:
+            assert set(PLACE.findall(text)) == set(PLACE.findall(own)), text
+        texts = [text for text, _ in found]
+        assert len(texts) == len(set(texts)), path
+        if path.stem != "server":
+            assert not seen & set(texts)
+            seen.update(texts)
+
+
+def test_a_script_says_nothing_but_through_the_table():
+    found = {path: unsaid(script) for path, script in scripts().items()}
+    assert {path: texts for path, texts in found.items() if texts} == {}
+
+
+def test_what_a_script_says_is_told_from_what_it_means():
+    said = 'h("b", { class: "row wrap" }, t("Open a photo")); plural(n, "{n} photo", "{n} photos"); // "Not this"'
+    assert (in_script(said), unsaid(said)) == (["Open a photo", "{n} photo", "{n} photos"], [])
+    assert unsaid('h("b", {}, "Open a photo")') == ["Open a photo"]
+    assert unsaid("h('b', {}, `${n} photos`)") == ["${n} photos"]
 
 
 def test_every_table_is_in_the_menu():

@@ -78,7 +78,7 @@ def rarity(pool: Sequence[View], known: Sequence[View], words: Vocabulary, seed:
         i = left[int(worth.sum(1).argmax())]
         word = int((promise[i] / (1 + have) ** 2).argmax())
         seen = round(float(known_photos[word]))
-        photos = f"{seen or 'no'} corrected photo{'' if seen == 1 else 's'}"
+        photos = {0: "no corrected photos", 1: "1 corrected photo"}.get(seen, f"{seen} corrected photos")
         chosen.append(Suggestion(pool[i].key, f"may show {words[word].name}, in {photos} so far"))
         left.remove(i)
         have = have + promise[i]

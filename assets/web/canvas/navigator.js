@@ -3,6 +3,7 @@
 import { h } from "../shared/dom.js";
 import { t } from "../shared/language.js";
 import { Viewport } from "./viewport.js";
+import { number } from "../shared/numbers.js";
 
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const FACTORS = { "+": 1.5, "=": 1.5, "-": 1 / 1.5 };
@@ -71,7 +72,7 @@ export class Navigator {
   /** What is seen, in image pixels, and how many of them are one. @param {Box} seen @param {number} step */
   frame(seen, step) {
     this.seen = seen;
-    const [width, height] = [seen[2] - seen[0], seen[3] - seen[1]].map((side) => side.toLocaleString("en"));
+    const [width, height] = [seen[2] - seen[0], seen[3] - seen[1]].map((side) => number(side));
     this.size.textContent = `${width} × ${height} px`;
     this.step.textContent = `1:${step}`;
     this.redraw();

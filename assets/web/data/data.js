@@ -5,8 +5,9 @@ import { ImportForm } from "./import.js";
 import { chosen, dropped } from "./upload.js";
 import { Work } from "./work.js";
 import { h, parts } from "../shared/dom.js";
+import { heard, t } from "../shared/language.js";
 import { listenForDrops } from "../shared/intake.js";
-import { percent, plural } from "../shared/numbers.js";
+import { number, percent, plural } from "../shared/numbers.js";
 import { ProjectView } from "../shared/project.js";
 import { Server } from "../shared/server.js";
 
@@ -127,20 +128,20 @@ export class DataPage {
 
   states(photos) {
     const { part, given } = this;
-    part.total.textContent = plural(photos.total, "photo");
+    part.total.textContent = plural(photos.total, "{n} photo", "{n} photos");
     const width = (state) => `${(100 * photos[state]) / (photos.total || 1)}%`;
     part.progress.replaceChildren(
       ...WORKED.map((state) => h("i", { "data-state": state, style: { width: width(state) } })),
     );
-    part.progress.setAttribute("aria-label", given.states.map((state) => `${photos[state]} ${state}`).join(", "));
+    part.progress.setAttribute("aria-label", given.states.map((state) => `${number(photos[state])} ${heard(state)}`).join(", "));
     part.states.replaceChildren(
       ...given.states.map((state) =>
         h(
           "li",
           { "data-state": state },
           h("i", {}),
-          h("b", { class: "number" }, photos[state].toLocaleString("en")),
-          ` ${state}`,
+          h("b", { class: "number" }, number(photos[state])),
+          ` ${heard(state)}`,
         ),
       ),
     );
@@ -161,9 +162,9 @@ export class DataPage {
       const n = pixels[row.dataset.class] ?? 0;
       row.querySelector(".bar i").style.width = `${(100 * n) / most}%`;
       row.lastElementChild.textContent = n ? percent(n / all) : "–";
-      row.title = plural(n, "pixel");
+      row.title = plural(n, "{n} pixel", "{n} pixels");
     }
-    this.part["pixels-note"].textContent = all ? `share of all pixels; ${percent(unlabelled / all)} unlabelled` : "";
+    this.part["pixels-note"].textContent = all ? t("share of all pixels; {share} unlabelled", { share: percent(unlabelled / all) }) : "";
   }
 }
 
@@ -178,7 +179,7 @@ function classRow({ id, name, aliases, colour, background }) {
       { scope: "row" },
       name,
       aliases.length ? h("span", { class: "muted" }, ` ${aliases.join(", ")}`) : null,
-      background ? h("span", { class: "tag" }, "background word") : null,
+      background ? h("span", { class: "tag" }, t("background word")) : null,
     ),
     h("td", { class: "bar" }, h("i", {})),
     h("td", { class: "number" }, "…"),

@@ -2,10 +2,12 @@
 
 import { Options } from "./options.js";
 import { h } from "../shared/dom.js";
+import { heard, t } from "../shared/language.js";
+import { listed } from "../shared/numbers.js";
 
-const MADE_BY = { person: "a person drew", accepted: "a person accepted", model: "a model labelled" };
+const MADE_BY = { person: t("a person drew"), accepted: t("a person accepted"), model: t("a model labelled") };
 const SPLITS = ["train", "val", "test"];
-const CHOICES = ["states", "provenance", "classes"];
+const CHOICES = { states: t("states"), provenance: t("provenance"), classes: t("classes") };
 
 export class ExportForm {
   /** @param {import("./data.js").DataPage} page */
@@ -19,7 +21,7 @@ export class ExportForm {
     /** Classes that a person left out, by name: whatever comes later is ticked. */
     this.without = new Set();
     part["export-formats"].replaceChildren(...given.formats.filter(({ writes }) => writes).map((format) => this.choice(format)));
-    part["export-states"].replaceChildren(...given.states.map((state) => check(state, state, true)));
+    part["export-states"].replaceChildren(...given.states.map((state) => check(state, heard(state), true)));
     part["export-provenance"].replaceChildren(...given.provenance.map((kind) => check(kind, MADE_BY[kind], true)));
     part["export-formats"].addEventListener("change", ({ target }) => {
       this.format = target.value;
@@ -46,7 +48,7 @@ export class ExportForm {
 
   showFormat() {
     const format = this.given.formats.find(({ name }) => name === this.format);
-    this.part["export-layout"].textContent = format.layout;
+    this.part["export-layout"].textContent = heard(format.layout);
     this.offered.show(format.export_options);
   }
 
@@ -73,8 +75,8 @@ export class ExportForm {
 
   /** What was chosen of the photos and pixels, beside the folded form. */
   say() {
-    const less = CHOICES.filter((name) => this.boxes(name, ":not(:checked)").length);
-    this.part.chosen.textContent = less.length ? `not all ${less.join(", ")}` : "all";
+    const less = Object.keys(CHOICES).filter((name) => this.boxes(name, ":not(:checked)").length);
+    this.part.chosen.textContent = less.length ? t("not all {parts}", { parts: listed(less.map((name) => CHOICES[name])) }) : t("all");
   }
 
   options() {

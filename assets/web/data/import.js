@@ -2,7 +2,8 @@
 
 import { Options } from "./options.js";
 import { h, icon } from "../shared/dom.js";
-import { bytes } from "../shared/numbers.js";
+import { heard, t } from "../shared/language.js";
+import { bytes, number } from "../shared/numbers.js";
 
 export class ImportForm {
   /** @param {import("./data.js").DataPage} page */
@@ -15,7 +16,7 @@ export class ImportForm {
     this.source = null; // {items, name, upload}
     this.options = new Options(part["import-options"]);
     const choices = given.formats.map(({ name, title }) => h("option", { value: name }, title));
-    part["import-format"].append(h("option", { value: "" }, "Find out by itself"), ...choices);
+    part["import-format"].append(h("option", { value: "" }, t("Find out by itself")), ...choices);
     part["import-format"].addEventListener("change", () => {
       this.showFormat();
       part["import-outcome"].replaceChildren();
@@ -31,7 +32,7 @@ export class ImportForm {
   showFormat() {
     const { part } = this;
     const format = this.given.formats.find(({ name }) => name === part["import-format"].value);
-    part["import-layout"].textContent = format ? `Looks for ${format.layout}` : "Looks which format it is, and says so";
+    part["import-layout"].textContent = format ? t("Looks for {layout}", { layout: heard(format.layout) }) : t("Looks which format it is, and says so");
     this.options.show(format?.import_options ?? []);
   }
 
@@ -50,7 +51,7 @@ export class ImportForm {
   take(items) {
     const folder = items[0].path.split("/")[0];
     const size = bytes(items.reduce((sum, { file }) => sum + file.size, 0));
-    const many = items.length > 1 ? `${items.length.toLocaleString("en")} files, ` : "";
+    const many = items.length > 1 ? t("{n} files, ", { n: number(items.length) }) : "";
     this.source = { items, name: `${folder} (${many}${size})`, upload: null };
     this.lead(false);
     this.part["import-outcome"].replaceChildren();
@@ -58,7 +59,7 @@ export class ImportForm {
   }
 
   showSource() {
-    const text = this.source ? this.source.name : "Drop a zip or a folder here";
+    const text = this.source ? this.source.name : t("Drop a zip or a folder here");
     this.part["import-source"].replaceChildren(...(this.source ? [icon("box")] : []), h("b", {}, text));
     this.page.enable();
   }

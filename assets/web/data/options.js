@@ -1,6 +1,7 @@
 /** What a format lets people choose, as fields of a form. */
 
 import { h } from "../shared/dom.js";
+import { heard } from "../shared/language.js";
 
 /** @typedef {{name: string, title: string, default: boolean|string, choices: string[], hint: string}} Option */
 
@@ -19,7 +20,7 @@ export class Options {
       ...options.map(({ name, title }) => {
         const input = this.fields.get(name);
         const ticked = input.type === "checkbox";
-        return h("label", { class: ticked ? "check" : "named" }, ...(ticked ? [input, h("span", {}, title)] : [h("span", {}, title), input]));
+        return h("label", { class: ticked ? "check" : "named" }, ...(ticked ? [input, h("span", {}, heard(title))] : [h("span", {}, heard(title)), input]));
       }),
     );
   }
@@ -38,5 +39,5 @@ function field({ name, default: value, choices, hint }) {
     const options = choices.map((choice) => h("option", { value: choice, selected: choice === value }, choice));
     return h("select", { "data-option": name }, ...options);
   }
-  return h("input", { type: "text", value, placeholder: hint, autocomplete: "off", spellcheck: "false", "data-option": name });
+  return h("input", { type: "text", value, placeholder: heard(hint), autocomplete: "off", spellcheck: "false", "data-option": name });
 }

@@ -1,7 +1,8 @@
 /** What an import, an export or added photos came to, as a few lines with the long lists folded. */
 
 import { h, icon } from "../shared/dom.js";
-import { bytes, plural } from "../shared/numbers.js";
+import { heard, t } from "../shared/language.js";
+import { bytes, listed, number, plural } from "../shared/numbers.js";
 
 const FIRST = 200; // entries of a list that are shown
 
@@ -15,18 +16,21 @@ export function reportOf(report) {
 }
 
 function checked({ photos, failed, left }) {
-  const readable = `${(photos - failed.length).toLocaleString("en")} of ${plural(photos, "photo")} can be read`;
+  const readable = number(photos - failed.length);
+  const lost = left
+    ? plural(failed.length, "{n} photo cannot be read", "{n} photos cannot be read")
+    : plural(failed.length, "{n} photo cannot be read, and nobody is asked to label it", "{n} photos cannot be read, and nobody is asked to label them");
   return [
-    headline(!failed.length, readable),
-    fold(`${plural(failed.length, "photo")} cannot be read${left ? "" : ", and nobody is asked to label them"}`, failed, true),
+    headline(!failed.length, plural(photos, "{readable} of {n} photo can be read", "{readable} of {n} photos can be read", { readable })),
+    fold(lost, failed.map(heard), true),
   ];
 }
 
 function added({ added, duplicates, failed, stopped, notes: told }) {
   return [
-    headline(added.length > 0, `${stopped ? "Stopped: " : ""}${plural(added.length, "photo")} added`),
-    fold(`${plural(duplicates.length, "photo")} in the project already`, duplicates.map(pair(" is "))),
-    fold(`${plural(failed.length, "file")} not taken in`, failed.map(because), true),
+    headline(added.length > 0, stopped ? plural(added.length, "Stopped: {n} photo added", "Stopped: {n} photos added") : plural(added.length, "{n} photo added", "{n} photos added")),
+    fold(plural(duplicates.length, "{n} photo in the project already", "{n} photos in the project already"), duplicates.map(same)),
+    fold(plural(failed.length, "{n} file not taken in", "{n} files not taken in"), failed.map(because), true),
     notes(told),
   ];
 }
@@ -35,38 +39,52 @@ function imported(report) {
   const dry = report.dry_run;
   const changes = report.added.length + report.labelled.length + report.classes_added.length;
   return [
-    headline(true, dry ? (changes ? "Everything fits; nothing was changed yet" : "There is nothing new in it") : "Imported"),
+    headline(true, !dry ? t("Imported") : changes ? t("Everything fits; nothing was changed yet") : t("There is nothing new in it")),
     h(
       "ul",
       { class: "facts" },
-      fact(report.added.length, "photo", dry ? "would be added" : "added"),
-      fact(report.recognised.length, "photo", "in the project already"),
-      fact(report.labelled.length, "label map", dry ? "would change" : "changed"),
-      fact(report.changed_pixels, "pixel", dry ? "would change" : "changed"),
-      report.kept.length ? fact(report.kept.length, "photo", "left with the labels they had") : null,
+      dry
+        ? fact(report.added.length, "{n} photo would be added", "{n} photos would be added")
+        : fact(report.added.length, "{n} photo added", "{n} photos added"),
+      fact(report.recognised.length, "{n} photo in the project already", "{n} photos in the project already"),
+      dry
+        ? fact(report.labelled.length, "{n} label map would change", "{n} label maps would change")
+        : fact(report.labelled.length, "{n} label map changed", "{n} label maps changed"),
+      dry
+        ? fact(report.changed_pixels, "{n} pixel would change", "{n} pixels would change")
+        : fact(report.changed_pixels, "{n} pixel changed", "{n} pixels changed"),
+      report.kept.length ? fact(report.kept.length, "{n} photo left with the labels it had", "{n} photos left with the labels they had") : null,
     ),
-    fold(`${plural(report.classes_added.length, "class", "classes")} ${dry ? "would be added" : "added"}`, report.classes_added, true),
     fold(
-      `${plural(Object.keys(report.classes_matched).length, "class", "classes")} recognised`,
-      Object.entries(report.classes_matched).map(([theirs, mine]) => (theirs === mine ? mine : `${theirs} is ${mine}`)),
+      dry
+        ? plural(report.classes_added.length, "{n} class would be added", "{n} classes would be added")
+        : plural(report.classes_added.length, "{n} class added", "{n} classes added"),
+      report.classes_added,
+      true,
     ),
-    fold(`${plural(report.duplicates.length, "duplicate photo")}`, report.duplicates.map(pair(" is "))),
-    fold(`${plural(report.failed.length, "photo")} left out`, report.failed.map(because), true),
+    fold(
+      plural(Object.keys(report.classes_matched).length, "{n} class recognised", "{n} classes recognised"),
+      Object.entries(report.classes_matched).map(([theirs, mine]) => (theirs === mine ? mine : same([theirs, mine]))),
+    ),
+    fold(plural(report.duplicates.length, "{n} duplicate photo", "{n} duplicate photos"), report.duplicates.map(same)),
+    fold(plural(report.failed.length, "{n} photo left out", "{n} photos left out"), report.failed.map(because), true),
     notes([...report.left_out.map(counted), ...report.notes]),
   ];
 }
 
 function exported({ export: report, download }) {
   const dry = report.dry_run;
-  const parts = Object.entries(report.splits).map(([name, photos]) => `${photos.toLocaleString("en")} ${name}`);
+  const parts = Object.entries(report.splits).map(([name, photos]) => `${number(photos)} ${name}`);
   return [
-    headline(!report.skipped.length, dry ? "This would be written" : report.skipped.length ? "Written in part" : "Written"),
+    headline(!report.skipped.length, dry ? t("This would be written") : report.skipped.length ? t("Written in part") : t("Written")),
     h(
       "ul",
       { class: "facts" },
-      fact(report.photos, "photo", parts.length ? `(${parts.join(", ")})` : ""),
-      fact(report.labelled, "labelled photo"),
-      fact(report.classes.length, "class", "", "classes"),
+      parts.length
+        ? fact(report.photos, "{n} photo ({parts})", "{n} photos ({parts})", { parts: parts.join(", ") })
+        : fact(report.photos, "{n} photo", "{n} photos"),
+      fact(report.labelled, "{n} labelled photo", "{n} labelled photos"),
+      fact(report.classes.length, "{n} class", "{n} classes"),
     ),
     download
       ? h(
@@ -76,36 +94,37 @@ function exported({ export: report, download }) {
             "a",
             { class: "button", href: `gradio_api/file=${download.path}`, download: download.name },
             icon("download"),
-            `Download ${bytes(download.bytes)}`,
+            t("Download {size}", { size: bytes(download.bytes) }),
           ),
         )
-      : !dry && h("p", {}, "In ", h("code", {}, report.out)),
-    fold(`${plural(report.skipped.length, "photo")} left out`, report.skipped.map(because), true),
-    fold(`${plural(report.renamed.length, "photo")} under another name`, report.renamed.map(pair(" → "))),
+      : !dry && h("p", {}, t("In "), h("code", {}, report.out)),
+    fold(plural(report.skipped.length, "{n} photo left out", "{n} photos left out"), report.skipped.map(because), true),
+    fold(plural(report.renamed.length, "{n} photo under another name", "{n} photos under another name"), report.renamed.map((both) => both.join(" → "))),
     notes(report.notes),
-    h("p", { class: "hint" }, `This format cannot hold ${report.loses.join(", ")}.`),
+    h("p", { class: "hint" }, t("This format cannot hold {parts}.", { parts: listed(report.loses.map(heard)) })),
   ];
 }
 
 const headline = (good, text) => h("p", { class: good ? "good" : "partly" }, icon(good ? "check" : "warning"), h("b", {}, text));
 
-/** A number, what it counts, and what is said of it. */
-function fact(number, noun, said, many) {
-  const [count, ...words] = plural(number, noun, many).split(" ");
-  return h("li", {}, h("b", { class: "number" }, count), ` ${words.join(" ")} ${said}`);
+/** What is counted, its number in bold. @returns {HTMLElement} */
+function fact(n, one, many, values = {}) {
+  const [before, after] = t(n === 1 ? one : many, values).split("{n}");
+  return h("li", {}, before, h("b", { class: "number" }, number(n)), after);
 }
 
 const counted = ({ reason, count, first }) =>
-  `${reason}: ${count.toLocaleString("en")} (${first.join(", ")}${count > first.length ? ", …" : ""})`;
-const pair = (between) => (both) => both.join(between);
+  `${heard(reason)}: ${number(count)} (${first.join(", ")}${count > first.length ? ", …" : ""})`;
+const same = ([given, there]) => t("{given} is {there}", { given, there });
 
 /** A file and what is the matter with it; a reason that begins with its name does not say it again. */
-function because([file, reason]) {
-  const name = `${file.split("/").at(-1)} `;
+function because([file, problem]) {
+  const name = `${file.split("/").at(-1)} `,
+    reason = heard(problem);
   return `${file}: ${reason.startsWith(name) ? reason.slice(name.length) : reason}`;
 }
 
-const notes = (sentences) => sentences.length && h("ul", { class: "notes" }, ...sentences.map((text) => h("li", {}, text)));
+const notes = (sentences) => sentences.length && h("ul", { class: "notes" }, ...sentences.map((text) => h("li", {}, heard(text))));
 
 /** A list behind its title; nothing when it is empty. */
 function fold(title, entries, open = false) {
@@ -115,6 +134,6 @@ function fold(title, entries, open = false) {
     "details",
     { class: "fold", open: open && entries.length < 12 },
     h("summary", {}, title),
-    h("ul", {}, ...entries.slice(0, FIRST).map((text) => h("li", {}, text)), more > 0 ? h("li", {}, `… and ${more} more`) : null),
+    h("ul", {}, ...entries.slice(0, FIRST).map((text) => h("li", {}, text)), more > 0 ? h("li", {}, t("… and {n} more", { n: number(more) })) : null),
   );
 }

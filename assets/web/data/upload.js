@@ -1,5 +1,7 @@
 /** Files of any size on their way to the server, in pieces; folders keep their paths. */
 
+import { t } from "../shared/language.js";
+
 const PIECE = 8 * 2 ** 20; // bytes
 
 /** @typedef {{path: string, file: File}} Item */
@@ -17,7 +19,7 @@ export async function upload(stage, items, progress, stopped) {
     sent = 0;
   for (const { path, file } of items) {
     for (let offset = 0; offset === 0 || offset < file.size; offset += PIECE) {
-      if (stopped()) return { ok: false, error: "Stopped; nothing was taken in." };
+      if (stopped()) return { ok: false, error: t("Stopped; nothing was taken in.") };
       const piece = new File([file.slice(offset, offset + PIECE)], "piece");
       const reply = await stage({ upload: token, path, offset, piece });
       if (!reply.ok) return reply;

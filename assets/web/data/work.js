@@ -3,6 +3,7 @@
 import { h, icon } from "../shared/dom.js";
 import { reportOf } from "./report.js";
 import { upload } from "./upload.js";
+import { heard, t } from "../shared/language.js";
 import { bytes, progress } from "../shared/numbers.js";
 
 const LOOK = 400; // milliseconds between two looks at it
@@ -33,7 +34,7 @@ export class Work {
     this.busy = true;
     this.stopped = false;
     this.onchange();
-    const text = h("span", {}, "Starting"),
+    const text = h("span", {}, t("Starting")),
       bar = h("i", {});
     const stop = () => {
       this.stopped = true;
@@ -46,7 +47,7 @@ export class Work {
         h("span", { class: "spinner" }),
         text,
         h("span", { class: "spacer" }),
-        h("button", { type: "button", class: "link", onclick: stop }, "Stop"),
+        h("button", { type: "button", class: "link", onclick: stop }, t("Stop")),
         h("div", { class: "progress" }, bar),
       ),
     );
@@ -63,7 +64,7 @@ export class Work {
     this.busy = false;
     this.onchange();
     if (project !== this.server.project) return null;
-    const problem = state.ok ? state.problem : state.error;
+    const problem = state.ok ? state.problem && heard(state.problem) : state.error;
     place.replaceChildren(
       problem
         ? h("p", { class: "problem", role: "alert" }, icon("warning"), h("span", {}, problem))
@@ -75,7 +76,7 @@ export class Work {
 
   /** Send files; answers `{ok: true, upload}` or what was refused. */
   send(items, tell) {
-    const sending = (sent, all) => tell(`Sending ${bytes(sent)} of ${bytes(all)}`, sent / (all || 1));
+    const sending = (sent, all) => tell(t("Sending {sent} of {all}", { sent: bytes(sent), all: bytes(all) }), sent / (all || 1));
     return upload((piece) => this.server.call("stage", piece), items, sending, () => this.stopped);
   }
 }

@@ -1,7 +1,7 @@
 /** The words in hand as rows: colour, name, area, confidence, eye, threshold. */
 
 import { h, icon } from "../shared/dom.js";
-import { percent } from "../shared/numbers.js";
+import { decimal, percent } from "../shared/numbers.js";
 import { unknownLine } from "../shared/unknown.js";
 import { t } from "../shared/language.js";
 
@@ -150,10 +150,12 @@ function tellAbsence(line, presence) {
   const likely = presence >= 0.5;
   const share = percent(presence);
   line.textContent = likely ? t("outweighed, {share} likely", { share }) : t("not found, {share} likely", { share });
-  line.title = `${percent(presence)} likely to be in the photo${likely ? ", but other words fit better everywhere" : ""}`;
+  line.title = likely
+    ? t("{share} likely to be in the photo, but other words fit better everywhere", { share })
+    : t("{share} likely to be in the photo", { share });
 }
 
 function shownLevel(level, probable) {
   if (!level) return t("off");
-  return `≥ ${probable ? percent(level / 255) : (level / 255).toFixed(2)}`;
+  return `≥ ${probable ? percent(level / 255) : decimal(level / 255)}`;
 }

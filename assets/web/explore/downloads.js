@@ -2,6 +2,7 @@
 
 import { bytesOf } from "../canvas/png.js";
 import { h } from "../shared/dom.js";
+import { t } from "../shared/language.js";
 
 /** @param {import("./explore.js").Explore} page */
 export function listenForDownloads(page) {
@@ -13,7 +14,7 @@ export function listenForDownloads(page) {
 async function download(page, button) {
   if (!page.answer) return;
   button.disabled = true;
-  const quiet = page.waiting.begin("Making the file");
+  const quiet = page.waiting.begin(t("Making the file"));
   const { answer } = page;
   const file = await page.connection.call("download", {
     ...page.question,

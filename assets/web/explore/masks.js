@@ -87,7 +87,7 @@ export class MaskView {
     } else {
       const colours = this.holders.map(([smallest]) => this.masks[smallest]?.colour ?? "");
       this.layer.set(new LabelMap(this.cells), colours);
-      this.count(this.masks.length ? plural(this.masks.length, "mask") : t("No masks in this photo"));
+      this.count(this.masks.length ? plural(this.masks.length, "{n} mask", "{n} masks") : t("No masks in this photo"));
     }
     this.redraw();
   }
@@ -141,7 +141,7 @@ export class MaskView {
     const scored = mask.scores.map(([id, score]) => ({ word: this.words[id - 1], score }));
     if (mask.other) scored.push(otherScored(...mask.other));
     scored.sort((a, b) => b.score - a.score);
-    const best = mask.word ? this.words[mask.word - 1].name : `something else (${mask.other[0]})`;
+    const best = mask.word ? this.words[mask.word - 1].name : t("something else ({word})", { word: mask.other[0] });
     const step = (name, label, to) =>
       h(
         "button",
@@ -158,16 +158,19 @@ export class MaskView {
         h("span", { class: "number muted" }, t("{share} of the photo", { share: percent(mask.area) })),
         h("span", { class: "spacer" }),
         step("minus", t("Smaller mask"), place - 1),
-        h("span", { class: "number muted" }, `${place + 1} of ${last + 1}`),
+        h("span", { class: "number muted" }, t("{n} of {all}", { n: place + 1, all: last + 1 })),
         step("plus", t("Larger mask"), place + 1),
       ),
       barList(scored, { low: 0, high: Math.max(scored[0].score, 0.01) }),
       h(
         "p",
         { class: "hint" },
-        "Most likely ",
+        t("Most likely "),
         h("b", {}, best),
-        `: confidence ${percent(mask.confidence)}, ${Math.round(100 * mask.margin)} points ahead of the next word. Click again for a larger mask.`,
+        t(": confidence {share}, {points} points ahead of the next word. Click again for a larger mask.", {
+          share: percent(mask.confidence),
+          points: Math.round(100 * mask.margin),
+        }),
       ),
     );
   }

@@ -2,6 +2,7 @@
 
 import { h } from "../shared/dom.js";
 import { t } from "../shared/language.js";
+import { decimal } from "../shared/numbers.js";
 
 const MENUS = { by: "methods", refine: "refinements", templates: "templates" };
 
@@ -71,7 +72,7 @@ export class Method {
 
   /** @param {{encode: number, answer: number}} seconds */
   timing({ encode, answer }) {
-    const took = { encode: encode.toFixed(2), answer: answer.toFixed(2) };
+    const took = { encode: decimal(encode), answer: decimal(answer) };
     this.part.timing.textContent =
       encode > 0.01 ? t("Encoded in {encode} s, answered in {answer} s.", took) : t("Already encoded; answered in {answer} s.", took);
     this.tell();

@@ -88,9 +88,9 @@ export class Photos {
     const limit = this.given.max_file_mb;
     if (file.size > limit * 2 ** 20)
       return this.page.problem(
-        `${file.name} has ${Math.round(file.size / 2 ** 20)} MB; a photo may have at most ${limit} MB.`,
+        t("{name} has {size} MB; a photo may have at most {limit} MB.", { name: file.name, size: Math.round(file.size / 2 ** 20), limit }),
       );
-    if (file.size === 0) return this.page.problem(`${file.name} is empty (0 bytes).`);
+    if (file.size === 0) return this.page.problem(t("{name} is empty (0 bytes).", { name: file.name }));
     const key = `photo-${Math.random().toString(36).slice(2, 10)}`;
     this.files.set(key, file);
     keepFile(key, file);

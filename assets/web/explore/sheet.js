@@ -2,6 +2,7 @@
 
 import { h } from "../shared/dom.js";
 import { heatImage } from "../canvas/heat.js";
+import { decimal } from "../shared/numbers.js";
 import { t } from "../shared/language.js";
 
 const SIDE = 96;
@@ -42,7 +43,7 @@ export class ContactSheet {
           class: "card",
           "aria-pressed": "false",
           title: word.name,
-          "aria-label": t("Heat map of {name}, at most {most}", { name: word.name, most: most.toFixed(2) }),
+          "aria-label": t("Heat map of {name}, at most {most}", { name: word.name, most: decimal(most) }),
           onclick: () => this.onselect(k),
         },
         canvas,
@@ -51,7 +52,7 @@ export class ContactSheet {
           { class: "caption" },
           h("span", { class: "swatch", style: { "--class": word.colour } }),
           h("span", { class: "label" }, word.name),
-          h("span", { class: "number muted" }, most.toFixed(2)),
+          h("span", { class: "number muted" }, decimal(most)),
         ),
       );
     });

@@ -3,7 +3,7 @@
 import { UnitLayer } from "../canvas/layers.js";
 import { readPartition } from "../canvas/payload.js";
 import { debounce } from "../shared/dom.js";
-import { plural } from "../shared/numbers.js";
+import { percent, plural } from "../shared/numbers.js";
 import { Turns } from "../shared/turns.js";
 import { t } from "../shared/language.js";
 
@@ -27,7 +27,7 @@ export class UnitView {
   }
 
   nameGrain() {
-    this.part.grain.setAttribute("aria-valuetext", `${Math.round(100 * this.granularity)} % of the way to fine`);
+    this.part.grain.setAttribute("aria-valuetext", t("{share} of the way to fine", { share: percent(this.granularity) }));
   }
 
   /** From coarse (0) to fine (1). */
@@ -63,7 +63,7 @@ export class UnitView {
     if (!current()) return;
     page.ask(); // units and superpixels that label the photo are as fine as those shown
     this.layer.set(partition, page.view.photo.picture);
-    part["unit-count"].textContent = plural(partition.count, "part");
+    part["unit-count"].textContent = plural(partition.count, "{n} part", "{n} parts");
     page.canvas.redraw();
   }
 }

@@ -94,7 +94,7 @@ export function whyHere({ pixel, label, bars, unpin }) {
         "div",
         { class: "row" },
         icon("pin"),
-        h("span", { class: "heading" }, "Why here"),
+        h("span", { class: "heading" }, t("Why here")),
         h("span", { class: "number muted" }, pixel.map(Math.floor).join(", ")),
         h("span", { class: "spacer" }),
         h(

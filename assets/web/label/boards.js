@@ -5,6 +5,8 @@ import { debounce } from "../shared/dom.js";
 import { LabelCanvas, TwinCanvas } from "./canvas.js";
 import { LabelLayer, LabelMap } from "../canvas/labelmap.js";
 import { PhotoLayer } from "../canvas/layers.js";
+import { t } from "../shared/language.js";
+import { percent } from "../shared/numbers.js";
 
 const PAUSE = 250; // milliseconds without a move before the place of the keyboard's point is spoken
 const WITHIN = 0.12; // of the opacity, inside outlines
@@ -22,9 +24,9 @@ export class Boards {
     this.photo = new PhotoLayer();
     this.labels = new LabelLayer(false, WITHIN);
     this.model = new LabelLayer(false, WITHIN);
-    this.canvas = new LabelCanvas(part.board, "The photo with its labels: arrow keys move a point, Space or Enter clicks there");
+    this.canvas = new LabelCanvas(part.board, t("The photo with its labels: arrow keys move a point, Space or Enter clicks there"));
     this.canvas.layers = [this.photo, this.labels];
-    this.twin = new TwinCanvas(part["model-board"], "The photo as the model sees it", this.canvas);
+    this.twin = new TwinCanvas(part["model-board"], t("The photo as the model sees it"), this.canvas);
     this.twin.layers = [this.photo, this.model];
     /** What the model's view decides, while it is shown. @type {LabelMap|import("../canvas/windowed.js").Pane|null} */
     this.decided = null;
@@ -32,7 +34,7 @@ export class Boards {
     /** Called when the view has changed. @type {function(): void} */
     this.onview = () => {};
     this.canvas.onview = ({ scale }) => {
-      part.zoom.textContent = store.state.photo ? `zoom ${Math.round(scale * 100)} %` : "";
+      part.zoom.textContent = store.state.photo ? t("zoom {share}", { share: percent(Math.round(scale * 100) / 100) }) : "";
       this.under();
       if (this.decided) this.twin.follow();
       this.onview();
@@ -107,7 +109,7 @@ export class Boards {
     const opacity = Math.min(1, Math.max(0, value));
     this.labels.opacity = this.model.opacity = opacity;
     this.part.opacity.value = Math.round(opacity * 100);
-    this.part.opacity.setAttribute("aria-valuetext", `${Math.round(opacity * 100)} per cent`);
+    this.part.opacity.setAttribute("aria-valuetext", percent(opacity));
     this.redraw();
   }
 
@@ -132,8 +134,8 @@ export class Boards {
     this.canvas.mark(this.pointed?.canvas === this.twin ? image : null);
     const id = image ? map.at(image) : null;
     if (id === null) return void (this.part.under.textContent = "");
-    const name = (id) => (id ? (classes.find((each) => each.id === id)?.name ?? "") : "unlabelled");
-    const model = this.decided ? ` · model: ${name(this.decided.at(scaled(image, photo.size, this.decided)))}` : "";
+    const name = (id) => (id ? (classes.find((each) => each.id === id)?.name ?? "") : t("unlabelled"));
+    const model = this.decided ? ` · ${t("model: {name}", { name: name(this.decided.at(scaled(image, photo.size, this.decided))) })}` : "";
     this.part.under.textContent = `${image.map(Math.floor).join(", ")} · ${name(id)}${model}`;
   }
 }

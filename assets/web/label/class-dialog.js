@@ -1,6 +1,7 @@
 /** The dialog in which a class is renamed, recoloured, merged or deleted. */
 
 import { h, icon } from "../shared/dom.js";
+import { t } from "../shared/language.js";
 
 /**
  * @param {HTMLDialogElement} dialog
@@ -16,7 +17,7 @@ export function changeClass(dialog, one, others, { onchange, ondelete, onclose }
   const into = h(
     "select",
     {},
-    h("option", { value: "" }, "unlabelled"),
+    h("option", { value: "" }, t("unlabelled")),
     ...others.map(({ id, name }) => h("option", { value: id }, name)),
   );
   const problem = h("p", { class: "problem", role: "alert", hidden: true });
@@ -35,23 +36,23 @@ export function changeClass(dialog, one, others, { onchange, ondelete, onclose }
     h(
       "form",
       { class: "class-form", onsubmit: save },
-      h("h2", {}, `Class ${one.id}: ${one.name}`),
+      h("h2", {}, t("Class {id}: {name}", { id: one.id, name: one.name })),
       problem,
-      h("label", { class: "field" }, h("span", {}, "Name"), name),
-      h("label", { class: "field" }, h("span", {}, "Colour"), colour),
-      h("p", { class: "hint" }, "What is labelled already keeps this class, whatever its name."),
+      h("label", { class: "field" }, h("span", {}, t("Name")), name),
+      h("label", { class: "field" }, h("span", {}, t("Colour")), colour),
+      h("p", { class: "hint" }, t("What is labelled already keeps this class, whatever its name.")),
       h(
         "div",
         { class: "row" },
-        h("button", { class: "button", type: "submit" }, "Save"),
-        h("button", { class: "button quiet", type: "button", onclick: () => dialog.close() }, "Cancel"),
+        h("button", { class: "button", type: "submit" }, t("Save")),
+        h("button", { class: "button quiet", type: "button", onclick: () => dialog.close() }, t("Cancel")),
       ),
       h("hr", {}),
-      h("label", { class: "field" }, h("span", {}, "Its pixels become"), into),
+      h("label", { class: "field" }, h("span", {}, t("Its pixels become")), into),
       h(
         "div",
         { class: "row" },
-        h("button", { class: "button quiet danger", type: "button", onclick: remove }, "Delete this class"),
+        h("button", { class: "button quiet danger", type: "button", onclick: remove }, t("Delete this class")),
       ),
     ),
   );

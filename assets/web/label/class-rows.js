@@ -2,7 +2,8 @@
 
 import { h, icon } from "../shared/dom.js";
 import { changeClass } from "./class-dialog.js";
-import { percent } from "../shared/numbers.js";
+import { t } from "../shared/language.js";
+import { decimal, percent } from "../shared/numbers.js";
 import { unknownLine } from "../shared/unknown.js";
 
 const MORE = 3; // column of the last button of a row
@@ -58,13 +59,13 @@ export class ClassRows {
     const eye = h("button", {
       type: "button",
       class: "plain",
-      title: "Show or hide; with Shift: this one alone",
+      title: t("Show or hide; with Shift: this one alone"),
       onclick: (event) => this.onhide(one.id, event.shiftKey),
     });
     const lock = h("button", {
       type: "button",
       class: "plain",
-      title: "Lock: cannot be painted over; with Shift: lock all others",
+      title: t("Lock: cannot be painted over; with Shift: lock all others"),
       onclick: (event) => this.onlock(one.id, event.shiftKey),
     });
     const level = h("input", {
@@ -72,13 +73,13 @@ export class ClassRows {
       min: 0,
       max: 255,
       value: 0,
-      "aria-label": `Threshold of ${one.name} in the model's view`,
+      "aria-label": t("Threshold of {name} in the model’s view", { name: one.name }),
       oninput: () => {
-        value.textContent = level.valueAsNumber ? (level.valueAsNumber / 255).toFixed(2) : "off";
+        value.textContent = level.valueAsNumber ? decimal(level.valueAsNumber / 255) : t("off");
         this.onlevel(one.id, level.valueAsNumber);
       },
     });
-    const value = h("output", { class: "number" }, "off");
+    const value = h("output", { class: "number" }, t("off"));
     const name = h(
       "button",
       {
@@ -95,8 +96,8 @@ export class ClassRows {
       {
         type: "button",
         class: "plain",
-        "aria-label": `Change ${one.name}`,
-        title: "Rename, recolour, merge, delete",
+        "aria-label": t("Change {name}", { name: one.name }),
+        title: t("Rename, recolour, merge, delete"),
         onclick: () => this.change(one),
       },
       icon("more"),
@@ -123,10 +124,10 @@ export class ClassRows {
       name.setAttribute("aria-pressed", String(id === chosen));
       element.classList.toggle("off", hidden.has(id));
       eye.replaceChildren(icon(hidden.has(id) ? "hidden" : "eye"));
-      eye.setAttribute("aria-label", `Show ${one.name}`);
+      eye.setAttribute("aria-label", t("Show {name}", { name: one.name }));
       eye.setAttribute("aria-pressed", String(!hidden.has(id)));
       lock.replaceChildren(icon(locked.has(id) ? "lock" : "unlocked"));
-      lock.setAttribute("aria-label", `Lock ${one.name}`);
+      lock.setAttribute("aria-label", t("Lock {name}", { name: one.name }));
       lock.setAttribute("aria-pressed", String(locked.has(id)));
     }
   }

@@ -2,6 +2,7 @@
 
 import { ClassRows } from "./class-rows.js";
 import { debounce, h } from "../shared/dom.js";
+import { t } from "../shared/language.js";
 
 const OFTEN = 60; // milliseconds between two counts of the photo's shares
 
@@ -69,9 +70,9 @@ export class Classes {
 
   showDeleted(deleted) {
     const back = ({ id, name }) =>
-      h("button", { type: "button", class: "link", title: `Restore ${name}`, onclick: () => this.restore(id) }, name);
+      h("button", { type: "button", class: "link", title: t("Restore {name}", { name }), onclick: () => this.restore(id) }, name);
     this.part.deleted.hidden = !deleted.length;
-    this.part.deleted.replaceChildren("Deleted, click to restore: ", ...deleted.flatMap((one, k) => (k ? [", ", back(one)] : [back(one)])));
+    this.part.deleted.replaceChildren(t("Deleted, click to restore: "), ...deleted.flatMap((one, k) => (k ? [", ", back(one)] : [back(one)])));
   }
 
   /** Say which names the model does not know, when it has been loaded. */

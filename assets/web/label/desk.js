@@ -4,6 +4,7 @@ import { h, icon } from "../shared/dom.js";
 import { openable } from "../shared/openable.js";
 import { Steps } from "./steps.js";
 import { TOOLS } from "./tools/index.js";
+import { t } from "../shared/language.js";
 
 const LARGEST = 500; // image pixels: the brush's largest radius
 
@@ -54,7 +55,7 @@ export class Desk {
   /** The class in hand; without one it is said what to do. */
   classToPaint() {
     const { classInHand } = this;
-    if (!classInHand) this.say("Add a class first, then paint.");
+    if (!classInHand) this.say(t("Add a class first, then paint."));
     return classInHand;
   }
 
@@ -77,7 +78,7 @@ export class Desk {
   pick(point) {
     const id = this.map.at(point);
     if (id) this.page.classes.choose(id);
-    else this.say("Nothing is labelled here.");
+    else this.say(t("Nothing is labelled here."));
   }
 
   // --- the tool in hand -------------------------------------------------------------------------------------------
@@ -143,7 +144,7 @@ export class Desk {
     this.part.size.value = 100 * shareOf(this.radius);
     const width = Math.round(2 * this.radius);
     this.part["size-text"].textContent = `${width} px`;
-    this.part.size.setAttribute("aria-valuetext", `${width} pixels wide`);
+    this.part.size.setAttribute("aria-valuetext", t("{n} pixels wide", { n: width }));
     this.canvas.redrawAbove();
   }
 }

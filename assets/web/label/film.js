@@ -1,8 +1,9 @@
 /** The film strip: the frames around the one in hand, how sure their labels are, and labels carried to the next one. */
 
 import { h } from "../shared/dom.js";
-import { percent } from "../shared/numbers.js";
+import { decimal, number, percent } from "../shared/numbers.js";
 import { Thumbnails } from "./thumbnails.js";
+import { heard, t } from "../shared/language.js";
 
 const CELL = 76; // pixels from one frame of the strip to the next
 const HEIGHT = 24; // of the line over it
@@ -60,10 +61,11 @@ export class FilmStrip {
     const first = Math.max(0, Math.min(place - Math.floor(room / 2), frames.length - room));
     const shown = frames.slice(first, first + room);
     const { at, sure, state } = frames[place];
-    part["film-place"].textContent = `${film.name} · frame ${place + 1} of ${frames.length}${film.timed ? ` · ${at.toFixed(2)} s` : ""}`;
+    const told = [film.name, t("frame {n} of {all}", { n: number(place + 1), all: number(frames.length) }), ...(film.timed ? [`${decimal(at)} s`] : [])];
+    part["film-place"].textContent = told.join(" · ");
     const low = sure !== null && sure < this.stop;
     part["film-sure"].textContent =
-      sure === null ? "" : state === "done" ? "Done" : low ? `${percent(sure)} sure: stop here and correct` : `${percent(sure)} sure`;
+      sure === null ? "" : state === "done" ? t("Done") : low ? t("{share} sure: stop here and correct", { share: percent(sure) }) : howSure(sure);
     part["film-sure"].classList.toggle("low", low);
     this.cells = new Map(shown.map((still) => [still.photo, this.cell(still)]));
     part.frames.replaceChildren(this.line(shown), h("ol", {}, ...this.cells.values()));
@@ -73,14 +75,14 @@ export class FilmStrip {
   /** @param {Still} still */
   cell({ photo, at, state, sure }) {
     const current = photo === this.page.store.state.photo?.photo,
-      where = this.film.timed ? `${at.toFixed(2)} s` : `number ${at}`,
-      told = sure === null ? "no labels" : state === "done" ? "done" : `${percent(sure)} sure`;
+      where = this.film.timed ? `${decimal(at)} s` : t("number {n}", { n: at }),
+      told = sure === null ? t("no labels") : state === "done" ? heard(state) : howSure(sure);
     return h(
       "li",
       { "data-frame": photo, class: current ? "current" : null },
       h(
         "button",
-        { type: "button", title: `${where}, ${told}`, "aria-label": `Frame at ${where}, ${told}`, "aria-current": current ? "true" : null, onclick: () => this.page.photos.open(photo) },
+        { type: "button", title: `${where}, ${told}`, "aria-label": t("Frame at {where}, {told}", { where, told }), "aria-current": current ? "true" : null, onclick: () => this.page.photos.open(photo) },
         h("span", { class: "thumb" }, this.thumbnails.of(photo)),
       ),
     );
@@ -97,7 +99,7 @@ export class FilmStrip {
       picture.append(element);
     };
     picture.setAttribute("role", "img");
-    picture.setAttribute("aria-label", "How sure the labels of these frames are");
+    picture.setAttribute("aria-label", t("How sure the labels of these frames are"));
     picture.style.width = `${shown.length * CELL}px`;
     draw("line", { class: "stop", x1: 0, x2: shown.length * CELL, y1: y(this.stop), y2: y(this.stop) });
     shown.forEach(({ sure, state }, k) => {
@@ -112,22 +114,22 @@ export class FilmStrip {
   /** Take the frame before (-1) or after (1) in hand. */
   step(by) {
     const { page, place, frames } = this;
-    if (place < 0) return page.announce("This photo is no frame of a film.");
+    if (place < 0) return page.announce(t("This photo is no frame of a film."));
     const to = frames[place + by];
     if (to) page.photos.open(to.photo);
-    else page.announce(by > 0 ? "This is the last frame." : "This is the first frame.");
+    else page.announce(by > 0 ? t("This is the last frame.") : t("This is the first frame."));
   }
 
   /** Carry the labels of the frame in hand to the next one, and go there. @param {boolean} right a person says they are right */
   async carry(right = false) {
     const { page } = this;
-    if (this.place < 0) return page.announce("This photo is no frame of a film.");
+    if (this.place < 0) return page.announce(t("This photo is no frame of a film."));
     if (this.busy) return;
     const still = page.store.still("photo"),
       { photo } = page.store.state.photo;
     this.busy = true;
     await page.saving.rest(photo);
-    const quiet = page.waiting.begin("Carrying the labels to the next frame");
+    const quiet = page.waiting.begin(t("Carrying the labels to the next frame"));
     const done = right ? await page.call("set_state", { photo, state: "done" }) : null;
     if (done?.ok) page.photos.change(photo, { state: "done" });
     const reply = done && !done.ok ? done : await page.call("carry", { photo });
@@ -136,6 +138,9 @@ export class FilmStrip {
     if (!reply.ok) return page.problem(reply.error);
     if (!still()) return this.load(); // somebody has gone on already
     await page.photos.open(reply.to);
-    page.announce(reply.stops ? `Only ${percent(reply.sure)} sure: correct this frame before you go on.` : `Carried: ${percent(reply.sure)} sure.`);
+    const share = { share: percent(reply.sure) };
+    page.announce(reply.stops ? t("Only {share} sure: correct this frame before you go on.", share) : t("Carried: {share} sure.", share));
   }
 }
+
+const howSure = (sure) => t("{share} sure", { share: percent(sure) });

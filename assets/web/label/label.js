@@ -22,6 +22,7 @@ import { TOOLS } from "./tools/index.js";
 import { listenForDrops, listenForPastes } from "../shared/intake.js";
 import { Waiting } from "../shared/waiting.js";
 import { Windows } from "./windows.js";
+import { t } from "../shared/language.js";
 
 const LATE = { ok: false, error: "", late: true };
 
@@ -204,9 +205,9 @@ export class LabelPage {
 
   showKeys() {
     const dialog = this.part["keys-dialog"];
-    const close = h("button", { class: "plain", type: "button", "aria-label": "Close", onclick: () => dialog.close() }, icon("close"));
+    const close = h("button", { class: "plain", type: "button", "aria-label": t("Close"), onclick: () => dialog.close() }, icon("close"));
     dialog.replaceChildren(
-      h("div", { class: "dialog-head" }, h("h2", {}, "Keys"), close),
+      h("div", { class: "dialog-head" }, h("h2", {}, t("Keys")), close),
       h("table", { class: "keys" }, ...this.actions.rows()),
     );
     dialog.showModal();
@@ -230,7 +231,7 @@ export class LabelPage {
   toggleUnlabelled() {
     const on = (this.saving.onlyUnlabelled = !this.saving.onlyUnlabelled);
     this.press("unlabelled", on);
-    this.say(on ? "Only unlabelled pixels are painted." : "Everything is painted that is not locked.");
+    this.say(on ? t("Only unlabelled pixels are painted.") : t("Everything is painted that is not locked."));
   }
 
   undo() {
@@ -243,5 +244,5 @@ export class LabelPage {
   }
 }
 
-const FIRST = "Press T and the model labels this photo, for you to correct. Or point at something: a click labels it.";
-const FIRST_TOUCH = "“Label this photo” lets the model begin. Or tap something, and tap it again to label it.";
+const FIRST = t("Press T and the model labels this photo, for you to correct. Or point at something: a click labels it.");
+const FIRST_TOUCH = t("“Label this photo” lets the model begin. Or tap something, and tap it again to label it.");

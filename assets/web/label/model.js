@@ -4,7 +4,8 @@ import { debounce } from "../shared/dom.js";
 import { decide } from "../canvas/labels.js";
 import { LabelMap } from "../canvas/labelmap.js";
 import { Pane } from "../canvas/windowed.js";
-import { percent } from "../shared/numbers.js";
+import { t } from "../shared/language.js";
+import { decimal, number, percent } from "../shared/numbers.js";
 import { readAnswer } from "../canvas/payload.js";
 
 const PAUSE = 700; // milliseconds after a gesture before its sources are counted again
@@ -37,7 +38,7 @@ export class Model {
     const { page } = this;
     if (!this.state.photo) return;
     const { photo } = this.state.photo;
-    const quiet = page.waiting.begin("The model labels this photo");
+    const quiet = page.waiting.begin(t("The model labels this photo"));
     const message = { photo, ...page.windows.asked, ...(levels ? { levels } : {}) };
     page.saving.push({ name: "pseudolabel", message, heard: quiet });
   }
@@ -58,20 +59,21 @@ export class Model {
     const { part } = this,
       { map, sources, chosen } = this.state,
       all = map?.area ?? 1;
-    part["above-text"].textContent = (part.above.valueAsNumber / 100).toFixed(2);
+    part["above-text"].textContent = decimal(part.above.valueAsNumber / 100);
     const { person, model } = sources ?? { person: 0, model: [] };
     const sure = model.filter(([, confidence]) => confidence >= part.above.valueAsNumber);
     const regions = (rows) => rows.reduce((sum, [, , count]) => sum + count, 0);
     const share = (rows) => percent(rows.reduce((sum, [, , , pixels]) => sum + pixels, 0) / all);
-    const checked = map ? ` Drawn or accepted by a person: ${percent(person / all)}.` : "";
-    part["sure-text"].textContent = model.length
-      ? `${regions(sure)} of ${regions(model)} suggested regions, ${share(sure)} of the photo.${checked}`
-      : `No suggestions to accept here.${checked}`;
+    const found = { sure: number(regions(sure)), all: number(regions(model)), share: share(sure) };
+    part["sure-text"].textContent = [
+      model.length ? t("{sure} of {all} suggested regions, {share} of the photo.", found) : t("No suggestions to accept here."),
+      map ? t("Drawn or accepted by a person: {share}.", { share: percent(person / all) }) : "",
+    ].join(" ");
     part["accept-sure"].disabled = !sure.length;
     part["accept-all"].disabled = !model.length;
     part["accept-class"].disabled = !model.some(([id]) => id === chosen);
     const inHand = this.page.classInHand;
-    part["accept-class"].lastChild.textContent = inHand ? `Accept ${inHand.name}` : "Accept class";
+    part["accept-class"].lastChild.textContent = inHand ? t("Accept {name}", { name: inHand.name }) : t("Accept class");
   }
 
   /** Show what the model says to the project's classes beside the labels, with thresholds; nothing of it is stored. */
@@ -80,7 +82,7 @@ export class Model {
     if (this.state.view) return store.set({ view: null }, "person");
     if (!this.state.photo) return;
     const still = store.still("photo", "classes", "view");
-    const quiet = page.waiting.begin("Asking the model");
+    const quiet = page.waiting.begin(t("Asking the model"));
     const { asked } = page.windows;
     const reply = await page.ask("model_view", asked);
     const answer = reply.ok ? await readAnswer(reply) : null;

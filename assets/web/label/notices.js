@@ -1,6 +1,7 @@
 /** What the page says: a word about the tool in hand, news that fade, and problems that stay until their cause is gone. */
 
 import { h, icon } from "../shared/dom.js";
+import { t } from "../shared/language.js";
 
 /** @typedef {{label: string, run: function(): void}} Remedy what can be done about a problem */
 /** @typedef {"photo"|"adding"|"class"|"server"|"work"} About what a problem is about */
@@ -55,7 +56,7 @@ export class Notices {
   line(about, { text, remedy }) {
     const close = h(
       "button",
-      { class: "plain", type: "button", "aria-label": "Dismiss", onclick: () => this.problem("", about) },
+      { class: "plain", type: "button", "aria-label": t("Dismiss"), onclick: () => this.problem("", about) },
       icon("close"),
     );
     const sentence = h("span", {}, text);

@@ -6,6 +6,8 @@ import { isOver, queued } from "./sift.js";
 import { LabelMap } from "../canvas/labelmap.js";
 import { Queue } from "./queue.js";
 import { tell } from "../shared/bus.js";
+import { heard, t } from "../shared/language.js";
+import { number, plural } from "../shared/numbers.js";
 
 const SETTLE = 250; // milliseconds on a photo before it and the next one are encoded
 const MOST_SENT = 64e6; // bytes of a file that travels in one message
@@ -66,12 +68,12 @@ export class Photos {
       turn = ++this.turn;
     page.desk.tool.cancel();
     this.noteSoon.now();
-    const saved = page.waiting.begin("Saving first");
+    const saved = page.waiting.begin(t("Saving first"));
     await page.saving.rest(this.state.photo?.photo, id);
     saved();
     if (turn !== this.turn) return;
     page.problem("");
-    const quiet = page.waiting.begin("Opening the photo");
+    const quiet = page.waiting.begin(t("Opening the photo"));
     const opened = await page.call("open", { photo: id });
     let picture, map;
     if (opened.ok && turn === this.turn) {
@@ -153,7 +155,7 @@ export class Photos {
     const { page, part } = this,
       still = this.store.still("photo"),
       next = this.queue.step(1);
-    part.encoding.textContent = "Encoding this photo for regions";
+    part.encoding.textContent = t("Encoding this photo for regions");
     const reply = await page.call("prepare", { photos: [this.state.photo.photo] });
     if (!still()) return;
     part.encoding.textContent = reply.ok ? "" : reply.error;
@@ -163,7 +165,7 @@ export class Photos {
   step(by) {
     const to = this.queue.step(by);
     if (to !== null) this.open(to);
-    else if (this.state.photo) this.page.announce(by > 0 ? "This is the last photo of the list." : "This is the first photo of the list.");
+    else if (this.state.photo) this.page.announce(by > 0 ? t("This is the last photo of the list.") : t("This is the first photo of the list."));
   }
 
   /** The photo in hand is done or skipped: on to the next. */
@@ -183,14 +185,14 @@ export class Photos {
     if (this.unread === photo) page.problem("");
     if (this.queue.step(1) !== null) this.step(1);
     else if (to !== null && !this.state.photos.every(isOver))
-      page.announce("That was the last photo of the list; some before it are still to do.");
-    else page.announce("Every photo is done.");
+      page.announce(t("That was the last photo of the list; some before it are still to do."));
+    else page.announce(t("Every photo is done."));
   }
 
   async add(files) {
     const { page } = this;
     if (!files.length) return;
-    const quiet = page.waiting.begin(files.length > 1 ? `Adding ${files.length} photos` : `Adding ${files[0].name}`);
+    const quiet = page.waiting.begin(files.length > 1 ? t("Adding {n} photos", { n: number(files.length) }) : t("Adding {name}", { name: files[0].name }));
     const added = [],
       problems = [];
     for (const file of files) {
@@ -203,16 +205,16 @@ export class Photos {
       if (!reply.ok) problems.push(reply.error);
       else {
         added.push(...reply.added);
-        problems.push(...reply.failed.map(([, reason]) => reason));
-        problems.push(...reply.duplicates.map(([given, there]) => `${given} is in the project already, as ${there}.`));
+        problems.push(...reply.failed.map(([, reason]) => heard(reason)));
+        problems.push(...reply.duplicates.map(([given, there]) => t("{given} is in the project already, as {there}.", { given, there })));
       }
     }
     quiet();
-    page.problem(problems.slice(0, 3).join(" ") + (problems.length > 3 ? ` And ${problems.length - 3} more.` : ""), "adding");
+    page.problem([...problems.slice(0, 3), ...(problems.length > 3 ? [t("And {n} more.", { n: number(problems.length - 3) })] : [])].join(" "), "adding");
     if (!added.length) return;
     await this.refresh();
     this.queue.reveal(this.state.photos.findLast(({ name }) => added.includes(name))?.photo);
-    page.announce(`${added.length} ${added.length > 1 ? "photos" : "photo"} added.`);
+    page.announce(plural(added.length, "{n} photo added.", "{n} photos added."));
   }
 
   /** Look at the project again: its queue, its classes, and the photo in hand if somebody else has changed it. */

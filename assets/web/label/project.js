@@ -4,6 +4,7 @@ import { h, icon } from "../shared/dom.js";
 import { hear } from "../shared/bus.js";
 import { waitElsewhere } from "./save-line.js";
 import { visitForm } from "./visit.js";
+import { t } from "../shared/language.js";
 
 const KEPT = "textseg-projects"; // folders opened in this browser, newest first
 const MOST = 6;
@@ -43,8 +44,8 @@ export class ProjectDialog {
     const note = h(
       "p",
       { class: "hint waiting" },
-      `This browser keeps what was not saved before its server stopped: ${waitElsewhere(waiting)}. Open the project, and it is saved. `,
-      h("button", { class: "link", type: "button", onclick: forget }, "Discard it"),
+      t("This browser keeps what was not saved before its server stopped: {edits}. Open the project, and it is saved. ", { edits: waitElsewhere(waiting) }),
+      h("button", { class: "link", type: "button", onclick: forget }, t("Discard it")),
     );
     return [note, ...forms];
   }
@@ -67,7 +68,7 @@ export class ProjectDialog {
     await page.saving.rest(page.store.state.photo?.photo);
     const overview = await page.call("overview", {});
     if (!overview.ok) return page.problem(overview.error);
-    const close = h("button", { class: "plain", type: "button", "aria-label": "Close", onclick: () => dialog.close() }, icon("close"));
+    const close = h("button", { class: "plain", type: "button", "aria-label": t("Close"), onclick: () => dialog.close() }, icon("close"));
     dialog.replaceChildren(h("div", { class: "dialog-head" }, h("span", { class: "hint" }, overview.folder), close), ...this.forms(overview));
     dialog.showModal();
   }
@@ -95,10 +96,10 @@ export class ProjectDialog {
 function projectForms({ place, local }, { make, open, done }) {
   if (!local)
     return [
-      h("h2", {}, "Nothing to label yet"),
-      h("p", {}, "A project is one folder with photos, classes and every label. Whoever runs this server opens one with:"),
+      h("h2", {}, t("Nothing to label yet")),
+      h("p", {}, t("A project is one folder with photos, classes and every label. Whoever runs this server opens one with:")),
       h("pre", {}, h("code", {}, COMMANDS)),
-      h("p", {}, h("a", { class: "button", href: "#explore" }, "Try words on a photo first")),
+      h("p", {}, h("a", { class: "button", href: "#explore" }, t("Try words on a photo first"))),
     ];
   const problem = h("p", { class: "problem", role: "alert", hidden: true });
   const settle = async (asked, folder) => {
@@ -133,21 +134,21 @@ function projectForms({ place, local }, { make, open, done }) {
     h(
       "form",
       { class: "project-form", onsubmit: create },
-      h("h2", {}, "Label your photos"),
-      h("p", {}, "Name the things to find. The model marks them, you correct it; every stroke is saved at once."),
-      labelled("Words", words, "Separated by commas; other names of the same thing after a semicolon"),
-      labelled("Folder of photos", photos, "On this computer; they are copied. Empty: add photos later"),
-      labelled("Project folder", folder, "Where photos and labels are kept"),
-      h("div", { class: "row" }, h("button", { class: "button", type: "submit" }, "Make the project")),
+      h("h2", {}, t("Label your photos")),
+      h("p", {}, t("Name the things to find. The model marks them, you correct it; every stroke is saved at once.")),
+      labelled(t("Words"), words, t("Separated by commas; other names of the same thing after a semicolon")),
+      labelled(t("Folder of photos"), photos, t("On this computer; they are copied. Empty: add photos later")),
+      labelled(t("Project folder"), folder, t("Where photos and labels are kept")),
+      h("div", { class: "row" }, h("button", { class: "button", type: "submit" }, t("Make the project"))),
     ),
     h(
       "form",
       { class: "project-form", onsubmit: choose },
-      h("h2", {}, "Or open one"),
+      h("h2", {}, t("Or open one")),
       ...recent.map((path) =>
         h("button", { class: "link path", type: "button", onclick: () => settle(open({ folder: path }), path) }, path),
       ),
-      h("div", { class: "row" }, there, h("button", { class: "button quiet", type: "submit" }, "Open")),
+      h("div", { class: "row" }, there, h("button", { class: "button quiet", type: "submit" }, t("Open"))),
     ),
   ];
 }
@@ -163,14 +164,14 @@ function folderForm(add, cancel) {
   return h(
     "form",
     { class: "project-form", onsubmit: go },
-    h("h2", {}, "Add a folder of photos"),
+    h("h2", {}, t("Add a folder of photos")),
     problem,
-    labelled("Folder", folder, "On this computer; its photos are copied into the project"),
+    labelled(t("Folder"), folder, t("On this computer; its photos are copied into the project")),
     h(
       "div",
       { class: "row" },
-      h("button", { class: "button", type: "submit" }, "Add"),
-      h("button", { class: "button quiet", type: "button", onclick: cancel }, "Cancel"),
+      h("button", { class: "button", type: "submit" }, t("Add")),
+      h("button", { class: "button quiet", type: "button", onclick: cancel }, t("Cancel")),
     ),
   );
 }

@@ -3,9 +3,11 @@
  * rows in sight are elements, so that ten thousand photos cost what a dozen do.
  */
 
-import { counted, inSight, reaching, sift, standingOf } from "./sift.js";
+import { counted, inSight, reaching, sift, standingOf, upper } from "./sift.js";
 import { h } from "../shared/dom.js";
 import { Thumbnails } from "./thumbnails.js";
+import { heard, t } from "../shared/language.js";
+import { number } from "../shared/numbers.js";
 
 const TAIL = 9; // letters at the end of a name that are always seen: numbered photos differ there
 const STEPS = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1, PageDown: 8, PageUp: -8, Home: -Infinity, End: Infinity };
@@ -33,9 +35,9 @@ export class Queue {
     this.thumbnails = new Thumbnails(thumbs, (photo, picture) => this.rows.get(photo)?.querySelector(".thumb").replaceChildren(picture));
     this.list = part.rows;
     part.filter.append(
-      h("option", { value: "" }, "All states"),
-      h("option", { value: "open" }, "Still to do"),
-      ...states.map((state) => h("option", { value: state }, upper(state))),
+      h("option", { value: "" }, t("All states")),
+      h("option", { value: "open" }, t("Still to do")),
+      ...states.map((state) => h("option", { value: state }, upper(heard(state)))),
     );
     part.filter.addEventListener("change", () => this.sift());
     part.search.addEventListener("input", () => this.sift());
@@ -67,15 +69,15 @@ export class Queue {
     const counts = counted(photos),
       of = (state) => counts.get(state) ?? 0,
       over = of("done") + of("skipped");
-    part["progress-text"].textContent = `${over} / ${photos.length} done`;
+    part["progress-text"].textContent = t("{over} / {all} done", { over: number(over), all: number(photos.length) });
     part.progress.replaceChildren(
       ...["done", "skipped", "in work", "pseudo-labelled"].map((state) =>
         h("i", { "data-state": state, style: { width: `${(100 * of(state)) / (photos.length || 1)}%` } }),
       ),
     );
-    part.progress.setAttribute("aria-label", `${over} of ${photos.length} photos done or skipped`);
+    part.progress.setAttribute("aria-label", t("{over} of {all} photos done or skipped", { over: number(over), all: number(photos.length) }));
     const sifted = part.search.value.trim() || part.filter.value;
-    part.found.textContent = sifted ? `${this.listed.length.toLocaleString("en")} of ${photos.length.toLocaleString("en")} photos listed` : "";
+    part.found.textContent = sifted ? t("{some} of {all} photos listed", { some: number(this.listed.length), all: number(photos.length) }) : "";
   }
 
   /** Where the list is scrolled to: from left to right on a phone, from top to bottom elsewhere. */
@@ -152,7 +154,7 @@ export class Queue {
     const { state } = this.photos[this.places.get(photo)],
       current = photo === this.current;
     row.dataset.state = state;
-    row.querySelector(".state").textContent = [standingOf(this.team, photo)?.review ?? state, ...this.people(photo)].join(" · ");
+    row.querySelector(".state").textContent = [heard(standingOf(this.team, photo)?.review ?? state), ...this.people(photo)].join(" · ");
     row.classList.toggle("current", current);
     if (current) row.firstElementChild.setAttribute("aria-current", "true");
     else row.firstElementChild.removeAttribute("aria-current");
@@ -163,7 +165,7 @@ export class Queue {
     if (!this.team) return [];
     const assignee = standingOf(this.team, photo)?.assignee;
     const there = (this.team.present[photo] ?? []).filter((who) => who !== this.team.me);
-    return [...(assignee ? [assignee] : []), ...there.map((who) => `${who} is there`)];
+    return [...(assignee ? [assignee] : []), ...there.map((who) => t("{who} is there", { who }))];
   }
 
   /** The list is one stop of the Tab key: the row that had the focus last, the photo in hand, or the first in sight. */
@@ -218,8 +220,6 @@ export class Queue {
     return place === undefined ? null : this.photos[place].photo;
   }
 }
-
-const upper = (text) => text[0].toUpperCase() + text.slice(1);
 
 /** @returns {HTMLElement} what a person clicks of a row */
 const buttonOf = (row) => row.firstElementChild;

@@ -1,6 +1,8 @@
 /** Work of the server in the background: labelling all new photos, adding a folder; how far it is, and its end. */
 
 import { h, icon } from "../shared/dom.js";
+import { heard, t } from "../shared/language.js";
+import { number } from "../shared/numbers.js";
 
 const LOOK = 1000; // milliseconds between two looks at a background run
 const READ = 10_000; // milliseconds that the end of one which went well stays
@@ -41,18 +43,21 @@ export class Run {
     this.running = running;
     clearTimeout(this.leaving);
     if (!running && !failed.length && !duplicates.length && !notes.length && !problem) this.leaving = setTimeout(() => (place.hidden = true), READ);
-    const cancel = h("button", { type: "button", class: "link", onclick: () => this.act("cancel") }, "Cancel");
+    const cancel = h("button", { type: "button", class: "link", onclick: () => this.act("cancel") }, t("Cancel"));
     const bar = h("span", { class: "progress" }, h("i", { "data-state": "done", style: { width: `${(100 * done) / (all || 1)}%` } }));
     if (place.hidden) return place.replaceChildren();
-    const over = cancelled ? `Cancelled after ${done} of ${all}; start again to go on.` : `${what}: ${done} done.`;
+    const far = { what: heard(what), done: number(done), all: number(all) };
+    const over = cancelled ? t("Cancelled after {done} of {all}; start again to go on.", far) : t("{what}: {done} done.", far);
     const [given, there] = duplicates[0] ?? [];
-    const known = duplicates.length ? ` ${duplicates.length} in the project already: ${given}, as ${there}${duplicates.length > 1 ? ", …" : "."}` : "";
-    const lost = failed.length ? ` ${failed.length} failed: ${failed[0][1]}` : "";
-    const dismiss = h("button", { type: "button", class: "plain", "aria-label": "Dismiss", onclick: () => (place.hidden = true) }, icon("close"));
+    const more = duplicates.length > 1 ? ", …" : ".";
+    const known = t("{n} in the project already: {given}, as {there}{more}", { n: number(duplicates.length), given, there, more });
+    const lost = () => t("{n} failed: {reason}", { n: number(failed.length), reason: heard(failed[0][1]) });
+    const told = [over, ...(duplicates.length ? [known] : []), ...(failed.length ? [lost()] : []), ...notes.map(heard)];
+    const dismiss = h("button", { type: "button", class: "plain", "aria-label": t("Dismiss"), onclick: () => (place.hidden = true) }, icon("close"));
     place.replaceChildren(
       ...(running
-        ? [bar, h("span", { class: "number muted" }, `${what}, ${done} of ${all}`), cancel]
-        : [h("span", { class: "hint" }, problem ?? [over + known + lost, ...notes].join(" ")), h("span", { class: "spacer" }), dismiss]),
+        ? [bar, h("span", { class: "number muted" }, t("{what}: {done} of {all}", far)), cancel]
+        : [h("span", { class: "hint" }, problem ? heard(problem) : told.join(" ")), h("span", { class: "spacer" }), dismiss]),
     );
   }
 }

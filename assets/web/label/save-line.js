@@ -1,5 +1,8 @@
 /** What the state line says. It never says "Saved" alone while something of a person's work is not on the server's disk. */
 
+import { t } from "../shared/language.js";
+import { number, plural } from "../shared/numbers.js";
+
 /**
  * @param {Object} work
  * @param {number} work.waiting edits on their way
@@ -9,22 +12,24 @@
  * @returns {{state: "offline"|"saving"|"waits"|"saved", text: string}}
  */
 export function saveLine({ waiting, trouble, late, elsewhere }) {
-  const silent = { lost: "the server", away: "the project's database" }[trouble];
-  if (silent) return { state: "offline", text: `Not saved yet: ${silent} does not answer; ${waiting} waiting` };
-  if (trouble === "out") return { state: "offline", text: `Not saved yet: ${edits(waiting)} until you sign in again` };
-  if (trouble) return { state: "offline", text: `Not saved yet: ${edits(waiting)} until this project is open here again` };
-  if (waiting) return { state: "saving", text: "Saving" };
-  if (late) return { state: "offline", text: `Not saved: ${edits(late, "")}` };
-  if (elsewhere.length) return { state: "waits", text: `Saved here; ${waitElsewhere(elsewhere)}` };
-  return { state: "saved", text: "Saved" };
+  const n = number(waiting);
+  if (trouble === "lost") return { state: "offline", text: t("Not saved yet: the server does not answer; {n} waiting", { n }) };
+  if (trouble === "away") return { state: "offline", text: t("Not saved yet: the project's database does not answer; {n} waiting", { n }) };
+  if (trouble === "out") return { state: "offline", text: t("Not saved yet: {edits} until you sign in again", { edits: waits(waiting) }) };
+  if (trouble) return { state: "offline", text: t("Not saved yet: {edits} until this project is open here again", { edits: waits(waiting) }) };
+  if (waiting) return { state: "saving", text: t("Saving") };
+  if (late) return { state: "offline", text: t("Not saved: {edits}", { edits: edits(late) }) };
+  if (elsewhere.length) return { state: "waits", text: t("Saved here; {edits}", { edits: waitElsewhere(elsewhere) }) };
+  return { state: "saved", text: t("Saved") };
 }
 
 /** @param {{project: string, edits: number}[]} elsewhere */
 export function waitElsewhere(elsewhere) {
-  return elsewhere.map(({ project, edits: count }) => `${edits(count)} for project ${project}`).join(", ");
+  return elsewhere.map(({ project, edits: count }) => plural(count, "{n} edit waits for project {project}", "{n} edits wait for project {project}", { project })).join(", ");
 }
 
 /** @param {number} count */
-export function edits(count, verb = count === 1 ? " waits" : " wait") {
-  return `${count} ${count === 1 ? "edit" : "edits"}${verb}`;
-}
+export const edits = (count) => plural(count, "{n} edit", "{n} edits");
+
+/** @param {number} count */
+const waits = (count) => plural(count, "{n} edit waits", "{n} edits wait");

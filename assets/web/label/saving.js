@@ -8,6 +8,8 @@ import { Edits } from "./edits.js";
 import { h } from "../shared/dom.js";
 import { Outbox } from "./outbox.js";
 import { readIndexPng } from "../canvas/png.js";
+import { heard, t } from "../shared/language.js";
+import { number, plural } from "../shared/numbers.js";
 
 const PAINTING = ["brush", "polygon", "fill", "region", "relabel"];
 
@@ -146,9 +148,10 @@ export class Saving {
       return null;
     }
     if (!mine()) return null;
-    const lost = dropped.length > 1 ? `${dropped.length} gestures were` : "Your last gesture was";
     const now = await this.page.photos.reload();
-    this.page.problem(`This photo was changed elsewhere meanwhile; this is the newer state. ${lost} not saved: do it again.`);
+    const newer = t("This photo was changed elsewhere meanwhile; this is the newer state.");
+    const lost = plural(dropped.length, "Your last gesture was not saved: do it again.", "{n} gestures were not saved: do them again.");
+    this.page.problem(`${newer} ${lost}`);
     return now;
   }
 
@@ -164,7 +167,7 @@ export class Saving {
       still = store.still("photo", "map"),
       asked = name === "edit" ? message.operation.type : name;
     if (warning) {
-      page.problem(warning);
+      page.problem(heard(warning));
       await page.classes.refresh();
     }
     if (windows) {
@@ -177,20 +180,20 @@ export class Saving {
       store.touch(patch.box, "server");
     }
     const nothing = box[0] === box[2];
-    if (["undo", "redo"].includes(asked) && nothing && !changed) page.announce(`Nothing left to ${asked}.`);
-    else if (windows && !nothing && !page.windows.sees(box)) page.announce(`That was at ${box[0]}, ${box[1]}, outside of what is seen.`);
+    if (["undo", "redo"].includes(asked) && nothing && !changed) page.announce(asked === "undo" ? t("Nothing left to undo.") : t("Nothing left to redo."));
+    else if (windows && !nothing && !page.windows.sees(box)) page.announce(t("That was at {x}, {y}, outside of what is seen.", { x: box[0], y: box[1] }));
     else if (PAINTING.includes(asked) && !changed) page.announce(this.whyNothing());
-    else if (asked === "pseudolabel") page.announce(changed ? "" : "The model found nothing here that it is sure of.");
-    else if (asked === "accept") page.announce("Accepted: no later run of a model changes these.");
+    else if (asked === "pseudolabel") page.announce(changed ? "" : t("The model found nothing here that it is sure of."));
+    else if (asked === "accept") page.announce(t("Accepted: no later run of a model changes these."));
     else page.say("");
     page.model.sourcesSoon();
     page.advise();
   }
 
   whyNothing() {
-    if (this.onlyUnlabelled) return "Nothing changed: only unlabelled pixels are painted (O).";
-    if (this.store.state.locked.size) return "Nothing changed: these pixels have the class already, or theirs is locked.";
-    return "Nothing changed: these pixels have the class already.";
+    if (this.onlyUnlabelled) return t("Nothing changed: only unlabelled pixels are painted (O).");
+    if (this.store.state.locked.size) return t("Nothing changed: these pixels have the class already, or theirs is locked.");
+    return t("Nothing changed: these pixels have the class already.");
   }
 
   /** A gesture in the words of the HTTP contract; `sketch` shows it until it is saved. */
@@ -242,14 +245,14 @@ export class Saving {
     part.offers.hidden = !this.late.size;
     part.offers.replaceChildren(...[...this.late.values()].map((parcel) => {
       const there = parcel.photo === inHand;
-      const [what, run] = there ? ["Apply", () => this.apply(parcel)] : ["Show the photo", () => page.photos.open(parcel.photo)];
+      const [what, run] = there ? [t("Apply"), () => this.apply(parcel)] : [t("Show the photo"), () => page.photos.open(parcel.photo)];
       return h(
         "div",
         { class: "offer" },
-        h("p", {}, `${counted(parcel.gestures.length, "")} made on ${parcel.photoName} while the server was away: the photo has changed since.`),
+        h("p", {}, t("{edits} made on {photo} while the server was away: the photo has changed since.", { edits: counted(parcel.gestures.length), photo: parcel.photoName })),
         h("div", { class: "row" },
           h("button", { class: "button", type: "button", onclick: run }, what),
-          h("button", { class: "button quiet", type: "button", onclick: () => this.discard(parcel) }, "Discard"),
+          h("button", { class: "button quiet", type: "button", onclick: () => this.discard(parcel) }, t("Discard")),
         ),
       );
     }));
@@ -271,7 +274,7 @@ export class Saving {
     part.save.textContent = text;
     this.showOffers();
     if (!edits) return;
-    part.revision.textContent = `revision ${edits.revision}`;
+    part.revision.textContent = t("revision {n}", { n: number(edits.revision) });
     part.labelling.dataset.revision = this.busy ? "" : edits.revision;
     page.canvas.above = [{ draw: (context, view) => edits.sketches.forEach((sketch) => sketch.draw(context, view)) }];
     page.canvas.redrawAbove();

@@ -73,3 +73,6 @@ export function reaching({ offset, room, length }, row) {
   if (row * length < offset) return row * length;
   return Math.max(offset, (row + 1) * length - room);
 }
+
+/** A word as it stands at the beginning of a line. @param {string} text */
+export const upper = (text) => text[0].toUpperCase() + text.slice(1);

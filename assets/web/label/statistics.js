@@ -1,7 +1,8 @@
 /** Project statistics: photos by state and pixels by class, of the whole project. */
 
 import { debounce, h } from "../shared/dom.js";
-import { percent } from "../shared/numbers.js";
+import { heard, t } from "../shared/language.js";
+import { number, percent } from "../shared/numbers.js";
 
 const PAUSE = 400; // milliseconds after a change before they are read again
 
@@ -32,9 +33,9 @@ export class Statistics {
       h(
         "table",
         {},
-        ...this.page.given.states.map((state) => line(state, String(photos[state]))),
+        ...this.page.given.states.map((state) => line(heard(state), number(photos[state]))),
         ...classes.map(({ name, colour, pixels }) => line(name, percent(pixels / all), colour)),
-        line("unlabelled", percent(rest / all)),
+        line(t("unlabelled"), percent(rest / all)),
       ),
     );
   }

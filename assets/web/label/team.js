@@ -5,6 +5,9 @@
 
 import { h, icon } from "../shared/dom.js";
 import { showAgreement } from "./agreement.js";
+import { heard, t } from "../shared/language.js";
+import { listed } from "../shared/numbers.js";
+import { upper } from "./sift.js";
 
 const SAY_AGAIN = 20_000; // milliseconds: a third of the time for which the server believes it
 const RANKS = ["view", "label", "review", "own"];
@@ -53,10 +56,10 @@ export class Team {
     for (const [name, role] of CONTROLS) this.part[name].hidden = !this.may(role);
     if (!this.part.filter.querySelector("[value=mine]"))
       this.part.filter.append(
-        h("option", { value: "mine" }, "Assigned to me"),
-        h("option", { value: "to review" }, "To review"),
-        h("option", { value: "reviewed" }, "Reviewed"),
-        h("option", { value: "returned" }, "Returned"),
+        h("option", { value: "mine" }, t("Assigned to me")),
+        h("option", { value: "to review" }, t("To review")),
+        h("option", { value: "reviewed" }, t("Reviewed")),
+        h("option", { value: "returned" }, t("Returned")),
       );
     this.showSpread();
     this.say();
@@ -109,15 +112,16 @@ export class Team {
   others() {
     const names = (this.look.others ?? []).map(({ who }) => who);
     if (!names.length) return [];
-    const who = names.length > 1 ? `${names.slice(0, -1).join(", ")} and ${names.at(-1)} are` : `${names[0]} is`;
-    return [h("p", { class: "warn", role: "status" }, icon("warning"), h("span", {}, `${who} on this photo too. Of two strokes at a time the later one is refused.`))];
+    const who = listed(names);
+    const there = names.length > 1 ? t("{who} are on this photo too.", { who }) : t("{who} is on this photo too.", { who });
+    return [h("p", { class: "warn", role: "status" }, icon("warning"), h("span", {}, `${there} ${t("Of two strokes at a time the later one is refused.")}`))];
   }
 
   assigning() {
     const { look } = this,
-      text = look.assignee ? `for ${look.assignee}` : "for nobody yet";
+      text = look.assignee ? t("for {who}", { who: look.assignee }) : t("for nobody yet");
     if (!this.may("review")) return h("span", { class: "hint" }, text);
-    const choose = this.people("Assigned to", "For nobody yet", look.assignee);
+    const choose = this.people(t("Assigned to"), t("For nobody yet"), look.assignee);
     choose.addEventListener("change", () => this.act("assign", { photos: [this.photo], whom: choose.value }));
     return choose;
   }
@@ -140,23 +144,23 @@ export class Team {
     const button = (text, run, quiet = true) =>
       row.append(h("button", { class: quiet ? "button quiet" : "button", type: "button", onclick: run }, text));
     if (done && look.review !== "reviewed" && look.by === this.told.me && this.may("label"))
-      button("Go on with it", () => this.act("set_state", { state: "in work" }));
+      button(t("Go on with it"), () => this.act("set_state", { state: "in work" }));
     if (done && this.may("review")) {
-      if (look.review !== "reviewed") button("Reviewed", () => this.act("review", { verdict: "reviewed", revision: this.page.saving.edits.revision }), false);
-      button("Return", () => this.giveBack());
+      if (look.review !== "reviewed") button(t("Reviewed"), () => this.act("review", { verdict: "reviewed", revision: this.page.saving.edits.revision }), false);
+      button(t("Return"), () => this.giveBack());
       if (look.opinions?.length === 1) {
-        const whom = this.people("Second opinion", "Second opinion by", null, look.opinions);
+        const whom = this.people(t("Second opinion"), t("Second opinion by"), null, look.opinions);
         whom.addEventListener("change", () => whom.value && this.act("second", { whom: whom.value }, true));
         row.append(whom);
       }
     }
-    if (look.opinions?.length > 1) button("Compare", () => showAgreement(this));
+    if (look.opinions?.length > 1) button(t("Compare"), () => showAgreement(this));
     return row;
   }
 
   /** Ask for the words with which a photo is returned. */
   giveBack() {
-    const note = h("textarea", { rows: 3, "aria-label": "What is to be done", placeholder: "What is to be done" });
+    const note = h("textarea", { rows: 3, "aria-label": t("What is to be done"), placeholder: t("What is to be done") });
     const go = async () => {
       const reply = await this.act("review", { verdict: "returned", note: note.value });
       if (!reply.ok) this.part.team.append(form);
@@ -168,8 +172,8 @@ export class Team {
       h(
         "div",
         { class: "row" },
-        h("button", { class: "button", type: "button", onclick: go }, "Return it"),
-        h("button", { class: "button quiet", type: "button", onclick: () => form.remove() }, "Cancel"),
+        h("button", { class: "button", type: "button", onclick: go }, t("Return it")),
+        h("button", { class: "button quiet", type: "button", onclick: () => form.remove() }, t("Cancel")),
       ),
     );
     this.part.team.querySelector(".give-back")?.remove();
@@ -182,7 +186,7 @@ export class Team {
     const { part } = this;
     part.spread.hidden = !this.may("review");
     if (part.spread.hidden) return;
-    const choose = this.people("Assign the listed photos", "Assign the listed photos to");
+    const choose = this.people(t("Assign the listed photos"), t("Assign the listed photos to"));
     choose.addEventListener("change", async () => {
       const { queue } = this.page.photos,
         photos = queue.listed.map((place) => queue.photos[place].photo);
@@ -196,8 +200,8 @@ export class Team {
 /** How a photo stands, in words. @param {Object<string, any>} look */
 function standing(look) {
   const { state, review, by } = look;
-  if (review === "reviewed") return "Reviewed";
-  if (review === "returned") return "Returned";
-  if (state === "done") return by ? `Done by ${by}` : "Done";
-  return state ? state[0].toUpperCase() + state.slice(1) : "";
+  if (review === "reviewed") return t("Reviewed");
+  if (review === "returned") return t("Returned");
+  if (state === "done") return by ? t("Done by {who}", { who: by }) : t("Done");
+  return state ? upper(heard(state)) : "";
 }

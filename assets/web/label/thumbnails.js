@@ -1,6 +1,7 @@
 /** Small pictures of photos, asked for in bunches of what is in sight and kept while they are few. */
 
 import { h } from "../shared/dom.js";
+import { t } from "../shared/language.js";
 
 const BUNCH = 16;
 const MOST = 400; // pictures kept
@@ -51,7 +52,7 @@ export class Thumbnails {
   take(photo, jpeg) {
     const picture = jpeg
       ? h("img", { src: `data:image/jpeg;base64,${jpeg}`, alt: "" })
-      : h("span", { class: "gone", title: "Its file cannot be read" }, "?");
+      : h("span", { class: "gone", title: t("Its file cannot be read") }, "?");
     this.pictures.set(photo, picture);
     if (this.pictures.size > MOST) this.pictures.delete(this.pictures.keys().next().value);
     this.onpicture(photo, picture);

@@ -7,6 +7,7 @@ import { ASKED, covers, Pane, same, seenBox, WindowedMap, windowFor } from "../c
 import { bytesOf, readIndexPng } from "../canvas/png.js";
 import { Navigator } from "../canvas/navigator.js";
 import { debounce, h } from "../shared/dom.js";
+import { t } from "../shared/language.js";
 
 const FINER = 1.5; // times finer than the whole photo, for a window to be worth asking for
 const SETTLE = 120; // milliseconds without a move before another window is asked for
@@ -27,7 +28,7 @@ export class Windows {
       onzoom: (factor) => canvas.zoom(factor),
     });
     this.navigator.layers = [page.boards.photo, page.boards.labels];
-    this.words = h("a", { class: "link", title: "Explore: see what words find in what is seen here" }, "Ask words");
+    this.words = h("a", { class: "link", title: t("Explore: see what words find in what is seen here") }, t("Ask words"));
     this.navigator.extra.append(this.words);
     this.store.watch(["map", "classes", "hidden"], () => this.whole && this.navigator.redraw());
   }
@@ -41,7 +42,7 @@ export class Windows {
   begin({ size, whole }) {
     this.whole = whole ?? null;
     this.navigator.show(whole ? size : null);
-    this.page.part["label-this"].lastChild.textContent = whole ? "Label this part" : "Label this photo";
+    this.page.part["label-this"].lastChild.textContent = whole ? t("Label this part") : t("Label this photo");
     if (whole) this.follow();
   }
 
@@ -113,7 +114,7 @@ export class Windows {
       if (FINER * wanted.step > this.whole.step) return this.take(null, null);
       if (pane && covers(pane.window, seenBox(viewport), wanted.step)) return this.mark();
       const { photo } = store.state,
-        quiet = page.waiting.begin("Reading this part of the photo");
+        quiet = page.waiting.begin(t("Reading this part of the photo"));
       const reply = await page.ask("window", { window: wanted });
       let picture, raster;
       if (reply.ok) {

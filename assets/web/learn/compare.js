@@ -3,6 +3,8 @@
 import { paint } from "../canvas/labels.js";
 import { readPng } from "../canvas/png.js";
 import { h } from "../shared/dom.js";
+import { heard, t } from "../shared/language.js";
+import { number, percent } from "../shared/numbers.js";
 import { Turns } from "../shared/turns.js";
 
 export class Compare {
@@ -32,7 +34,7 @@ export class Compare {
   /** A photo by two heads; undefined leaves the choice to the server. */
   async ask(photo, head = photo === undefined ? undefined : this.shown?.head) {
     const current = this.turns.begin();
-    this.part.changed.textContent = "Asking both heads";
+    this.part.changed.textContent = t("Asking both heads");
     const answer = await this.page.call("compare", { photo, head });
     if (!current() || answer.late) return;
     if (!answer.ok) {
@@ -50,10 +52,10 @@ export class Compare {
     part.compare.hidden = false;
     part.photo.replaceChildren(...answer.photos.map((one) => h("option", { value: one.photo }, one.name)));
     part.photo.value = String(answer.photo);
-    part["before-name"].textContent = `Before: ${answer.names[0]}`;
-    part["after-name"].textContent = `After: ${answer.names[1]}`;
-    const held = answer.held_back ? "held back, " : "";
-    part.changed.textContent = `${held}${(100 * answer.changed).toFixed(0)} % of the pixels changed`;
+    part["before-name"].textContent = t("Before: {name}", { name: heard(answer.names[0]) });
+    part["after-name"].textContent = t("After: {name}", { name: heard(answer.names[1]) });
+    const share = `${number(100 * answer.changed)} %`;
+    part.changed.textContent = answer.held_back ? t("held back, {share} of the pixels changed", { share }) : t("{share} of the pixels changed", { share });
     this.draw();
     this.table(answer.classes);
   }
@@ -90,19 +92,19 @@ export class Compare {
     const at = Number(this.part.slide.value);
     this.part["after-canvas"].style.clipPath = `inset(0 0 0 ${at}%)`;
     this.part.line.style.left = `${at}%`;
-    this.part.slide.setAttribute("aria-valuetext", `before up to ${at} %, after from there on`);
+    this.part.slide.setAttribute("aria-valuetext", t("before up to {at} %, after from there on", { at }));
   }
 
   table(classes) {
     const known = classes.some(({ iou }) => iou[0] !== null);
     const pair = (values, text) =>
       h("td", { class: "number" }, values.every((one) => one === null) ? "–" : values.map(text).join(" → "));
-    const share = (one) => (one ? `${(100 * one).toFixed(one < 0.1 ? 1 : 0)} %` : "0");
+    const share = (one) => (one ? percent(one) : "0");
     this.part.scores.replaceChildren(
       h(
         "thead",
         {},
-        h("tr", {}, h("th", { scope: "col" }, "Class"), h("th", { scope: "col" }, "Share of the photo"), known ? h("th", { scope: "col" }, "IoU with yours") : null),
+        h("tr", {}, h("th", { scope: "col" }, t("Class")), h("th", { scope: "col" }, t("Share of the photo")), known ? h("th", { scope: "col" }, t("IoU with yours")) : null),
       ),
       h(
         "tbody",
@@ -113,7 +115,7 @@ export class Compare {
             { style: { "--class": colour } },
             h("th", { scope: "row" }, h("span", { class: "swatch" }), ` ${name}`),
             pair(area, share),
-            known ? pair(iou, (one) => one.toFixed(0)) : null,
+            known ? pair(iou, (one) => number(one)) : null,
           ),
         ),
       ),

@@ -1,7 +1,8 @@
 /** The heads that a project has learnt, and the one it began with: scores, which is active, back and forth. */
 
 import { h, icon } from "../shared/dom.js";
-import { plural } from "../shared/numbers.js";
+import { heard, language, t } from "../shared/language.js";
+import { number, plural } from "../shared/numbers.js";
 
 export class Heads {
   /** @param {import("./learn.js").LearnPage} page */
@@ -19,8 +20,8 @@ export class Heads {
       h(
         "li",
         { class: active ? "" : "active", "data-head": "start" },
-        h("div", { class: "row" }, h("b", {}, "The head it began with"), h("span", { class: "spacer" }), active ? null : badge()),
-        active ? h("div", { class: "row wrap" }, this.button("Go back to it", () => this.activate(null))) : null,
+        h("div", { class: "row" }, h("b", {}, t("The head it began with")), h("span", { class: "spacer" }), active ? null : badge()),
+        active ? h("div", { class: "row wrap" }, this.button(t("Go back to it"), () => this.activate(null))) : null,
       ),
     );
   }
@@ -34,7 +35,7 @@ export class Heads {
       h(
         "div",
         { class: "row" },
-        h("b", {}, `Head ${head.id}`),
+        h("b", {}, t("Head {id}", { id: head.id })),
         h("span", { class: "muted" }, ` ${when(head.created)}`),
         h("span", { class: "spacer" }),
         head.active ? badge() : null,
@@ -43,23 +44,23 @@ export class Heads {
         "p",
         { class: "number" },
         gain === null
-          ? "There is no corrected photo yet that it has not seen, so no score."
+          ? t("There is no corrected photo yet that it has not seen, so no score.")
           : h(
               "span",
               {},
-              `mIoU ${before.miou.toFixed(1)} → `,
-              h("b", {}, after.miou.toFixed(1)),
-              h("span", { class: gain >= 0 ? "gain" : "loss" }, ` ${gain >= 0 ? "+" : "−"}${Math.abs(gain).toFixed(1)}`),
-              ` on ${after.on ?? plural(after.photos, "photo")} ${head.scores.photos ?? "held back"}`,
+              `mIoU ${number(before.miou, 1)} → `,
+              h("b", {}, number(after.miou, 1)),
+              h("span", { class: gain >= 0 ? "gain" : "loss" }, ` ${gain >= 0 ? "+" : "−"}${number(Math.abs(gain), 1)}`),
+              ` ${scored(after, head.scores.photos)}`,
             ),
       ),
-      h("p", { class: "hint" }, `${plural(head.data.photos, "photo")}, ${plural(head.classes.length, "class", "classes")}: ${head.classes.map(([name]) => name).join(", ")}`),
+      h("p", { class: "hint" }, [plural(head.data.photos, "{n} photo", "{n} photos"), `${plural(head.classes.length, "{n} class", "{n} classes")}: ${head.classes.map(([name]) => name).join(", ")}`].join(", ")),
       h(
         "div",
         { class: "row wrap" },
-        head.active || !head.there ? null : this.button("Activate", () => this.activate(head.id)),
-        this.button("Compare", () => this.page.compare.ask(undefined, head.id)),
-        head.there ? this.button("Download", () => this.download(head.id)) : h("span", { class: "hint" }, "its file is gone"),
+        head.active || !head.there ? null : this.button(t("Activate"), () => this.activate(head.id)),
+        this.button(t("Compare"), () => this.page.compare.ask(undefined, head.id)),
+        head.there ? this.button(t("Download"), () => this.download(head.id)) : h("span", { class: "hint" }, t("its file is gone")),
       ),
     );
   }
@@ -84,5 +85,7 @@ export class Heads {
   }
 }
 
-const badge = () => h("span", { class: "tag in-use" }, icon("check"), "active");
-const when = (text) => new Date(text).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+const badge = () => h("span", { class: "tag in-use" }, icon("check"), t("active"));
+const when = (text) => new Date(text).toLocaleString(language, { dateStyle: "medium", timeStyle: "short" });
+const scored = ({ on, photos }, which) =>
+  t("on {where} {which}", { where: on ? heard(on) : plural(photos, "{n} photo", "{n} photos"), which: heard(which ?? "held back") });

@@ -5,7 +5,8 @@ import { Heads } from "./heads.js";
 import { Next } from "./next.js";
 import { Training } from "./training.js";
 import { h, parts } from "../shared/dom.js";
-import { plural, progress } from "../shared/numbers.js";
+import { heard, t } from "../shared/language.js";
+import { number, plural, progress } from "../shared/numbers.js";
 import { ProjectView } from "../shared/project.js";
 import { Server } from "../shared/server.js";
 
@@ -59,10 +60,10 @@ export class LearnPage {
    */
   lesson({ classes, corrected, photos, none }) {
     const { part } = this;
-    const rows = [...classes, { id: -1, name: "none of these", colour: "transparent", counts: none }];
+    const rows = [...classes, { id: -1, name: t("none of these"), colour: "transparent", counts: none }];
     const some = rows.filter(({ id, counts }) => id > 0 || counts[0]);
     const most = Math.max(1, ...some.map(({ counts }) => counts[1]));
-    part.corrected.textContent = `${corrected} of ${photos} photos corrected`;
+    part.corrected.textContent = t("{corrected} of {photos} photos corrected", { corrected: number(corrected), photos: number(photos) });
     part.nothing.hidden = corrected > 0;
     this.training.enable(corrected > 0);
     part.classes.replaceChildren(
@@ -72,14 +73,14 @@ export class LearnPage {
         ...some.map(({ id, name, colour, counts }) =>
           h(
             "tr",
-            { "data-class": id, style: { "--class": colour }, title: `${counts[1].toLocaleString("en")} pixels` },
+            { "data-class": id, style: { "--class": colour }, title: plural(counts[1], "{n} pixel", "{n} pixels") },
             h("td", {}, h("span", { class: "swatch" })),
             h("th", { scope: "row" }, name),
             h("td", { class: "bar" }, h("i", { style: { width: `${(100 * counts[1]) / most}%` } })),
             h(
               "td",
               { class: "number" },
-              counts[0] ? plural(counts[0], "photo") : h("span", { class: "muted" }, "none yet"),
+              counts[0] ? plural(counts[0], "{n} photo", "{n} photos") : h("span", { class: "muted" }, t("none yet")),
             ),
           ),
         ),
@@ -117,7 +118,7 @@ export class LearnPage {
     const { part } = this;
     part.relabel.disabled = part.look.disabled = run.running;
     const busy = run.running ? progress(run) : null;
-    part["relabel-note"].textContent = busy ?? run.problem ?? "with the active head; your corrections stay";
+    part["relabel-note"].textContent = busy ?? (run.problem && heard(run.problem)) ?? t("with the active head; your corrections stay");
     if (this.worked && !run.running) {
       this.next.ask();
       if (this.compare.shown) this.compare.ask(this.compare.shown.photo);

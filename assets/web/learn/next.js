@@ -1,16 +1,17 @@
 /** Which photo to label next, and why. */
 
 import { h } from "../shared/dom.js";
+import { heard, t } from "../shared/language.js";
 import { plural } from "../shared/numbers.js";
 import { Turns } from "../shared/turns.js";
 
 const RULES = {
-  rarity: "words corrected least",
-  diversity: "unlike what is corrected",
-  margin: "two words nearly tie",
-  entropy: "many words compete",
-  disagreement: "heads disagree",
-  random: "at random",
+  rarity: t("words corrected least"),
+  diversity: t("unlike what is corrected"),
+  margin: t("two words nearly tie"),
+  entropy: t("many words compete"),
+  disagreement: t("heads disagree"),
+  random: t("at random"),
 };
 
 export class Next {
@@ -32,9 +33,13 @@ export class Next {
     if (!current() || answer.late) return;
     if (!answer.ok) return part.next.replaceChildren(h("li", { class: "hint" }, answer.error));
     part.next.replaceChildren(...answer.photos.map((one) => suggested(one)));
-    if (!answer.left) part.next.replaceChildren(h("li", { class: "hint" }, "Every photo is corrected, done or skipped."));
+    if (!answer.left) part.next.replaceChildren(h("li", { class: "hint" }, t("Every photo is corrected, done or skipped.")));
     part["waiting-row"].hidden = !answer.waiting;
-    part.waiting.textContent = `${plural(answer.waiting, "photo")} not encoded yet, so not in the order (about a second each)`;
+    part.waiting.textContent = plural(
+      answer.waiting,
+      "{n} photo not encoded yet, so not in the order (about a second)",
+      "{n} photos not encoded yet, so not in the order (about a second each)",
+    );
   }
 }
 
@@ -43,7 +48,7 @@ function suggested({ photo, name, reason, click, jpeg }) {
   if (click) {
     const [x0, y0, x1, y1] = click.box.map((n) => `${100 * n}%`);
     picture.append(
-      h("i", { class: "click", title: `Click here first: ${click.reason}`, style: { left: x0, top: y0, right: `calc(100% - ${x1})`, bottom: `calc(100% - ${y1})` } }),
+      h("i", { class: "click", title: t("Click here first: {reason}", { reason: heard(click.reason) }), style: { left: x0, top: y0, right: `calc(100% - ${x1})`, bottom: `calc(100% - ${y1})` } }),
     );
   }
   return h(
@@ -53,7 +58,7 @@ function suggested({ photo, name, reason, click, jpeg }) {
       "a",
       { href: `#label/${photo}` },
       picture,
-      h("span", { class: "why" }, h("b", {}, name), h("span", {}, reason), click ? h("span", { class: "hint" }, `Click first in ${click.reason}`) : null),
+      h("span", { class: "why" }, h("b", {}, name), h("span", {}, heard(reason)), click ? h("span", { class: "hint" }, t("Click here first: {reason}", { reason: heard(click.reason) })) : null),
     ),
   );
 }

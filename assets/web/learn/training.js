@@ -1,13 +1,15 @@
 /** A training: begin it, see how far it is and how long it will take, stop it. */
 
 import { h } from "../shared/dom.js";
-import { duration } from "../shared/numbers.js";
+import { heard, t } from "../shared/language.js";
+import { decimal, duration } from "../shared/numbers.js";
 
 const PACE = 20; // looks by which the time left is judged
-const ENDS = { done: "Done.", cancelled: "Cancelled.", failed: "Failed.", killed: "Ended unexpectedly." };
-const HINT =
-  "Takes seconds to a few minutes; you can go on labelling, or close this page. " +
-  "With “Keep learning” each photo that you mark as done begins one by itself.";
+const ENDS = { done: t("Done."), cancelled: t("Cancelled."), failed: t("Failed."), killed: t("Ended unexpectedly.") };
+const HINT = [
+  t("Takes seconds to a few minutes; you can go on labelling, or close this page."),
+  t("With “Keep learning” each photo that you mark as done begins one by itself."),
+].join(" ");
 
 export class Training {
   /** @param {import("./learn.js").LearnPage} page */
@@ -31,7 +33,7 @@ export class Training {
 
   async begin() {
     this.part.train.disabled = true;
-    this.part.doing.textContent = "Starting";
+    this.part.doing.textContent = t("Starting");
     const answer = await this.page.call("train");
     if (answer.late) return;
     if (answer.ok) return this.page.look();
@@ -44,7 +46,7 @@ export class Training {
     const answer = await this.page.call("cancel", { training: this.running });
     this.part.cancel.disabled = false;
     if (answer.late) return;
-    this.part.doing.textContent = answer.ok ? "Stopping at the next step" : answer.error;
+    this.part.doing.textContent = answer.ok ? t("Stopping at the next step") : answer.error;
   }
 
   /** A switch that the project remembers; its server function has its name. */
@@ -65,12 +67,12 @@ export class Training {
     this.enable();
     part.progress.hidden = !running;
     part.doing.className = !training ? "hint" : training.problem ? "problem-text" : "";
-    part.took.textContent = !training ? "" : running ? this.left(training) : `took ${duration(training.seconds)}`;
+    part.took.textContent = !training ? "" : running ? this.left(training) : t("took {time}", { time: duration(training.seconds) });
     if (!training) return (part.doing.textContent = HINT);
-    part.doing.textContent = running ? training.doing : (training.problem ?? ENDS[training.state]);
+    part.doing.textContent = running ? heard(training.doing) : ((training.problem && heard(training.problem)) ?? ENDS[training.state]);
     part.progress.firstElementChild.style.width = `${100 * training.done}%`;
     part.progress.setAttribute("aria-valuenow", String(Math.round(100 * training.done)));
-    part.log.replaceChildren(...training.log.map((line) => h("li", {}, short(line))));
+    part.log.replaceChildren(...training.log.map((line) => h("li", {}, heard(short(line)))));
     this.curve(training.curve);
   }
 
@@ -80,7 +82,7 @@ export class Training {
     const [[then, had]] = this.looks;
     const ran = `${Math.round(seconds)} s`;
     if (done - had < 0.01) return ran;
-    return `${ran}, about ${duration(((1 - done) * (seconds - then)) / (done - had))} left`;
+    return t("{ran}, about {left} left", { ran, left: duration(((1 - done) * (seconds - then)) / (done - had)) });
   }
 
   /** The loss by step, with its first and last value. */
@@ -95,11 +97,12 @@ export class Training {
       y = (loss) => 106 - (92 * (loss - low)) / (top - low || 1);
     const path = points.map(([step, loss], i) => `${i ? "L" : "M"}${x(step).toFixed(1)} ${y(loss).toFixed(1)}`).join("");
     const end = points[points.length - 1];
+    const [from, to] = [losses[0], end[1]].map(decimal);
     curve.innerHTML =
       `<path class="axis" d="M8 8V106H272"/><path class="loss" d="${path}"/><circle cx="${x(end[0])}" cy="${y(end[1])}" r="3"/>` +
-      `<text x="278" y="${y(end[1]) + 4}">${end[1].toFixed(2)}</text><text x="14" y="16">loss ${losses[0].toFixed(2)}</text>` +
-      `<text x="272" y="118" text-anchor="end">step ${end[0]}</text>`;
-    curve.setAttribute("aria-label", `Loss from ${losses[0].toFixed(2)} to ${end[1].toFixed(2)} at step ${end[0]}`);
+      `<text x="278" y="${y(end[1]) + 4}">${to}</text><text x="14" y="16">${t("loss")} ${from}</text>` +
+      `<text x="272" y="118" text-anchor="end">${t("step")} ${end[0]}</text>`;
+    curve.setAttribute("aria-label", t("Loss from {from} to {to} at step {step}", { from, to, step: end[0] }));
   }
 }
 

@@ -56,12 +56,12 @@ export class Actions {
     return Object.values(this.table).map(({ label, keys }) => {
       const shown = keys.length > 2 ? [keys[0], "–", keys.at(-1)] : keys;
       const caps = shown.map((key) => (key === "–" ? " – " : h("kbd", {}, cap(key))));
-      return h("tr", {}, h("td", {}, ...caps), h("td", {}, t(label)));
+      return h("tr", {}, h("td", {}, ...caps), h("td", {}, label));
     });
   }
 }
 
-const NAMES = { Escape: "Esc", " ": "Space", ArrowLeft: "←", ArrowRight: "→", ctrl: "Ctrl", shift: "Shift" };
+const NAMES = { Escape: "Esc", " ": t("Space"), ArrowLeft: "←", ArrowRight: "→", ctrl: "Ctrl", shift: "Shift" };
 
 const cap = (key) =>
   key

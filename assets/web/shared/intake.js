@@ -1,6 +1,7 @@
 /** The ways a photo comes in: file picker, drop, paste, camera. Each ends in `onphoto(file)`. */
 
 import { h, icon } from "./dom.js";
+import { t } from "./language.js";
 
 /**
  * @param {Object<string, any>} part the page's parts: open, file, camera, camera-dialog, board, drop
@@ -18,7 +19,7 @@ export function listenForPhotos(part, onphoto, onproblem, shown) {
     shown,
     over: (event) => (part.drop.hidden = !event),
     drop: ({ files }) => {
-      if (files.length > 1) onproblem("Several photos were dropped; the first one was opened.");
+      if (files.length > 1) onproblem(t("Several photos were dropped; the first one was opened."));
       onphoto(files[0]);
     },
   });
@@ -76,17 +77,17 @@ async function takePhoto(dialog, onphoto, onproblem) {
   } catch (error) {
     const why =
       error.name === "NotAllowedError"
-        ? "The camera may not be used; allow it in the browser."
-        : "No camera was found.";
+        ? t("The camera may not be used; allow it in the browser.")
+        : t("No camera was found.");
     return onproblem(
-      navigator.mediaDevices ? why : "The camera works on https and localhost addresses only.",
+      navigator.mediaDevices ? why : t("The camera works on https and localhost addresses only."),
     );
   }
   const video = h("video", {
     autoplay: true,
     playsinline: true,
     muted: true,
-    "aria-label": "Camera picture",
+    "aria-label": t("Camera picture"),
   });
   video.srcObject = stream;
   const close = () => dialog.close();
@@ -106,8 +107,8 @@ async function takePhoto(dialog, onphoto, onproblem) {
     h(
       "div",
       { class: "row" },
-      h("button", { class: "button", type: "button", onclick: take }, icon("camera"), "Take the photo"),
-      h("button", { class: "button quiet", type: "button", onclick: close }, "Cancel"),
+      h("button", { class: "button", type: "button", onclick: take }, icon("camera"), t("Take the photo")),
+      h("button", { class: "button quiet", type: "button", onclick: close }, t("Cancel")),
     ),
   );
   dialog.showModal();

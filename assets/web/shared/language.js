@@ -1,12 +1,15 @@
 /**
  * The language of the pages. What they say is written in English; a table of another language has for each text its own, and
- * what it lacks stays English. To add a language: one file in `languages/`, and its line in TABLES.
+ * what it lacks stays English. To add a language: one module in `languages/`, and its line in TABLES.
  */
 
-import de from "./languages/de.js";
+import * as de from "./languages/de.js";
 
-/** @type {Object<string, {name: string, table: Object<string, string>}>} by the code that browsers use */
-const TABLES = { en: { name: "English", table: {} }, de: { name: "Deutsch", table: de } };
+/**
+ * By the code that browsers use: `pages` has the texts of the pages, `server` the sentences of the server.
+ * @type {Object<string, {name: string, pages: Object<string, string>, server: Object<string, string>}>}
+ */
+const TABLES = { en: { name: "English", pages: {}, server: {} }, de: { name: "Deutsch", ...de } };
 
 const KEY = "textseg-language";
 const NAMED = ["aria-label", "title", "placeholder"];
@@ -23,7 +26,7 @@ export const language = chosen() ?? (navigator.languages ?? []).map((tag) => tag
  * @param {Object<string, string|number>} [values]
  */
 export function t(text, values = {}) {
-  return said(TABLES[language].table, text, values);
+  return said(TABLES[language].pages, text, values);
 }
 
 /**
@@ -34,6 +37,44 @@ export function t(text, values = {}) {
 export function said(table, text, values = {}) {
   const found = Object.hasOwn(table, text) ? table[text] : text;
   return found.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
+}
+
+/**
+ * A sentence of the server in the language of the page.
+ * @param {string} text
+ */
+export function heard(text) {
+  return replied(TABLES[language].server, text);
+}
+
+/**
+ * A sentence as it stands in the table, or with places for what it names there, where `{what}` is another sentence; one that
+ * the table lacks stays as it is.
+ * @param {Object<string, string>} table
+ * @param {string} text
+ * @returns {string}
+ */
+export function replied(table, text) {
+  if (Object.hasOwn(table, text)) return table[text];
+  for (const [sentence, own] of Object.entries(table)) {
+    const [names, pattern] = places(sentence);
+    const found = names.length ? pattern.exec(text) : null;
+    if (!found) continue;
+    const values = names.map((name, k) => [name, name === "what" ? replied(table, found[k + 1]) : found[k + 1]]);
+    return said({}, own, Object.fromEntries(values));
+  }
+  return text;
+}
+
+/**
+ * Names of the places of a sentence, and what a sentence looks like that has something in them.
+ * @param {string} sentence
+ * @returns {[string[], RegExp]}
+ */
+function places(sentence) {
+  const pieces = sentence.split(/\{(\w+)\}/);
+  const fixed = pieces.filter((_, k) => k % 2 === 0).map((piece) => piece.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+  return [pieces.filter((_, k) => k % 2 === 1), new RegExp(`^${fixed.join("(.+?)")}$`, "s")];
 }
 
 /** Put a page's own markup into the language of the page, before anything of a person's is in it. @param {HTMLElement} root */

@@ -1,38 +1,53 @@
-/** Numbers as a person reads them. */
+/** Numbers as a person reads them, in the language of the page. */
+
+import { heard, language, t } from "./language.js";
+
+/** A number with this many digits after the point, or the comma. @param {number} n */
+export const number = (n, digits = 0) => n.toLocaleString(language, { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
 /** A share 0..1 as per cent; never 0 % for what is there. */
 export function percent(share) {
-  if (share > 0 && share < 0.0005) return "< 0.1 %";
-  return `${(100 * share).toFixed(share > 0 && share < 0.0995 ? 1 : 0)} %`;
+  if (share > 0 && share < 0.0005) return `< ${number(0.1, 1)} %`;
+  return `${number(100 * share, share > 0 && share < 0.0995 ? 1 : 0)} %`;
 }
 
 /** Two decimals, with a real minus. */
-export const decimal = (value) => value.toFixed(2).replace("-", "−");
+export const decimal = (value) => number(value, 2).replace("-", "−");
 
-/** A number with its noun: `1 photo`, `2,400 photos`. */
-export const plural = (n, one, many = `${one}s`) => `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
+/**
+ * What is said of one, or of any other number: `plural(n, "{n} photo", "{n} photos")`.
+ * @param {number} n
+ * @param {string} one
+ * @param {string} many
+ * @param {Object<string, string|number>} [values]
+ */
+export const plural = (n, one, many, values = {}) => t(n === 1 ? one : many, { ...values, n: number(n) });
+
+/** Things beside each other: `a, b and c`. @param {string[]} words */
+export const listed = (words) => new Intl.ListFormat(language, { type: "conjunction" }).format(words);
 
 /** Bytes in the unit that leaves one to three digits. */
 export function bytes(n) {
-  const units = ["bytes", "KB", "MB", "GB"];
+  const units = [t("bytes"), "KB", "MB", "GB"];
   let k = 0;
   while (n >= 1000 && k < units.length - 1) {
     n /= 1000;
     k += 1;
   }
-  return `${n < 10 && k ? n.toFixed(1) : Math.round(n)} ${units[k]}`;
+  return `${number(n, n < 10 && k ? 1 : 0)} ${units[k]}`;
 }
 
 /** A time span, to the second, the minute above two of them. */
 export function duration(seconds) {
-  if (seconds < 120) return `${Math.max(1, Math.round(seconds))} s`;
-  if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
-  return `${Math.round(seconds / 3600)} h`;
+  if (seconds < 120) return `${number(Math.max(1, seconds))} s`;
+  if (seconds < 7200) return `${number(seconds / 60)} min`;
+  return `${number(seconds / 3600)} h`;
 }
 
 /** How far a job is: what it does, how much of it is done, and how long it will take if that is known. */
 export function progress({ what, done, all, left }) {
-  if (!all) return what;
-  const long = left != null && left > 2 ? `, about ${duration(left)} left` : "";
-  return `${what}: ${done.toLocaleString("en")} of ${all.toLocaleString("en")}${long}`;
+  if (!all) return heard(what);
+  const far = { what: heard(what), done: number(done), all: number(all) };
+  if (left == null || left <= 2) return t("{what}: {done} of {all}", far);
+  return t("{what}: {done} of {all}, about {left} left", { ...far, left: duration(left) });
 }

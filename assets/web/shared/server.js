@@ -1,5 +1,6 @@
 /** The server functions of a page: one way to call them, one kind of answer. */
 
+import { heard, t } from "./language.js";
 import { tell } from "./bus.js";
 import { visitor } from "./visitor.js";
 
@@ -13,7 +14,7 @@ import { visitor } from "./visitor.js";
  *   expired?: boolean, away?: boolean, signed_out?: boolean, [fact: string]: any}} Reply
  */
 
-const SILENCE = "The server does not answer; see that it still runs, then try again.";
+const SILENCE = t("The server does not answer; see that it still runs, then try again.");
 
 /** Tells the server that a page of its own speaks. Made anew at each start, so it can expire. */
 let token = document.querySelector("meta[name=textseg-token]")?.getAttribute("content") ?? "";
@@ -64,7 +65,8 @@ export class Server {
     const packed = pack({ token, visitor: visitor(), project: this.project, ...message });
     const reply = await this.functions[name](packed).catch(() => null);
     tell("reached", reply != null); // Gradio answers undefined where nothing was heard
-    return reply ?? { ok: false, lost: true, error: SILENCE };
+    if (!reply) return { ok: false, lost: true, error: SILENCE };
+    return reply.error ? { ...reply, error: heard(reply.error) } : reply;
   }
 }
 

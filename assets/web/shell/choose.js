@@ -1,7 +1,8 @@
 /** Another model: backbone, readout, head and proposer from lists with what each costs, and the switch to it. */
 
 import { h } from "../shared/dom.js";
-import { bytes, duration } from "../shared/numbers.js";
+import { heard, t } from "../shared/language.js";
+import { bytes, duration, number } from "../shared/numbers.js";
 
 const WINDOW = 8; // looks by which rate and time left are judged
 
@@ -21,19 +22,19 @@ export class Chooser {
     this.touched = 0; // how often a person marked something
     this.wanted = null; // what a person asked for last
     this.notes = h("div", { class: "model-notes" });
-    this.backbones = new Rows("Backbone", "backbone", "owner/name, clip:MODEL/TAG, or a folder", () => this.touch());
-    this.proposers = new Rows("Masks by", "proposals", "hf:owner/name, or a folder", () => this.touch());
+    this.backbones = new Rows(t("Backbone"), "backbone", t("owner/name, clip:MODEL/TAG, or a folder"), () => this.touch());
+    this.proposers = new Rows(t("Masks by"), "proposals", t("hf:owner/name, or a folder"), () => this.touch());
     this.readout = h("select", { name: "readout" });
     this.head = h("select", { name: "head" });
-    this.readoutField = h("label", { class: "field" }, h("span", {}, "Readout"), this.readout);
-    this.button = h("button", { class: "button", type: "submit" }, "Switch");
+    this.readoutField = h("label", { class: "field" }, h("span", {}, t("Readout")), this.readout);
+    this.button = h("button", { class: "button", type: "submit" }, t("Switch"));
     this.form = h(
       "form",
       { class: "choose", onsubmit: (event) => this.submit(event) },
-      h("h3", {}, "Another model"),
+      h("h3", {}, t("Another model")),
       this.backbones.element,
       this.readoutField,
-      h("label", { class: "field" }, h("span", {}, "Head"), this.head),
+      h("label", { class: "field" }, h("span", {}, t("Head")), this.head),
       this.proposers.element,
       this.button,
     );
@@ -62,18 +63,18 @@ export class Chooser {
   fit(chosen = { readout: this.readout.value, head: this.head.value }) {
     const row = this.backbones.row;
     const names = row?.readouts ?? [];
-    const own = names.length ? `its own (${names[0]})` : "its own";
+    const own = names.length ? t("its own ({name})", { name: names[0] }) : t("its own");
     const options = names.map((name) => h("option", { value: name }, name));
     this.readout.replaceChildren(h("option", { value: "" }, own), ...options);
     this.readout.value = names.includes(chosen.readout) ? chosen.readout : "";
     this.readoutField.hidden = !names.length;
     const fits = (head) => head.backbone.split("?")[0] === (row?.name ?? "") || head.backbone.startsWith(`${row?.name}+`);
     const heads = (this.list?.heads ?? []).map((head) =>
-      h("option", { value: head.id, disabled: !fits(head) }, `head ${head.id} of the project, for ${head.backbone}`),
+      h("option", { value: head.id, disabled: !fits(head) }, t("head {id} of the project, for {backbone}", { id: head.id, backbone: head.backbone })),
     );
     this.head.replaceChildren(
-      h("option", { value: "default" }, row?.needs_head ? "default (this backbone needs a trained one)" : "default"),
-      h("option", { value: "none" }, "none: the backbone’s own alignment"),
+      h("option", { value: "default" }, row?.needs_head ? t("default (this backbone needs a trained one)") : t("default")),
+      h("option", { value: "none" }, t("none: the backbone’s own alignment")),
       ...heads,
     );
     const active = this.list?.heads.find((head) => head.active && fits(head));
@@ -129,7 +130,7 @@ export class Chooser {
     this.running.hidden = !run?.running;
     if (run?.running) this.follow(run);
     const ended = run && before?.running && !run.running;
-    if (ended && run.problem) this.tell(run.problem);
+    if (ended && run.problem) this.tell(heard(run.problem));
     if (!ended || run.state !== "done") return;
     this.wanted = null;
     if (!this.form.hidden) this.open();
@@ -139,19 +140,18 @@ export class Chooser {
     this.looks = [...this.looks, [performance.now(), done]].slice(-WINDOW);
     const [[then, had], [now, has]] = [this.looks[0], this.looks.at(-1)];
     const rate = has > had ? (1000 * (has - had)) / (now - then) : 0;
-    const left = rate && all > done ? `, ${duration((all - done) / rate)} left` : "";
-    const speed = rate ? `, ${bytes(rate)}/s` : "";
-    const far = all > done ? `Fetching ${bytes(done)} of ${bytes(all)}${speed}${left}` : "Looking for its files, and loading them";
+    const pace = rate ? [`${bytes(rate)}/s`, ...(all > done ? [t("{time} left", { time: duration((all - done) / rate) })] : [])] : [];
+    const far = all > done ? [t("Fetching {done} of {all}", { done: bytes(done), all: bytes(all) }), ...pace].join(", ") : t("Looking for its files, and loading them");
     const bar = h("progress", { max: all || 1, "aria-label": what });
     if (all > done) bar.value = done;
     if (!this.stopper) {
       this.line = h("p", {});
       this.bar = h("div", {});
       this.doing = h("p", { class: "hint number" });
-      this.stopper = h("button", { class: "button quiet", type: "button", onclick: () => this.stop() }, "Cancel");
+      this.stopper = h("button", { class: "button quiet", type: "button", onclick: () => this.stop() }, t("Cancel"));
       this.running.append(this.line, this.bar, this.doing, this.stopper);
     }
-    this.line.textContent = `${what}; the model in use goes on meanwhile`;
+    this.line.textContent = t("{what}; the model in use goes on meanwhile", { what: heard(what) });
     this.bar.replaceChildren(bar);
     this.doing.textContent = far;
   }
@@ -163,14 +163,14 @@ export class Chooser {
     this.noted = text;
     const back = () => this.switch({ ...remembers, head: ["default", "none"].includes(remembers.head) ? remembers.head : "default" });
     this.notes.replaceChildren(
-      ...(differs ? [h("p", {}, differs)] : []),
+      ...(differs ? [h("p", {}, heard(differs))] : []),
       ...(remembers && !run?.running
         ? [
             h(
               "p",
               {},
-              `This project was last worked on with ${remembers.backbone}, and masks by ${remembers.proposals}. `,
-              h("button", { class: "link", type: "button", onclick: back }, "Switch to them"),
+              t("This project was last worked on with {backbone}, and masks by {proposals}. ", remembers),
+              h("button", { class: "link", type: "button", onclick: back }, t("Switch to them")),
             ),
           ]
         : []),
@@ -189,8 +189,8 @@ class Rows {
     this.name = name;
     this.rows = [];
     this.list = h("div", { class: "rows" });
-    this.own = h("input", { type: "radio", name, value: "", "aria-label": "Another one" });
-    this.other = h("input", { type: "text", placeholder: hint, "aria-label": `${title}: repository or folder`, spellcheck: "false" });
+    this.own = h("input", { type: "radio", name, value: "", "aria-label": t("Another one") });
+    this.other = h("input", { type: "text", placeholder: hint, "aria-label": t("{title}: repository or folder", { title }), spellcheck: "false" });
     this.typed = h("div", { class: "check typed" }, this.own, this.other);
     this.element = h("fieldset", { class: "models" }, h("legend", {}, title), this.list, this.typed);
     this.other.addEventListener("input", () => {
@@ -230,13 +230,13 @@ class Rows {
 /** Licence, size, whether the weights are here, and what it costs on this machine. */
 function facts({ licence, size, here, bytes: held, cost }) {
   const built = here && held === 0;
-  const place = built ? "nothing to fetch" : here ? `on this machine${held ? ` (${bytes(held)})` : ""}` : `${size || "size not known"}, to be fetched`;
+  const place = built ? t("nothing to fetch") : here ? held ? t("on this machine ({size})", { size: bytes(held) }) : t("on this machine") : t("{size}, to be fetched", { size: size || t("size not known") });
   const costs = [
-    cost?.load != null && `loads in ${seconds(cost.load)}`,
-    cost?.photo != null && `${seconds(cost.photo)} a photo`,
-    cost?.memory > 0 && `${Math.round(cost.memory).toLocaleString("en")} MB of memory`,
+    cost?.load != null && t("loads in {time}", { time: seconds(cost.load) }),
+    cost?.photo != null && t("{time} a photo", { time: seconds(cost.photo) }),
+    cost?.memory > 0 && t("{n} MB of memory", { n: number(cost.memory) }),
   ].filter(Boolean);
-  return [licence, place, costs.length ? `${costs.join(", ")} here` : "not measured here yet"].filter(Boolean).join(" · ");
+  return [licence && heard(licence), place, costs.length ? t("{costs} here", { costs: costs.join(", ") }) : t("not measured here yet")].filter(Boolean).join(" · ");
 }
 
-const seconds = (value) => `${value < 10 ? value.toFixed(1) : Math.round(value)} s`;
+const seconds = (value) => `${number(value, value < 10 ? 1 : 0)} s`;

@@ -1,6 +1,7 @@
 /** Who is signed in, and the way out; nothing on a server where nobody signs in. */
 
 import { h, icon } from "../shared/dom.js";
+import { t } from "../shared/language.js";
 
 /**
  * @param {HTMLElement} place
@@ -12,10 +13,10 @@ export function showMe(place, me) {
   place.dataset.name = me.name;
   const out = h(
     "button",
-    { class: "plain", type: "button", "aria-label": `Sign out, ${me.name}`, title: `Sign out, ${me.name}`, onclick: signOut },
+    { class: "plain", type: "button", "aria-label": t("Sign out, {name}", { name: me.name }), title: t("Sign out, {name}", { name: me.name }), onclick: signOut },
     icon("leave"),
   );
-  place.replaceChildren(h("span", { class: "number", title: `Your role: ${me.role}` }, me.name), out);
+  place.replaceChildren(h("span", { class: "number", title: t("Your role: {role}", { role: me.role }) }, me.name), out);
 }
 
 async function signOut() {

@@ -3,6 +3,8 @@
 import { hear, tell } from "../shared/bus.js";
 import { h, icon } from "../shared/dom.js";
 import { Chooser } from "./choose.js";
+import { heard, t } from "../shared/language.js";
+import { number } from "../shared/numbers.js";
 
 /** @typedef {import("../shared/server.js").Server} Server */
 
@@ -42,8 +44,8 @@ export function watchModel(part, server, version) {
     part.chip.classList.toggle("away", !reached);
     if (reached) return look();
     part.dot.className = "dot away";
-    part.model.textContent = "server away";
-    part.chip.title = "The server does not answer; what is on the page stays, and is tried again by itself";
+    part.model.textContent = t("server away");
+    part.chip.title = t("The server does not answer; what is on the page stays, and is tried again by itself");
   });
   part.chip.addEventListener("click", look);
   document.addEventListener("visibilitychange", () => document.hidden || look());
@@ -54,45 +56,45 @@ function show(part, status, version) {
   const { state, name } = status;
   part.dot.className = `dot ${state}`;
   const note = {
-    loading: "loading",
-    ready: name === "lite" ? "built in" : status.readout || status.head,
-    fallback: "fallback",
-    failed: "failed",
+    loading: t("loading"),
+    ready: name === "lite" ? t("built in") : status.readout || status.head,
+    fallback: t("fallback"),
+    failed: t("failed"),
   };
-  const does = status.switch?.running ? "switching" : note[state];
+  const does = status.switch?.running ? t("switching") : note[state];
   part.model.replaceChildren(short(name), h("span", { class: "note" }, ` · ${does}`));
   part.chip.title = {
-    loading: "The model is loading",
-    ready: "The model is ready",
-    fallback: "Another model had to be used",
-    failed: "No model could be loaded",
+    loading: t("The model is loading"),
+    ready: t("The model is ready"),
+    fallback: t("Another model had to be used"),
+    failed: t("No model could be loaded"),
   }[state];
   part.banner.hidden = !status.notice;
   part.banner.replaceChildren();
   if (status.notice) {
-    const used = state === "fallback" ? ` The built-in model ${name} is used instead.` : "";
-    part.banner.append(icon("warning"), h("span", {}, status.notice + used));
+    const used = state === "fallback" ? [t("The built-in model {name} is used instead.", { name })] : [];
+    part.banner.append(icon("warning"), h("span", {}, [heard(status.notice), ...used].join(" ")));
   }
   const rows = [
-    ["Backbone", name],
-    ["Readout", status.readout ?? "its own"],
-    ["Head", status.head],
-    ["Masks by", status.proposals],
-    ["Needs", name === "lite" ? "nothing: it came with the program" : "its weights, once"],
+    [t("Backbone"), name],
+    [t("Readout"), status.readout ?? t("its own")],
+    [t("Head"), status.head],
+    [t("Masks by"), status.proposals],
+    [t("Needs"), name === "lite" ? t("nothing: it came with the program") : t("its weights, once")],
     [
-      "Runs on",
+      t("Runs on"),
       { cpu: "CPU", cuda: "GPU (CUDA)", mps: "GPU (MPS)" }[status.device?.split(":")[0]] ?? status.device,
     ],
-    ["Loading took", seconds(status.seconds)],
-    ["One photo takes", status.encode_seconds ? seconds(status.encode_seconds) : "not measured yet"],
-    ["Memory, at most", status.memory_mb && `${status.memory_mb.toLocaleString("en")} MB`],
-    ["Photos kept encoded", status.scenes != null && `${status.scenes} (${status.scenes_mb} MB)`],
-    ["Works at", status.short_side && `${status.short_side} px, one answer every ${status.patch_stride} px`],
-    ["Licence", status.licence],
-    ["Program", `textseg ${version}`],
+    [t("Loading took"), seconds(status.seconds)],
+    [t("One photo takes"), status.encode_seconds ? seconds(status.encode_seconds) : t("not measured yet")],
+    [t("Memory, at most"), status.memory_mb && `${number(status.memory_mb)} MB`],
+    [t("Photos kept encoded"), status.scenes != null && `${status.scenes} (${status.scenes_mb} MB)`],
+    [t("Works at"), status.short_side && t("{side} px, one answer every {step} px", { side: status.short_side, step: status.patch_stride })],
+    [t("Licence"), status.licence && heard(status.licence)],
+    [t("Program"), `textseg ${version}`],
   ];
   part.about.replaceChildren(
-    h("h2", {}, state === "loading" ? `Loading ${name} (${Math.round(status.seconds)} s)` : short(name)),
+    h("h2", {}, state === "loading" ? t("Loading {name} ({seconds} s)", { name, seconds: Math.round(status.seconds) }) : short(name)),
     h("p", {}, ABOUT[name.split(":")[0]] ?? ""),
   );
   part.facts.replaceChildren(
@@ -103,13 +105,13 @@ function show(part, status, version) {
 }
 
 const ABOUT = {
-  lite: "EfficientNet-Lite2 with MiniLM words. Small, and works with no network at all.",
-  clip: "An image-text model of open_clip, read out patch by patch.",
-  hf: "An image-text model of transformers, read out patch by patch.",
-  dinov2: "DINOv2 features with a trained head.",
-  dinov3: "DINOv3 features with a trained head.",
+  lite: t("EfficientNet-Lite2 with MiniLM words. Small, and works with no network at all."),
+  clip: t("An image-text model of open_clip, read out patch by patch."),
+  hf: t("An image-text model of transformers, read out patch by patch."),
+  dinov2: t("DINOv2 features with a trained head."),
+  dinov3: t("DINOv3 features with a trained head."),
 };
 
 const short = (name) => name.replace(/^clip:/, "CLIP ").replace(/\/\/.*$/, " (file)");
-const seconds = (value) => (value == null ? null : `${value < 10 ? value.toFixed(1) : Math.round(value)} s`);
+const seconds = (value) => (value == null ? null : `${number(value, value < 10 ? 1 : 0)} s`);
 

@@ -1,5 +1,5 @@
 import { equal, test } from "./cases.js";
-import { said } from "../../../assets/web/shared/language.js";
+import { replied, said } from "../../../assets/web/shared/language.js";
 
 test("a text that the table lacks stays English", () => equal(said({}, "Open a photo"), "Open a photo"));
 
@@ -11,3 +11,20 @@ test("values come into their places in either language", () => {
 test("a value that looks like a place is not replaced again", () => equal(said({}, "Add {word}", { word: "{word}" }), "Add {word}"));
 
 test("what every object has is no text of a table", () => equal(said({}, "constructor"), "constructor"));
+
+const table = {
+  Exporting: "Wird exportiert",
+  "{what} is still going on; wait for it, or stop it.": "„{what}“ läuft noch; warten Sie darauf, oder halten Sie es an.",
+  "There is no folder {name}.": "Den Ordner {name} gibt es nicht.",
+};
+
+test("a sentence of the server is known whatever it names, and what it names stays", () => {
+  equal(replied(table, "There is no folder /home/me/{name} (1)."), "Den Ordner /home/me/{name} (1) gibt es nicht.");
+  equal(replied(table, "There is no folder Exporting."), "Den Ordner Exporting gibt es nicht.");
+});
+
+test("a sentence within a sentence is known too", () => {
+  equal(replied(table, "Exporting is still going on; wait for it, or stop it."), "„Wird exportiert“ läuft noch; warten Sie darauf, oder halten Sie es an.");
+});
+
+test("a sentence that the table lacks stays English", () => equal(replied(table, "The disk is full."), "The disk is full."));

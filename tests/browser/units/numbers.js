@@ -6,7 +6,7 @@ test("what is there is never 0 per cent", () => {
 });
 
 test("a noun follows its number", () => {
-  equal([plural(1, "photo"), plural(0, "photo"), plural(2400, "class", "classes")], ["1 photo", "0 photos", "2,400 classes"]);
+  equal([1, 0, 2400].map((n) => plural(n, "{n} class", "{n} classes")), ["1 class", "0 classes", "2,400 classes"]);
 });
 
 test("bytes have one to three digits", () => equal([999, 1500, 12_345_678].map(bytes), ["999 bytes", "1.5 KB", "12 MB"]));

@@ -2,6 +2,7 @@
 
 import { Stroke, twice } from "./sketches.js";
 import { Tool, far, rounded } from "./tool.js";
+import { t } from "../../shared/language.js";
 
 const MOST_POINTS = 20_000; // the server's limit for one stroke
 
@@ -82,7 +83,7 @@ export function leastStep(radius, scale) {
 export default {
   name: "brush",
   icon: "brush",
-  label: "Brush (right button erases, Shift joins to the last stroke)",
+  label: t("Brush (right button erases, Shift joins to the last stroke)"),
   keys: ["b"],
   cursor: "none",
   sized: true,

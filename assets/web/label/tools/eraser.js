@@ -2,6 +2,7 @@
 
 import { BrushTool } from "./brush.js";
 import { ERASER } from "./tool.js";
+import { t } from "../../shared/language.js";
 
 export class EraserTool extends BrushTool {
   paintOf() {
@@ -22,7 +23,7 @@ export class EraserTool extends BrushTool {
 export default {
   name: "eraser",
   icon: "eraser",
-  label: "Eraser",
+  label: t("Eraser"),
   keys: ["e"],
   cursor: "none",
   sized: true,

@@ -1,6 +1,7 @@
 /** The connected region under a click becomes the class in hand; the right button erases it. */
 
 import { ClickTool } from "./click.js";
+import { t } from "../../shared/language.js";
 
 export class FillTool extends ClickTool {
   click(place, point) {
@@ -13,7 +14,7 @@ export class FillTool extends ClickTool {
 export default {
   name: "fill",
   icon: "fill",
-  label: "Fill the connected region under the pointer",
+  label: t("Fill the connected region under the pointer"),
   keys: ["g"],
   create: (desk) => new FillTool(desk),
 };

@@ -1,6 +1,7 @@
 /** Move the photo. */
 
 import { Tool } from "./tool.js";
+import { t } from "../../shared/language.js";
 
 export class PanTool extends Tool {
   press(canvas, { screen }) {
@@ -30,7 +31,7 @@ export class PanTool extends Tool {
 export default {
   name: "pan",
   icon: "hand",
-  label: "Move the photo",
+  label: t("Move the photo"),
   keys: ["v"],
   cursor: "grab",
   create: (desk) => new PanTool(desk),

@@ -1,6 +1,7 @@
 /** Take the class under a click in hand, and the tool before. */
 
 import { ClickTool } from "./click.js";
+import { t } from "../../shared/language.js";
 
 export class PickTool extends ClickTool {
   click(place) {
@@ -13,7 +14,7 @@ export class PickTool extends ClickTool {
 export default {
   name: "pick",
   icon: "pick",
-  label: "Pick the class under the pointer (or Alt and click)",
+  label: t("Pick the class under the pointer (or Alt and click)"),
   keys: ["i"],
   create: (desk) => new PickTool(desk),
 };

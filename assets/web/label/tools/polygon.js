@@ -2,6 +2,7 @@
 
 import { Outline, twice } from "./sketches.js";
 import { STILL, Tool, acceptStep, cancelStep, far, right, rounded, undoStep } from "./tool.js";
+import { t } from "../../shared/language.js";
 
 const CLOSE = 10; // screen pixels from the first corner that close a polygon
 const DOUBLE = 350; // milliseconds between the two presses of a double click
@@ -57,7 +58,7 @@ export class PolygonTool extends Tool {
 
   steps() {
     if (!this.points.length || this.lasso) return [];
-    return [acceptStep(this, "Close it"), undoStep(this, "Take the last corner back"), cancelStep(this)];
+    return [acceptStep(this, t("Close it")), undoStep(this, t("Take the last corner back")), cancelStep(this)];
   }
 
   /** Take the last corner back. */
@@ -99,9 +100,9 @@ export class PolygonTool extends Tool {
 export default {
   name: "polygon",
   icon: "polygon",
-  label: "Polygon by clicks, lasso by dragging",
+  label: t("Polygon by clicks, lasso by dragging"),
   keys: ["p"],
-  hint: "Click the corners, or drag a lasso; the first corner or Enter closes it.",
-  touchHint: "Draw around the thing.",
+  hint: t("Click the corners, or drag a lasso; the first corner or Enter closes it."),
+  touchHint: t("Draw around the thing."),
   create: (desk) => new PolygonTool(desk),
 };

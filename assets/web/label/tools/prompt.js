@@ -3,6 +3,7 @@
 import { RegionMask } from "../../canvas/mask.js";
 import { MaskSketch, twice } from "./sketches.js";
 import { STILL, Tool, acceptStep, cancelStep, far, right, rounded, undoStep } from "./tool.js";
+import { t } from "../../shared/language.js";
 
 export class PromptTool extends Tool {
   points = [];
@@ -55,7 +56,7 @@ export class PromptTool extends Tool {
     }
     this.mask = reply.masks.length ? new RegionMask(reply.masks[0]) : null;
     this.desk.say(
-      this.mask ? this.desk.touched ? "Tap on to correct it." : "Enter labels it; click on to correct it (right click: not this); Esc lets go." : "Nothing was found there; add another point.",
+      this.mask ? this.desk.touched ? t("Tap on to correct it.") : t("Enter labels it; click on to correct it (right click: not this); Esc lets go.") : t("Nothing was found there; add another point."),
     );
     this.changed();
   }
@@ -79,11 +80,11 @@ export class PromptTool extends Tool {
 
   steps() {
     if (!this.begun) return [];
-    const negative = { icon: "minus", label: "The next click says what does not belong (N)", text: "Not this", pressed: this.negative };
+    const negative = { icon: "minus", label: t("The next click says what does not belong (N)"), text: t("Not this"), pressed: this.negative };
     return [
-      acceptStep(this, "Label it"),
+      acceptStep(this, t("Label it")),
       { name: "negative", ...negative, run: () => this.negate() },
-      undoStep(this, "Take the last click back"),
+      undoStep(this, t("Take the last click back")),
       cancelStep(this),
     ];
   }
@@ -154,9 +155,9 @@ export function boxOf(a, b, size) {
 export default {
   name: "prompt",
   icon: "click",
-  label: "Click what it is, right click what it is not, or drag a box",
+  label: t("Click what it is, right click what it is not, or drag a box"),
   keys: ["s"],
-  hint: "Click the thing; right click what is not part of it; or drag a box around it.",
-  touchHint: "Tap the thing, or drag a box around it.",
+  hint: t("Click the thing; right click what is not part of it; or drag a box around it."),
+  touchHint: t("Tap the thing, or drag a box around it."),
   create: (desk) => new PromptTool(desk),
 };

@@ -1,6 +1,7 @@
 /** The whole class under a click becomes the class in hand; the right button erases it. */
 
 import { ClickTool } from "./click.js";
+import { t } from "../../shared/language.js";
 
 export class RelabelTool extends ClickTool {
   click(place, point) {
@@ -14,7 +15,7 @@ export class RelabelTool extends ClickTool {
 export default {
   name: "relabel",
   icon: "relabel",
-  label: "Relabel the whole class under the pointer",
+  label: t("Relabel the whole class under the pointer"),
   keys: ["r"],
   create: (desk) => new RelabelTool(desk),
 };

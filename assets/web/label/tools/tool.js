@@ -29,6 +29,8 @@
  * Button, key, list of keys and hint follow from it. A gesture is one operation of the HTTP contract, in image pixels.
  */
 
+import { t } from "../../shared/language.js";
+
 /**
  * @typedef {Object} ToolModule
  * @property {string} name unique; what the page's parts call it
@@ -53,7 +55,7 @@
 /** The steps that most tools share. */
 export const acceptStep = (tool, text) => ({ name: "accept", icon: "check", label: `${text} (Enter)`, text, run: () => tool.accept() });
 export const undoStep = (tool, label) => ({ name: "undo", icon: "undo", label: `${label} (Backspace)`, run: () => tool.undo() });
-export const cancelStep = (tool) => ({ name: "cancel", icon: "close", label: "Let go of it (Esc)", run: () => tool.cancel() });
+export const cancelStep = (tool) => ({ name: "cancel", icon: "close", label: t("Let go of it (Esc)"), run: () => tool.cancel() });
 
 export const STILL = 4; // screen pixels: a press that moves less than this is a click
 export const ERASER = { id: 0, colour: "#ffffff" };

@@ -3,6 +3,7 @@
 import { RegionMask } from "../../canvas/mask.js";
 import { MaskSketch } from "./sketches.js";
 import { Tool, acceptStep, cancelStep } from "./tool.js";
+import { t } from "../../shared/language.js";
 
 const FIRST_SHARE = 0.02; // of the photo: the size of unit that is shown before any was chosen
 
@@ -76,9 +77,9 @@ export class UnitTool extends Tool {
   steps() {
     if (!this.mask || !this.wheelless) return [];
     return [
-      { name: "smaller", icon: "minus", label: "Smaller region", run: () => this.step(-1) },
-      { name: "larger", icon: "plus", label: "Larger region", run: () => this.step(1) },
-      acceptStep(this, "Label it"),
+      { name: "smaller", icon: "minus", label: t("Smaller region"), run: () => this.step(-1) },
+      { name: "larger", icon: "plus", label: t("Larger region"), run: () => this.step(1) },
+      acceptStep(this, t("Label it")),
       cancelStep(this),
     ];
   }
@@ -139,10 +140,10 @@ export function nearestArea(masks, wanted) {
 export default {
   name: "unit",
   icon: "units",
-  label: "Unit: label a whole region; the wheel takes a smaller or larger one",
+  label: t("Unit: label a whole region; the wheel takes a smaller or larger one"),
   keys: ["u"],
-  hint: "Point at a thing: a click labels it, the wheel takes a smaller or larger part. Ctrl and wheel zooms.",
-  touchHint: "Tap a thing to see its region; tap again to label it.",
+  hint: t("Point at a thing: a click labels it, the wheel takes a smaller or larger part. Ctrl and wheel zooms."),
+  touchHint: t("Tap a thing to see its region; tap again to label it."),
   cursor: "pointer",
   create: (desk) => new UnitTool(desk),
 };
