@@ -2,6 +2,10 @@
 
 import re
 from html.parser import HTMLParser
+from pathlib import Path
+
+WEB = Path(__file__).parents[1] / "assets/web"
+ENTRY = re.compile(r'^  (?:"((?:[^"\\]|\\.)+)"|(\w+)):\s+"((?:[^"\\]|\\.)*)",$', re.MULTILINE)
 
 NAMED = ("aria-label", "title", "placeholder")
 NO_WORDS = re.compile(r"[\W\d_]*")
@@ -43,14 +47,17 @@ LITERAL = r'"(?:[^"\\\n]|\\.)*"'
 SAID = re.compile(rf"\bt\(\s*({LITERAL})|\b(?:plural|fact)\(\s*[^\"]*?({LITERAL}),\s*({LITERAL})")
 COMMENT = re.compile(r"/\*.*?\*/|(?<=\s)//[^\n]*|^//[^\n]*", re.DOTALL | re.MULTILINE)
 TEXT = re.compile(rf"{LITERAL}|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\.)*`", re.DOTALL)
-NO_TEXT = re.compile(r"(\bfrom|\bimport|Error\(|\bclass:|\bclassName =|\bkeys: \[.*|\b(Selector|closest|matches|matchMedia)\w*\()\s*$")
+NO_TEXT = re.compile(
+    r"(\bfrom|\bimport|Error\(|\bclass:|\bclassName =|\bkeys: \[.*|\b(Selector|closest|matches|matchMedia)\w*\()\s*$"
+)
 """What stands before a literal that nobody reads: a module, a failure of the program, names of styles and of keys."""
 PHRASE = re.compile(r"[A-Z][a-z]+([ .,:;?!]|$)|[a-z]{2,} [a-z]{2,}|^[ ,:]+[a-z]{2,}")
 MEANT = re.compile(
     r"Enter|Escape|Backspace|Home|End|Tab|Files|Shift|Control|NotAllowedError"  # names of the browser
     r"|Esc|Ctrl|(Thumbs)?\.(db|DS_Store)|English|Deutsch|.* min"
     r"|[\w-]+(\.[\w-]+)+|[a-z]+[A-Z]\w*|:\w.*|in work|to review|button quiet.*|dot away|spinner|sure low"  # values
-    r"|<.*|.*gradient\(.*|rgb.*|.*\[[\w-]+.*\].*|[a-z ]*[.#][a-z-]+.*|input, .*|button, .*|.*px.*|code, pre.*|(textseg|pip) .*",
+    r"|<.*|.*gradient\(.*|rgb.*|.*\[[\w-]+.*\].*|[a-z ]*[.#][a-z-]+.*"  # markup, colours, selectors
+    r"|(input|button|code), .*|.*px.*|(textseg|pip) .*",
     re.DOTALL,
 )
 """Literals that look like words and are none that are shown."""
@@ -74,3 +81,19 @@ def unsaid(script: str) -> list[str]:
         if PHRASE.search(bare) and not MEANT.fullmatch(text):
             found.append(text)
     return found
+
+
+def parts(language: Path) -> list[Path]:
+    """The files of a language's table of the pages."""
+    return [path for path in sorted(language.with_suffix("").glob("*.js")) if path.stem != "server"]
+
+
+def entries(path: Path) -> list[tuple[str, str]]:
+    """Texts of one file with what they are in its language."""
+    found = ENTRY.findall(path.read_text("utf-8"))
+    return [((quoted or plain).replace('\\"', '"'), value.replace('\\"', '"')) for quoted, plain, value in found]
+
+
+def table(language: Path) -> dict[str, str]:
+    """All texts of the pages."""
+    return dict(pair for path in parts(language) for pair in entries(path))

@@ -7,31 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.visible import in_markup, in_script, unsaid
-from textseg.web.pages.explore import METHODS, TEMPLATES
+from tests.visible import WEB, entries, in_markup, in_script, parts, table, unsaid
 
 ROOT = Path(__file__).parents[2]
-WEB = ROOT / "assets/web"
 LANGUAGES = sorted((WEB / "shared/languages").glob("*.js"))
 ALONE = "sign-in"
 """A page of its own, which is in English."""
 
-ENTRY = re.compile(r'^  (?:"((?:[^"\\]|\\.)+)"|(\w+)):\s+"((?:[^"\\]|\\.)*)",$', re.MULTILINE)
 PLACE = re.compile(r"\{\w+\}")
-
-
-def parts(language: Path) -> list[Path]:
-    """The files of a language's table of the pages."""
-    return [path for path in sorted(language.with_suffix("").glob("*.js")) if path.stem != "server"]
-
-
-def entries(path: Path) -> list[tuple[str, str]]:
-    found = ENTRY.findall(path.read_text("utf-8"))
-    return [((quoted or plain).replace('\\"', '"'), value.replace('\\"', '"')) for quoted, plain, value in found]
-
-
-def table(language: Path) -> dict[str, str]:
-    return dict(pair for path in parts(language) for pair in entries(path))
 
 
 def server(language: Path) -> dict[str, str]:
@@ -46,12 +29,11 @@ def scripts() -> dict[str, str]:
 
 @cache
 def shown() -> set[str]:
-    """What the pages show: their markup, what their scripts say, the links of the pages and the menus of Explore."""
+    """What the pages show: their markup, what their scripts say, and the links of the pages."""
     markup = (path.read_text("utf-8") for path in WEB.glob("*/*.html") if ALONE not in path.parts)
     said = (in_script(script) for script in scripts().values())
-    menus = {*METHODS.values(), *TEMPLATES.values(), "Best for the method", "The model's own"}
     texts = {text for html in markup for text in in_markup(html)} | {text for texts in said for text in texts}
-    return texts | menus | {"Explore", "Label", "Learn", "Data"}
+    return texts | {"Explore", "Label", "Learn", "Data"}
 
 
 @cache

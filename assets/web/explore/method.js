@@ -1,7 +1,7 @@
 /** How the words are answered: by what, with which edges, prompts and head; and what that took. */
 
 import { h } from "../shared/dom.js";
-import { t } from "../shared/language.js";
+import { heard, t } from "../shared/language.js";
 import { decimal } from "../shared/numbers.js";
 
 const MENUS = { by: "methods", refine: "refinements", templates: "templates" };
@@ -13,7 +13,7 @@ export class Method {
     this.page = page;
     this.part = part;
     for (const [name, list] of Object.entries(MENUS)) {
-      part[name].append(...given[list].map(([value, text]) => h("option", { value }, t(text))));
+      part[name].append(...given[list].map(([value, text]) => h("option", { value }, heard(text))));
       part[name].addEventListener("change", () => page.ask());
     }
     part.only.addEventListener("change", () => page.ask());

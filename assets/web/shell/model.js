@@ -57,7 +57,7 @@ function show(part, status, version) {
   part.dot.className = `dot ${state}`;
   const note = {
     loading: t("loading"),
-    ready: name === "lite" ? t("built in") : status.readout || status.head,
+    ready: name === "lite" ? t("built in") : status.readout || heard(status.head ?? ""),
     fallback: t("fallback"),
     failed: t("failed"),
   };
@@ -78,7 +78,7 @@ function show(part, status, version) {
   const rows = [
     [t("Backbone"), name],
     [t("Readout"), status.readout ?? t("its own")],
-    [t("Head"), status.head],
+    [t("Head"), status.head && heard(status.head)],
     [t("Masks by"), status.proposals],
     [t("Needs"), name === "lite" ? t("nothing: it came with the program") : t("its weights, once")],
     [

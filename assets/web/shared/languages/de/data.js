@@ -4,7 +4,7 @@ export default {
   // The project
   "A project is one folder with your photos, your classes and every label. Make one, or open one, on the Label page; then photos come in and labels go out here.":
     "Ein Projekt ist ein Ordner mit Ihren Fotos, Klassen und allen Labels. Legen Sie auf der Seite „Labeln“ eines an, oder öffnen Sie eines; dann kommen hier Fotos hinein und Labels heraus.",
-  "Photos by state": "Fotos nach Stand",
+  "Photos by state": "Fotos nach Status",
   "share of all pixels": "Anteil aller Bildpunkte",
   "share of all pixels; {share} unlabelled": "Anteil aller Bildpunkte; {share} ungelabelt",
   "background word": "Hintergrundwort",
@@ -64,7 +64,7 @@ export default {
   "Choose photos and pixels": "Fotos und Bildpunkte wählen",
   all: "alle",
   "not all {parts}": "nicht alle: {parts}",
-  states: "Stände",
+  states: "Status",
   provenance: "Herkunft",
   classes: "Klassen",
   "Photos that are": "Fotos, die … sind",

@@ -97,4 +97,39 @@ export default {
   "Recognised as {title} by {shown}.": "Erkannt als {title} an {shown}.",
   "Annotations overlap: a label map holds one class a pixel, the smaller one is seen.":
     "Annotationen überlappen: Ein Bildpunkt hat eine Klasse, die kleinere ist zu sehen.",
+  "images/, annotations/instances.json (instances_train.json … with a split)": "images/, annotations/instances.json (mit Aufteilung instances_train.json …)",
+  "images/, labels/ (tiled GeoTIFFs with overviews, the project's ids), classes.txt, ignore.txt, labels.json":
+    "images/, labels/ (gekachelte GeoTIFFs mit Übersichten, Nummern des Projekts), classes.txt, ignore.txt, labels.json",
+  "dataset_dict.json and a folder a split (load_from_disk), data/*.parquet and README.md (the Hub)":
+    "dataset_dict.json und ein Ordner je Teil (load_from_disk), data/*.parquet und README.md (der Hub)",
+  "photos, each with a JSON beside it; labels.txt": "Fotos, neben jedem ein JSON; labels.txt",
+  "images/, labels/ (index PNGs, the project's ids), classes.txt, ignore.txt, labels.json":
+    "images/, labels/ (Index-PNGs, Nummern des Projekts), classes.txt, ignore.txt, labels.json",
+  "images/train, labels/train (val, test with a split), data.yaml": "images/train, labels/train (mit Aufteilung val, test), data.yaml",
+  "annotations.xml, and the photos beside it or in images/": "annotations.xml, und die Fotos daneben oder in images/",
+  "a JSON of tasks, and the photos beside it or in the project": "ein JSON der Aufgaben, und die Fotos daneben oder im Projekt",
+  "meta.json, and folders of img/ and ann/": "meta.json, und Ordner mit img/ und ann/",
+  "a JSON of photos and regions, and the photos beside it": "ein JSON der Fotos und Regionen, und die Fotos daneben",
+
+  // Menus of Explore, heads
+  Pixels: "Bildpunkten",
+  "Semantic units": "Sinneinheiten",
+  "Superpixels (SLIC)": "Superpixeln (SLIC)",
+  Masks: "Masken",
+  "The word alone": "Das Wort allein",
+  "“a photo of a …”": "„a photo of a …“",
+  "3 sentences": "3 Sätze",
+  "7 sentences of CLIP": "7 Sätze von CLIP",
+  "80 sentences of CLIP": "80 Sätze von CLIP",
+  "Best for the method": "Das Beste für das Verfahren",
+  "The model's own": "Die des Modells",
+  Nothing: "Nichts",
+  "Guided filter": "Geführter Filter",
+  "Pixel-adaptive refinement": "Bildpunkt-adaptive Verfeinerung",
+  "Pixel-adaptive refinement, full size": "Bildpunkt-adaptive Verfeinerung, volle Größe",
+  "Vote in masks": "Abstimmung in Masken",
+  Regions: "Regionen",
+  "Units, then regions": "Teile, dann Regionen",
+  default: "Standard",
+  none: "keiner",
 };
