@@ -20,7 +20,8 @@ CHOICES = """.brand, .sample, .models .rows, .format-list, [data-part=import-for
 TEXTS = """(names) => {
   const found = new Set();
   const take = (element, text) => {
-    if (element?.closest(".page") && !element.closest(`script, style, code, pre, kbd, ${names}`)) found.add(text.trim());
+    const shown = element?.closest(".page") && !element.closest(`script, style, code, pre, kbd, ${names}`);
+    if (shown) found.add(text.trim());
   };
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) take(walker.currentNode.parentElement, walker.currentNode.data);

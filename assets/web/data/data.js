@@ -79,8 +79,8 @@ export class DataPage {
     const report = await this.work.run(place, () => this.server.call("check", { skip }));
     if (!report) return;
     if (report.check.left)
-      place.append(h("button", { class: "button quiet", type: "button", onclick: () => this.check(true) }, "Skip these"));
-    this.show();
+      place.append(h("button", { class: "button quiet", type: "button", onclick: () => this.check(true) }, t("Skip these")));
+    this.view.show();
   }
 
   /** What may be pressed now. */

@@ -88,7 +88,7 @@ export class Photos {
     page.enable();
     if (!opened.ok) {
       this.queue.mark(id); // so that the next one can be reached from here
-      return page.problem(opened.error, "photo", { label: "Skip this photo", run: () => this.finish("skipped") });
+      return page.problem(opened.error, "photo", { label: t("Skip this photo"), run: () => this.finish("skipped") });
     }
     this.show(id, opened, picture, map);
   }
@@ -174,7 +174,7 @@ export class Photos {
     const still = this.store.still("photo"),
       photo = this.unread ?? this.state.photo?.photo;
     if (photo === undefined) return;
-    if (this.unread !== null && state !== "skipped") return page.announce("This photo cannot be shown; skip it, or go on to another one.");
+    if (this.unread !== null && state !== "skipped") return page.announce(t("This photo cannot be shown; skip it, or go on to another one."));
     const to = this.queue.step(1) ?? this.queue.step(-1);
     await page.saving.rest(photo);
     const reply = await page.call("set_state", { photo, state });
@@ -197,7 +197,7 @@ export class Photos {
       problems = [];
     for (const file of files) {
       if (file.size > MOST_SENT) {
-        problems.push(`${file.name} is too large to be added here; the Data page takes files of any size.`);
+        problems.push(t("{name} is too large to be added here; the Data page takes files of any size.", { name: file.name }));
         continue;
       }
       // One at a time: a torn one does not hold the others up.

@@ -88,4 +88,4 @@ export class Heads {
 const badge = () => h("span", { class: "tag in-use" }, icon("check"), t("active"));
 const when = (text) => new Date(text).toLocaleString(language, { dateStyle: "medium", timeStyle: "short" });
 const scored = ({ on, photos }, which) =>
-  t("on {where} {which}", { where: on ? heard(on) : plural(photos, "{n} photo", "{n} photos"), which: heard(which ?? "held back") });
+  t("on {where} {which}", { where: on ? heard(on) : plural(photos, "{n} photo", "{n} photos"), which: which ? heard(which) : t("held back") });

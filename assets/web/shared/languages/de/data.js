@@ -7,6 +7,9 @@ export default {
   "Photos by state": "Fotos nach Status",
   "share of all pixels": "Anteil aller Bildpunkte",
   "share of all pixels; {share} unlabelled": "Anteil aller Bildpunkte; {share} ungelabelt",
+  "Check the files": "Dateien prüfen",
+  "Whether the file of each photo is there and as it was": "Ob die Datei jedes Fotos da ist und wie sie war",
+  "Skip these": "Diese überspringen",
   "background word": "Hintergrundwort",
 
   // Photos in

@@ -59,6 +59,7 @@ export default {
   "its file is gone": "seine Datei ist weg",
   "There is no corrected photo yet that it has not seen, so no score.":
     "Noch gibt es kein berichtigtes Foto, das er nicht gesehen hat, also keine Note.",
+  "held back": "zurückgehalten",
   "on {where} {which}": "auf {where}, {which}",
   "{n} class": "{n} Klasse",
   "{n} classes": "{n} Klassen",

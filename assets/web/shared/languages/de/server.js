@@ -13,6 +13,7 @@ export default {
   // Work in the background
   "Adding photos": "Fotos kommen hinzu",
   Checking: "Wird geprüft",
+  "Checking files": "Dateien werden geprüft",
   Importing: "Wird importiert",
   Exporting: "Wird exportiert",
   "Encoding photos": "Fotos werden gelesen",
@@ -32,6 +33,9 @@ export default {
   "Checking what it has not seen, part {n} of {all}": "Prüfung an Ungesehenem, Teil {n} von {all}",
   "Comparing on photos that it has not seen": "Vergleich auf Fotos, die er nicht gesehen hat",
   "Stopped; the head that was active stays active.": "Angehalten; der bisherige Kopf bleibt aktiv.",
+  "{n} photo": "{n} Foto",
+  "{n} photos": "{n} Fotos",
+  "{n} parts of {what}": "{n} Teile von {what}",
   "held back": "zurückgehalten",
   "left out in turn": "reihum ausgelassen",
   "the head it began with": "der Kopf vom Anfang",
@@ -74,7 +78,6 @@ export default {
 
   // Films
   "This photo is no frame of a film; textseg film add takes one in.": "Dieses Foto ist kein Bild eines Films; textseg film add nimmt einen auf.",
-  "This is the last frame of {film}.": "Das ist das letzte Bild von {film}.",
   "This frame has no labels yet; label it, then carry them on.": "Dieses Bild hat noch keine Labels; labeln Sie es, dann tragen Sie sie weiter.",
 
   // Formats
