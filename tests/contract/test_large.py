@@ -11,6 +11,7 @@ from rasterio.transform import from_origin
 import textseg.model
 from tests.tiny import noise_photo, tiny_model
 from textseg import images
+from textseg.bulk.whole_project import pseudo_label_all
 from textseg.cli import main
 from textseg.project import Project
 from textseg.pyramids import plan
@@ -133,6 +134,17 @@ def test_the_same_photo_labelled_again_and_undone_is_as_it_was(folder):
     assert (project.label_map(key)[0] != before).any()
     project.edit(key, project.photo(key).revision, {"type": "undo"})
     assert (project.label_map(key)[0] == before).all()
+    project.close()
+
+
+def test_a_photo_labelled_anew_is_looked_at_as_coarsely_as_before(folder):
+    label = ["label", "photos", "--project", "p", "--words", "cat, sofa", "--others", "none", "--margin", "0"]
+    main([*label, "--downscale", "4", "--confidence", "0"])
+    project = Project("p")
+    key = project.photo("field.tif").id
+    assert project.looked_at(key) == 4
+    assert not pseudo_label_all(project, tiny_model(), [key]).failed
+    assert project.looked_at(key) == 4 and project.photo(key).revision == 2
     project.close()
 
 
