@@ -50,6 +50,24 @@ def scale(page) -> float:  # type: ignore[no-untyped-def]
     return float(page.text_content(".statusline [data-part=zoom]").split()[1]) / 100
 
 
+@pytest.mark.parametrize("width", [1440, 390])
+def test_the_small_picture_and_what_is_waited_for_keep_their_text_inside(huge, new_page, width):
+    page = opened(new_page, huge[0], viewport={"width": width, "height": 844})
+    page.evaluate(
+        """() => {
+          const busy = document.querySelector(".labelling [data-part=busy]");
+          const said = "<span class=spinner></span><span>Finding the regions of this part of the photo</span>";
+          busy.innerHTML = said + "<span class='number muted'>12 s</span><button class=link>Stop waiting</button>";
+          busy.hidden = false;
+        }"""
+    )
+    board = page.locator(".labelling [data-part=board]").first.bounding_box()
+    for inner, outer, edge in ((".navigator .extra a", ".navigator", 4), (".busy button", ".busy", 8)):
+        one, around = (page.locator(f".labelling {each}").first.bounding_box() for each in (inner, outer))
+        assert one["x"] + one["width"] <= around["x"] + around["width"] - edge
+        assert board["x"] <= around["x"] and around["x"] + around["width"] <= board["x"] + board["width"]
+
+
 def test_strokes_in_a_window_are_saved_in_the_photos_pixels_and_little_travels(huge, new_page):
     url, project = huge
     page, sent = opened(new_page, url), []
