@@ -160,7 +160,7 @@ def _afss() -> Iterator[Row]:
     ):
         yield Row(f"AFSS: {name}", "afss", AFSS, photos=LABELLED, teacher=teacher)
     said = AFSS | CAPTIONS
-    yield Row("AFSS: words of the captions, taught by itself", "afss", said, LABELLED, "AFSS: words of the captions")
+    yield Row("AFSS: words of the captions and taught by itself", "afss", said, LABELLED, "AFSS: words of the captions")
 
 
 def main() -> None:
