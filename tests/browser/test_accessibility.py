@@ -21,6 +21,13 @@ READY = {
 }
 WIDTHS = {1440: 900, 1024: 768, 390: 844}
 
+CUT = """() => [...document.querySelectorAll(".page :is(button, a, p, h2, legend, th)")]
+  .filter((element) => element.checkVisibility() && !element.closest(".unseen, .photos-list, [role=group][tabindex], .samples"))
+  .filter((element) => element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).display !== "inline"
+    || element.getBoundingClientRect().right > innerWidth + 1)
+  .map((element) => element.textContent.trim())"""
+"""Controls and sentences of which something does not fit."""
+
 PENDING: dict[str, set[str]] = {}
 """Rules that a page still breaks. To be empty."""
 
@@ -44,8 +51,8 @@ def without_project() -> Iterator[str]:
 
 @pytest.fixture
 def visit(new_page) -> Callable:  # type: ignore[no-untyped-def]
-    def go(url: str, page_name: str, width: int):  # type: ignore[no-untyped-def]
-        page = new_page(viewport={"width": width, "height": WIDTHS[width]})
+    def go(url: str, page_name: str, width: int, **window):  # type: ignore[no-untyped-def]
+        page = new_page(viewport={"width": width, "height": WIDTHS[width]}, **window)
         page.goto(f"{url}#{page_name}")
         return page
 
@@ -78,6 +85,14 @@ def test_a_page_in_use_has_no_violation(with_project, visit, page_name, width):
     page = visit(with_project, page_name, width)
     page.wait_for_selector(READY[page_name])
     assert unexpected(page, page_name) == []
+
+
+@pytest.mark.parametrize("page_name", READY)
+def test_a_page_in_german_has_no_violation_and_nothing_is_cut_off(with_project, visit, page_name):
+    page = visit(with_project, page_name, 390, locale="de-DE")
+    page.wait_for_selector(READY[page_name])
+    assert unexpected(page, page_name) == []
+    assert page.evaluate(CUT) == []
 
 
 @pytest.mark.parametrize("page_name", ["label", "learn", "data"])

@@ -87,7 +87,7 @@ def test_an_export_is_downloaded_and_taken_in_again(served, open_data, tmp_path)
     page.click(".format-list label:has-text('YOLO')")
     page.check("input[name=split][value=yes]")
     page.click("[data-part=export-check]")
-    assert "3 photos: 1 train, 1 val, 1 test" in outcome(page, "export")
+    assert "3 photos (1 train, 1 val, 1 test)" in outcome(page, "export")
     page.click("[data-part=export-go]")
     page.wait_for_selector("[data-part=export-outcome] a")
     with page.expect_download() as download:

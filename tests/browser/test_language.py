@@ -32,8 +32,8 @@ TEXTS = """(names) => {
 """All that the pages say, whether it is in sight or not."""
 
 NAMES = re.compile(
-    r"[\w-]+\.(png|jpg)|\d+\.png|/.*|cat(; kitten.*)?|sofa|wall|p|lite|textseg.*|English|Deutsch"  # project, program
-    r"|cup.*|coffee.*|wood.*|CPU|Apache-2.0|regions|sam:.*|\d+ \(\d+ MB\)|\d+ px|[A-Z0-9]+"  # samples, models, machines
+    r"[\w-]+\.(png|jpg)|\d+\.png|/.*|cat(; kitten.*)?|sofa|wall|p|lite|textseg.*|English|Deutsch|ph"  # project, program
+    r"|cup.*|coffee.*|wood.*|CPU|CC0-1.0|tiny|regions|sam:.*|\d+ \(\d+ MB\)|\d+ px|[A-Z0-9]+"  # of samples and models
 )
 
 

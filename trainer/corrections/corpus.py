@@ -125,8 +125,10 @@ def read(
         stop_if(cancel)
         large = project.is_large(row.id)
         if watch is not None:
-            fresh = "Reading" if large or row in encodings else "Encoding"
-            watch(Progress(f"{fresh} {row.name} ({n + 1} of {len(rows)})", 0.8 * n / len(rows)))
+            known = large or row in encodings
+            place = f"({n + 1} of {len(rows)})"
+            doing = f"Reading {row.name} {place}" if known else f"Encoding {row.name} {place}"
+            watch(Progress(doing, 0.8 * n / len(rows)))
         if large:
             try:
                 tell = None if watch is None else partial(_tell, watch, row.name, n, len(rows))

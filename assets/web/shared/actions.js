@@ -61,7 +61,7 @@ export class Actions {
   }
 }
 
-const NAMES = { Escape: "Esc", " ": t("Space"), ArrowLeft: "←", ArrowRight: "→", ctrl: "Ctrl", shift: "Shift" };
+const NAMES = { Escape: "Esc", " ": t("Space"), ArrowLeft: "←", ArrowRight: "→", ctrl: t("Ctrl"), shift: t("Shift") };
 
 const cap = (key) =>
   key

@@ -56,7 +56,8 @@ export function heard(text) {
  */
 export function replied(table, text) {
   if (Object.hasOwn(table, text)) return table[text];
-  for (const [sentence, own] of Object.entries(table)) {
+  const longestFirst = Object.entries(table).sort(([one], [other]) => other.length - one.length); // which says most
+  for (const [sentence, own] of longestFirst) {
     const [names, pattern] = places(sentence);
     const found = names.length ? pattern.exec(text) : null;
     if (!found) continue;

@@ -1,4 +1,5 @@
 import { equal, test } from "./cases.js";
+import { server } from "../../../assets/web/shared/languages/de.js";
 import { replied, said } from "../../../assets/web/shared/language.js";
 
 test("a text that the table lacks stays English", () => equal(said({}, "Open a photo"), "Open a photo"));
@@ -28,3 +29,10 @@ test("a sentence within a sentence is known too", () => {
 });
 
 test("a sentence that the table lacks stays English", () => equal(replied(table, "The disk is full."), "The disk is full."));
+
+test("each sentence of the server is known as itself, and as none of the others", () => {
+  const names = (text) => [...text.matchAll(/\{(\w+)\}/g)].map(([, name]) => [name, name === "what" ? "?" : name.toUpperCase()]);
+  const filled = (text) => said({}, text, Object.fromEntries(names(text)));
+  const wrong = Object.entries(server).filter(([text, own]) => replied(server, filled(text)) !== filled(own));
+  equal(wrong, []);
+});

@@ -195,7 +195,7 @@ export default {
 
   // The model
   "Label this photo": "Dieses Foto labeln",
-  "Label all new": "Alle neuen labeln",
+  "Label all new": "Alle neuen",
   "The model labels this photo": "Das Modell labelt dieses Foto",
   "Asking the model": "Das Modell wird gefragt",
   "The model found nothing here that it is sure of.": "Das Modell fand hier nichts, dessen es sicher ist.",

@@ -27,9 +27,10 @@ export default {
   // Trainings, heads, next photos
   Starting: "Beginnt",
   "Learning, step {step} of {steps}": "Lernt, Schritt {step} von {steps}",
-  "{what} {name} ({n} of {all})": "{what} {name} ({n} von {all})",
-  Reading: "Liest",
-  Encoding: "Liest",
+  "Reading {name} {what}": "Liest {name} {what}",
+  "Encoding {name} {what}": "Liest {name} {what}",
+  "({n} of {all})": "({n} von {all})",
+  "Encoding {name}, part {n} of {all}": "Liest {name}, Teil {n} von {all}",
   "Checking what it has not seen, part {n} of {all}": "Prüfung an Ungesehenem, Teil {n} von {all}",
   "Comparing on photos that it has not seen": "Vergleich auf Fotos, die er nicht gesehen hat",
   "Stopped; the head that was active stays active.": "Angehalten; der bisherige Kopf bleibt aktiv.",

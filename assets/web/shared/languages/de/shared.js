@@ -24,6 +24,8 @@ export default {
   "No project is open": "Kein Projekt ist offen",
   "Make or open a project": "Projekt anlegen oder öffnen",
   Space: "Leertaste",
+  Ctrl: "Strg",
+  Shift: "Umschalt",
   "“{name}”": "„{name}“",
   "The model does not know {names}": "Das Modell kennt {names} nicht",
   "It was taught English. What it finds for this word means little.": "Es hat Englisch gelernt. Was es zu diesem Wort findet, bedeutet wenig.",
