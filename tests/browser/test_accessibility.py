@@ -22,7 +22,7 @@ READY = {
 WIDTHS = {1440: 900, 1024: 768, 390: 844}
 
 CUT = """() => [...document.querySelectorAll(".page :is(button, a, p, h2, legend, th)")]
-  .filter((element) => element.checkVisibility() && !element.closest(".unseen, .photos-list, [role=group][tabindex], .samples"))
+  .filter((one) => one.checkVisibility() && !one.closest(".unseen, .photos-list, .lesson-scroller, .samples"))
   .filter((element) => element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).display !== "inline"
     || element.getBoundingClientRect().right > innerWidth + 1)
   .map((element) => element.textContent.trim())"""

@@ -44,7 +44,7 @@ export class Method {
     if (JSON.stringify(reply.heads) === before) return;
     this.heads = reply.heads;
     const kept = this.answering;
-    head.replaceChildren(...reply.heads.map(({ value, name }) => h("option", { value }, name)));
+    head.replaceChildren(...reply.heads.map(({ value, name }) => h("option", { value }, heard(name))));
     head.value = reply.heads.at(-1).value;
     this.part["head-field"].hidden = reply.heads.length < 2;
     if (this.answering !== kept) this.page.changeHead();

@@ -134,6 +134,8 @@ export default {
   "Vote in masks": "Abstimmung in Masken",
   Regions: "Regionen",
   "Units, then regions": "Teile, dann Regionen",
+  "The program’s head": "Kopf des Programms",
+  "Head {id} of {name}": "Kopf {id} von {name}",
   default: "Standard",
   none: "keiner",
 };
