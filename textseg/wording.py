@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import PurePath
 
 from textseg.errors import spelt_out
@@ -11,6 +12,11 @@ def counted(number: int, noun: str) -> str:
     """`1 photo`, `2 photos`, `3 classes`."""
     ending = "" if number == 1 else "es" if noun.endswith("s") else "s"
     return f"{number:,} {noun}{ending}"
+
+
+def at_least(share: float) -> str:
+    """A share 0..1 as whole per cents that it reaches: 0.898 is not yet 90%."""
+    return f"{math.floor(100 * share + 1e-9)}%"
 
 
 def some(lines: list[str], most: int = 20) -> list[str]:

@@ -33,7 +33,9 @@ def test_labels_are_carried_from_frame_to_frame_and_the_strip_says_how_sure(walk
     page = new_page(viewport={"width": 1280, "height": 800})
     page.goto(f"{url}#label/2")
     page.wait_for_selector(f"{CELLS}.current[data-frame='2'] >> nth=0")
-    assert page.text_content("[data-part=film-place]").startswith("walk · frame 1 of 4")
+    assert page.text_content("[data-part=film-name]") == "walk"
+    assert page.text_content("[data-part=film-place]").startswith("frame 1 of 4")
+    assert page.text_content("[data-part=film-sure]") == "drawn by hand"
     assert page.locator(CELLS).count() == 4
     page.keyboard.press("c")
     page.wait_for_selector(f"{CELLS}.current[data-frame='3']")
@@ -52,6 +54,28 @@ def test_labels_are_carried_from_frame_to_frame_and_the_strip_says_how_sure(walk
     page.keyboard.press("c")
     page.wait_for_selector(".labelling .problem:not([hidden])")
     assert "last frame of walk" in page.text_content(".labelling .problem")
+    assert page.is_disabled("[data-do=carry]") and page.is_enabled("[data-do=carryBack]")
+
+
+def test_labels_are_carried_through_the_film_in_the_background_and_undone(walk, new_page):
+    url, project = walk
+    for photo in (3, 4, 5):
+        project.set_state(photo, "in work")
+        put(project, photo, np.zeros((240, 320), np.uint16))
+    page = new_page(viewport={"width": 1440, "height": 900})
+    page.goto(f"{url}#label/2")
+    page.wait_for_selector(f"{CELLS}.current[data-frame='2'] >> nth=0")
+    page.click("[data-part=film-more]")
+    page.click("[data-do=carryEnd]")
+    page.wait_for_function("document.querySelector('[data-part=notice]').textContent.startsWith('Carried to 3 frames')")
+    assert all(project.label_map(photo)[0].any() for photo in (3, 4, 5))
+    assert page.is_hidden("[data-part=film-run]") and page.is_hidden("[data-part=film-ways]")
+    height = "document.querySelector('.film').clientHeight"
+    assert page.evaluate(height) < 130, "the strip's buttons are in one row"
+    page.click(f"{CELLS}[data-frame='5'] button")
+    page.wait_for_selector(f"{CELLS}.current[data-frame='5']")
+    page.keyboard.press("Control+z")
+    page.wait_for_selector(f"{CELLS}.current button[aria-label*='no labels']")
 
 
 def test_a_photo_of_no_film_has_no_strip(walk, new_page):

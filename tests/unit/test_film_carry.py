@@ -183,14 +183,6 @@ def test_labels_of_a_person_are_never_carried_over_from_behind(project, film, mo
     assert set(np.unique(project.label_map(1)[0])) == {0, 1}
 
 
-def test_one_step_back_goes_to_the_frame_before(project, model, film):
-    put(project, 3, film[1][2])
-    step = carry_to_next(project, 3, seen(project, model), back=True)
-    assert step.to.photo == 2 and iou(project.label_map(2)[0], film[1][1]) > 0.85
-    with pytest.raises(FilmError, match="first frame of walk"):
-        carry_to_next(project, 1, seen(project, model), back=True)
-
-
 def test_a_photo_of_two_films_is_carried_along_the_one_that_is_meant(project, model, film, tmp_path):
     pictures = [np.asarray(film[0][k]) for k in (0, 3, 2)]
     take(project, write_numbered(tmp_path / "other", pictures))

@@ -20,7 +20,7 @@ from textseg.web.rpc.photos import UploadedPhoto
 FUNCTIONS = [
     "overview", "thumbs", "open", "label_map", "edit", "hierarchy", "prompt", "prepare", "pseudolabel", "run",
     "model_view", "sources", "set_state", "set_note", "add_class", "change_class", "delete_class", "add_photos",
-    "statistics", "make_project", "open_project", "add_folder", "restore_class", "film", "carry",
+    "statistics", "make_project", "open_project", "add_folder", "restore_class", "film", "carry", "carry_on",
 ]  # fmt: skip
 
 JUNK = [

@@ -2,7 +2,7 @@
 
 import pytest
 
-from textseg.wording import counted, of_file
+from textseg.wording import at_least, counted, of_file
 
 
 @pytest.mark.parametrize(
@@ -15,6 +15,10 @@ from textseg.wording import counted, of_file
 )  # fmt: skip
 def test_a_reason_does_not_say_the_name_of_its_file_again(path, reason, told):
     assert of_file(path, reason) == told
+
+
+def test_a_share_says_no_more_than_it_reaches():
+    assert [at_least(share) for share in (0.898, 0.29, 1.0, 0.0)] == ["89%", "29%", "100%", "0%"]
 
 
 def test_a_number_has_its_noun():

@@ -4,10 +4,14 @@ import argparse
 import sys
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from textseg.commands.arguments import Parser, add_model, add_project, photo_bar, read_project, share, some
 from textseg.errors import FilmError, UsageError, spelt_out
-from textseg.wording import counted, of_file
+from textseg.wording import at_least, counted, of_file
+
+if TYPE_CHECKING:
+    from textseg.project.films import Still
 
 HELP = "take in the frames of a film in order, carry labels from frame to frame"
 
@@ -94,9 +98,15 @@ def _status(args: argparse.Namespace) -> int:
     film = films.find(args.film)
     for still in films.stills(film):
         at = f"{still.at:9.2f} s" if film.timed else f"{still.at:9.0f}  "
-        sure = "" if still.sure is None else f"{still.sure:6.0%} sure"
-        print(spelt_out(f"{still.photo:6}  {at}  {still.name:40} {still.state:16} {sure}").rstrip())
+        print(spelt_out(f"{still.photo:6}  {at}  {still.name:40} {still.state:16} {_told(still)}").rstrip())
     return 0
+
+
+def _told(still: "Still") -> str:
+    """What is known of a frame's labels beside its state."""
+    if still.confirmed or still.sure is None:
+        return ""
+    return "drawn by hand" if still.carried is None else f"{at_least(still.sure)} sure"
 
 
 def _carry(args: argparse.Namespace) -> int:
@@ -118,12 +128,11 @@ def _carry(args: argparse.Namespace) -> int:
     model = load_model(args.backbone, args.head, readout=args.readout)
     steps = chain.carry_on(project, film, lambda photo: project.scene(photo, model), start, until, args.back)
     for step in islice(steps, args.frames):
+        frame = spelt_out(step.to.name)
         if step.kept:
-            print(spelt_out(f"Stopped: the labels of {step.to.name} are surer already, {step.to.sure:.0%}; they stay."))
+            print(f"{frame}: its labels are surer already and stay.")
             break
-        print(spelt_out(f"{step.to.name}: {step.sure:.0%} sure, {counted(step.changed, 'pixel')} changed"), flush=True)
+        print(f"{frame}: {at_least(step.sure)} sure, {counted(step.changed, 'pixel')} changed", flush=True)
         if step.sure < until:
-            print(
-                spelt_out(f"Stopped: {step.to.name} is less sure than {until:.0%}; correct it, mark it done, carry on.")
-            )
+            print(f"Stopped: {frame} is less sure than {until:.0%}; correct it, mark it done, carry on.")
     return 0

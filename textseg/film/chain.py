@@ -41,23 +41,22 @@ class Step:
         return self.sure < STOP
 
 
-def carry_to_next(project: Project, photo: int, seen: Seen, film: int | None = None, back: bool = False) -> Step:
-    """Carry the labels of a frame to the one after it, or `back` to the one before it; a person's pixels there stay.
+def carry_to_next(project: Project, photo: int, seen: Seen, film: int | None = None) -> Step:
+    """Carry the labels of a frame to the one after it; a person's pixels there stay.
 
     `film` says which is meant where the photo is a frame of several. Raises FilmError, ProjectError.
     """
     found = project.films.of(photo, film)
     if found is None:
         raise FilmError("This photo is no frame of a film; textseg film add takes one in.")
-    stills = _stills(project, found, back)
+    stills = project.films.stills(found)
     at = next(k for k, still in enumerate(stills) if still.photo == photo)
     if at + 1 == len(stills):
-        raise FilmError(f"This is the {'first' if back else 'last'} frame of {found.name}.")
+        raise FilmError(f"This is the last frame of {found.name}.")
     if not labelled(project, stills[at]):
         raise FilmError("This frame has no labels yet; label it, then carry them on.")
     if stills[at + 1].confirmed:
-        which = "frame before" if back else "next frame"
-        raise FilmError(f"The {which} is done; put it back into work to have labels carried to it.")
+        raise FilmError("The next frame is done; put it back into work to have labels carried to it.")
     return _step(project, stills, at, seen)
 
 

@@ -42,7 +42,8 @@ PAGES: dict[str, dict[str, str]] = {
         ),
         **dict.fromkeys(("make_project", "open_project", "add_folder", "add_photos", "run"), "own"),
         **dict.fromkeys(
-            ("edit", "hierarchy", "prompt", "prepare", "pseudolabel", "set_state", "set_note", "carry"), "label"
+            ("edit", "hierarchy", "prompt", "prepare", "pseudolabel", "set_state", "set_note", "carry",
+             "carry_on"), "label"
         ),
         **dict.fromkeys(
             ("add_class", "change_class", "delete_class", "restore_class", "assign", "review", "second", "adjudicate"),

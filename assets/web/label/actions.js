@@ -54,8 +54,11 @@ export function labelActions(page) {
     skip: { label: t("Skip, next photo"), keys: ["q"], run: () => page.photos.finish("skipped") },
     frameBefore: { label: t("Frame of the film before"), keys: ["PageUp"], run: () => page.film.step(-1) },
     frameAfter: { label: t("Next frame of the film"), keys: ["PageDown"], run: () => page.film.step(1) },
-    carry: { label: t("Carry the labels to the next frame"), keys: ["c"], run: () => page.film.carry() },
-    carryRight: { label: t("Done, and carry the labels to the next frame"), keys: ["ctrl+shift+Enter"], run: () => page.film.carry(true) },
+    carry: { label: t("Carry the labels to the next frame"), keys: ["c"], run: () => page.carrying.next() },
+    carryRight: { label: t("Done, and carry the labels to the next frame"), keys: ["ctrl+shift+Enter"], run: () => page.carrying.next(true) },
+    carryOn: { label: t("Carry the labels on, to where they are not sure any more"), keys: ["shift+PageDown"], run: () => page.carrying.start("sure") },
+    carryEnd: { label: t("Carry the labels on, to the end of the film"), keys: ["shift+End"], run: () => page.carrying.start("end") },
+    carryBack: { label: t("Carry the labels back, as far as they are surer"), keys: ["shift+PageUp"], run: () => page.carrying.start("back") },
     find: { label: t("Find a photo"), keys: ["/"], run: () => page.part.search.focus() },
     keys: { label: t("This list"), keys: ["?"], run: () => page.showKeys() },
   };

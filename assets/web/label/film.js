@@ -1,7 +1,7 @@
-/** The film strip: the frames around the one in hand, how sure their labels are, and labels carried to the next one. */
+/** The film strip: the frames around the one in hand, and how sure their labels are. */
 
 import { h } from "../shared/dom.js";
-import { decimal, number, percent } from "../shared/numbers.js";
+import { atLeast, decimal, number } from "../shared/numbers.js";
 import { Thumbnails } from "./thumbnails.js";
 import { heard, t } from "../shared/language.js";
 
@@ -10,7 +10,10 @@ const HEIGHT = 24; // of the line over it
 const LEAST = 0.7; // what its lower end says; what is less sure lies there too
 const SVG = "http://www.w3.org/2000/svg";
 
-/** @typedef {{photo: number, at: number, state: string, sure: number|null}} Still `sure`: 0..1, null without labels */
+/**
+ * @typedef {{photo: number, at: number, state: string, sure: number|null, carried: boolean}} Still `sure`: 0..1, null
+ *   without labels; `carried`: whether any of them were, else a person drew them
+ */
 
 export class FilmStrip {
   /** @param {import("./label.js").LabelPage} page */
@@ -22,7 +25,6 @@ export class FilmStrip {
     /** @type {Still[]} */
     this.frames = [];
     this.stop = 0; // less sure than that: a person should look
-    this.busy = false; // labels are being carried
     /** @type {Map<number, HTMLElement>} */
     this.cells = new Map();
     this.thumbnails = new Thumbnails(
@@ -44,11 +46,11 @@ export class FilmStrip {
   async load() {
     const { page } = this;
     if (!page.store.state.photo) return;
-    const reply = await page.ask("film", {});
+    const reply = await page.ask("film", { film: this.film?.id }); // a photo of several films is in the one before
     if (!reply.ok) return; // the next look may do better
     this.film = reply.film;
     this.stop = reply.stop ?? 0;
-    this.frames = (reply.frames ?? []).map(([photo, at, state, sure]) => ({ photo, at, state: page.given.states[state], sure }));
+    this.frames = (reply.frames ?? []).map(([photo, at, state, sure, carried]) => ({ photo, at, state: page.given.states[state], sure, carried }));
     this.draw();
   }
 
@@ -60,29 +62,31 @@ export class FilmStrip {
     const room = Math.max(1, Math.floor(part.frames.clientWidth / CELL));
     const first = Math.max(0, Math.min(place - Math.floor(room / 2), frames.length - room));
     const shown = frames.slice(first, first + room);
-    const { at, sure, state } = frames[place];
-    const told = [film.name, t("frame {n} of {all}", { n: number(place + 1), all: number(frames.length) }), ...(film.timed ? [`${decimal(at)} s`] : [])];
-    part["film-place"].textContent = told.join(" · ");
-    const low = sure !== null && sure < this.stop;
-    part["film-sure"].textContent =
-      sure === null ? "" : state === "done" ? t("Done") : low ? t("{share} sure: stop here and correct", { share: percent(sure) }) : howSure(sure);
+    const still = frames[place],
+      low = still.sure !== null && still.sure < this.stop;
+    const lies = [t("frame {n} of {all}", { n: number(place + 1), all: number(frames.length) }), ...(film.timed ? [`${decimal(still.at)} s`] : [])];
+    part["film-name"].textContent = part["film-name"].title = film.name;
+    part["film-place"].textContent = lies.join(" · ");
+    part["film-sure"].textContent = low ? t("{share} sure: correct it", { share: atLeast(still.sure) }) : still.sure === null ? "" : told(still);
     part["film-sure"].classList.toggle("low", low);
+    this.page.carrying.show();
     this.cells = new Map(shown.map((still) => [still.photo, this.cell(still)]));
     part.frames.replaceChildren(this.line(shown), h("ol", {}, ...this.cells.values()));
     this.thumbnails.want(shown.map(({ photo }) => photo));
   }
 
   /** @param {Still} still */
-  cell({ photo, at, state, sure }) {
-    const current = photo === this.page.store.state.photo?.photo,
+  cell(still) {
+    const { photo, at } = still,
+      current = photo === this.page.store.state.photo?.photo,
       where = this.film.timed ? `${decimal(at)} s` : t("number {n}", { n: at }),
-      told = sure === null ? t("no labels") : state === "done" ? heard(state) : howSure(sure);
+      known = told(still);
     return h(
       "li",
       { "data-frame": photo, class: current ? "current" : null },
       h(
         "button",
-        { type: "button", title: `${where}, ${told}`, "aria-label": t("Frame at {where}, {told}", { where, told }), "aria-current": current ? "true" : null, onclick: () => this.page.photos.open(photo) },
+        { type: "button", title: `${where}, ${known}`, "aria-label": t("Frame at {where}, {told}", { where, told: known }), "aria-current": current ? "true" : null, onclick: () => this.page.photos.open(photo) },
         h("span", { class: "thumb" }, this.thumbnails.of(photo)),
       ),
     );
@@ -119,28 +123,11 @@ export class FilmStrip {
     if (to) page.photos.open(to.photo);
     else page.announce(by > 0 ? t("This is the last frame.") : t("This is the first frame."));
   }
-
-  /** Carry the labels of the frame in hand to the next one, and go there. @param {boolean} right a person says they are right */
-  async carry(right = false) {
-    const { page } = this;
-    if (this.place < 0) return page.announce(t("This photo is no frame of a film."));
-    if (this.busy) return;
-    const still = page.store.still("photo"),
-      { photo } = page.store.state.photo;
-    this.busy = true;
-    await page.saving.rest(photo);
-    const quiet = page.waiting.begin(t("Carrying the labels to the next frame"));
-    const done = right ? await page.call("set_state", { photo, state: "done" }) : null;
-    if (done?.ok) page.photos.change(photo, { state: "done" });
-    const reply = done && !done.ok ? done : await page.call("carry", { photo });
-    quiet();
-    this.busy = false;
-    if (!reply.ok) return page.problem(reply.error);
-    if (!still()) return this.load(); // somebody has gone on already
-    await page.photos.open(reply.to);
-    const share = { share: percent(reply.sure) };
-    page.announce(reply.stops ? t("Only {share} sure: correct this frame before you go on.", share) : t("Carried: {share} sure.", share));
-  }
 }
 
-const howSure = (sure) => t("{share} sure", { share: percent(sure) });
+/** What is known of a frame's labels. @param {Still} still */
+function told({ state, sure, carried }) {
+  if (state === "done") return heard(state);
+  if (sure === null) return t("no labels");
+  return carried ? t("{share} sure", { share: atLeast(sure) }) : t("drawn by hand");
+}

@@ -2,6 +2,7 @@
 
 import { Actions } from "../shared/actions.js";
 import { Boards } from "./boards.js";
+import { Carrying } from "./carrying.js";
 import { Classes } from "./classes.js";
 import { Desk } from "./desk.js";
 import { FilmStrip } from "./film.js";
@@ -67,6 +68,7 @@ export class LabelPage {
     this.project = new ProjectDialog(this);
     this.team = new Team(this);
     this.film = new FilmStrip(this);
+    this.carrying = new Carrying(this);
     this.actions = new Actions(labelActions(this), part.labelling);
     this.store.watch(["classes", "chosen"], (state, { fields, origin }) => {
       if (fields.has("chosen") && origin === "person") this.desk.tool.classChosen();
@@ -127,7 +129,7 @@ export class LabelPage {
       const key = actions.shown(keys[0]);
       button.title = `${label} (${key})`;
       if (!button.textContent.trim()) button.setAttribute("aria-label", label);
-      if (part.tools.contains(button)) button.append(h("kbd", {}, key));
+      if (part.tools.contains(button) || part["film-ways"].contains(button)) button.append(h("kbd", {}, key));
       button.addEventListener("click", (event) => actions.table[button.dataset.do].run(event));
     }
     // A button that was clicked does not take the keys away from the canvas.

@@ -36,7 +36,7 @@ class Label(PhotoFunctions, GestureFunctions, ClassFunctions, TeamFunctions, Fil
 
     def __init__(self, api: ProjectApi, engine: Engine) -> None:
         self.api, self._engine = api, engine
-        self.jobs = Jobs()
+        self.jobs, self.carrying = Jobs(), Jobs()
 
     def component(self) -> gr.HTML:
         """The page as a Gradio component."""
@@ -46,7 +46,7 @@ class Label(PhotoFunctions, GestureFunctions, ClassFunctions, TeamFunctions, Fil
             self.run, self.model_view, self.sources, self.set_state, self.set_note, self.add_class,
             self.change_class, self.delete_class, self.restore_class, self.unknown, self.add_photos,
             self.statistics, self.team, self.look, self.assign, self.review, self.trail, self.second,
-            self.agreement, self.adjudicate, self.film, self.carry,
+            self.agreement, self.adjudicate, self.film, self.carry, self.carry_on,
         ]  # fmt: skip
         return page("label", functions, {"states": list(STATES)}, self.api.meant)
 
