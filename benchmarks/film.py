@@ -1,14 +1,15 @@
 """Labels carried through a film: how right they are 1, 5, 10 and 20 frames after a person's, and how sure.
 
-    python -m benchmarks.film [DATA] [--films 8] [--frames 20] [--seed 1] [--every 1]
+    python -m benchmarks.film [DATA] [--films 8] [--frames 20] [--seed 1] [--every 1] [--back]
 
 Films are made from photos with masks of DATA (`coco-eval` and `voc-eval`), so that every frame's truth is known:
 *pan*, a window that moves and zooms over a photo; *things*, two cut-outs that move, grow and turn over a photo that
 pans slowly. Frames get the noise, the flicker and the JPEG of a camera. The first frame's truth is the person's.
 Compared are the map of the first frame kept as it is, the model's own answer to the classes of the film, and the
-carried labels; `--every 5` takes each fifth frame alone, so that more moves from one to the next. mIoU is over the
-classes of the frame's truth, in per cent, mean over films; beside it, how sure the carried labels say they are and the
-share of their pixels that is right. Settings were chosen on seed 0.
+carried labels; `--every 5` takes each fifth frame alone, so that more moves from one to the next; with `--back` the
+last frame's truth is the person's, and labels go backwards. mIoU is over the classes of the frame's truth, in per cent,
+mean over films; beside it, how sure the carried labels say they are and the share of their pixels that is right.
+Settings were chosen on seed 0.
 """
 
 from __future__ import annotations
@@ -46,11 +47,15 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--back", action="store_true")
     args = parser.parse_args()
     model, names = load_model("lite"), words(args.data)
     scored: dict[tuple[str, str, int], list[float]] = defaultdict(list)
     seconds = 0.0
     for number, film in enumerate(films(args.data, args.films, args.frames, args.seed)):
+        if args.back:
+            film.pictures.reverse()
+            film.truths.reverse()
         kind = "things" if number % 2 else "pan"
         frames = range(0, args.frames + 1, args.every)
         truth = film.truths[0].astype(np.int64)

@@ -192,6 +192,17 @@ def test_resume_in_a_project_labels_only_what_is_new(folder, encoded):
     assert len(encoded) == 1 and len(Project("p").photos()) == 4
 
 
+def test_a_photo_that_the_project_has_is_labelled_by_its_name_there(folder, capsys):
+    assert main(["project", "new", "p", "--words", "cat, sofa"]) == main(["project", "add", "p", "photos"]) == 0
+    options = ["--project", "p", "--confidence", "0", "--margin", "0", "--others", "none"]
+    assert main(["label", "two.png", *options]) == 0
+    assert [one.name for one in Project("p").photos(state="pseudo-labelled")] == ["two.png"]
+    capsys.readouterr()
+    assert main(["label", "four.png", *options]) == 2 and "four.png: does not exist." in capsys.readouterr().err
+    noise_photo(60, 40, 7).save("two.png")  # a file of this name goes before
+    assert main(["label", "two.png", *options]) == 0 and len(Project("p").photos()) == 4
+
+
 def test_a_persons_work_stays_unless_a_dry_run_has_counted_it(folder, capsys):
     main(["label", "photos", *WORDS, "--project", "p"])
     project = Project("p")

@@ -26,7 +26,7 @@ from textseg.commands.arguments import (
     tell_notes,
     tile_bar,
 )
-from textseg.errors import UsageError, spelt_out
+from textseg.errors import ProjectError, UsageError, spelt_out
 from textseg.vocabulary import Vocabulary
 from textseg.wording import counted, of_file
 
@@ -44,8 +44,9 @@ HELP = "pseudo-label many photos for a person to correct"
 def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "photos",
-        metavar="FOLDER|LIST",
-        help="a folder of photos, or a text file that lists them; with --engine ray also an address such as s3://",
+        metavar="FOLDER|LIST|PHOTO",
+        help="a folder of photos, a text file that lists them, or with --project a photo that the project has; with "
+        "--engine ray also an address such as s3://",
     )
     command.add_argument("--flat", action="store_true", help="leave the subfolders of the folder out")
     add_words(command, required=False)
@@ -107,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
         )
 
     from textseg.bulk.listing import read_list
-    from textseg.folders import not_taken
+    from textseg.folders import Gathered, not_taken
     from textseg.project import Project
 
     if args.engine == "ray":
@@ -116,11 +117,28 @@ def run(args: argparse.Namespace) -> int:
     for text in (args.photos, args.out or ""):
         if "://" in text:
             raise UsageError(f"{text} is an address; read and write it with --engine ray.")
-    gathered = read_list(Path(args.photos), args.flat, None if args.out is None else Path(args.out))
+    kept = _kept(Project(place), args.photos) if place is not None and there else None
+    if kept is None:
+        gathered = read_list(Path(args.photos), args.flat, None if args.out is None else Path(args.out))
+    else:
+        gathered = Gathered([kept])
     if args.dry_run:
         return _dry(gathered.photos, Project(place) if place is not None and there else None)
     report = _labelled(args, gathered.photos, vocabulary, place, others)
     return _told(report, not_taken(gathered.others, [one.path.name for one, _ in report.failed]))
+
+
+def _kept(project: "Project", name: str) -> "Found | None":
+    """A photo that the project has, by its name there; None where a file is meant."""
+    from textseg.folders import Found
+
+    if Path(name).exists():
+        return None
+    try:
+        row = project.photo(name)
+    except ProjectError:
+        return None
+    return Found(project.original(row), row.name)
 
 
 def _told(report: "Report", left: str = "") -> int:
