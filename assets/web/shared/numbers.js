@@ -12,7 +12,7 @@ export function percent(share) {
 }
 
 /** A share 0..1 as whole per cents that it reaches: 89.8 % is not yet 90 %. */
-export const atLeast = (share) => `${Math.floor(100 * share + 1e-9)} %`;
+export const atLeast = (share) => `${number(Math.floor(100 * share + 1e-9))} %`;
 
 /** Two decimals, with a real minus. */
 export const decimal = (value) => number(value, 2).replace("-", "−");

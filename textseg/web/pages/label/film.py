@@ -60,7 +60,11 @@ class FilmFunctions:
         start = chain.begin(project, film, photo, back)
         all = chain.ahead(project, film, start, back)
         if not all:
-            raise FilmError(f"Every frame {'before' if back else 'after'} this one is done or skipped.")
+            raise FilmError(
+                "Every frame before this one is done or skipped."
+                if back
+                else "Every frame after this one is done or skipped."
+            )
 
         def work(progress: Progress) -> dict[str, Any]:
             report: dict[str, Any] = {}

@@ -16,6 +16,8 @@ export default {
   "Checking files": "Dateien werden geprüft",
   Importing: "Wird importiert",
   Exporting: "Wird exportiert",
+  "Carrying on": "Labels werden weitergetragen",
+  "Carrying back": "Labels werden zurückgetragen",
   "Encoding photos": "Fotos werden gelesen",
   "Labelling photos": "Fotos werden gelabelt",
   "Labelling photos with the active head": "Fotos werden mit dem aktiven Kopf gelabelt",
@@ -80,6 +82,12 @@ export default {
   // Films
   "This photo is no frame of a film; textseg film add takes one in.": "Dieses Foto ist kein Bild eines Films; textseg film add nimmt einen auf.",
   "This frame has no labels yet; label it, then carry them on.": "Dieses Bild hat noch keine Labels; labeln Sie es, dann tragen Sie sie weiter.",
+  "{name} has no labels yet; label it, then carry them on.": "{name} hat noch keine Labels; labeln Sie es, dann tragen Sie sie weiter.",
+  "This is the last frame of {name}.": "Das ist das letzte Bild von {name}.",
+  "The next frame is done; put it back into work to have labels carried to it.":
+    "Das nächste Bild ist fertig; nehmen Sie es wieder in Arbeit, um Labels hineinzutragen.",
+  "Every frame after this one is done or skipped.": "Jedes Bild nach diesem ist fertig oder übersprungen.",
+  "Every frame before this one is done or skipped.": "Jedes Bild vor diesem ist fertig oder übersprungen.",
 
   // Formats
   "Polygons instead of masks": "Polygone statt Masken",
