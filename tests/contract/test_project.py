@@ -57,8 +57,8 @@ def test_a_photo_whose_file_is_damaged_is_named_and_skipped_on_demand(folder, ca
     project.original(project.photo("one.png")).unlink()
     assert main(["project", "check", "p"]) == 1
     told = capsys.readouterr().err.splitlines()
-    assert told[0].startswith("one.png: one.png does not exist in the project any more: copy its file to photos/")
-    assert told[1] == "two.png: two.png was damaged or changed since it was added; its labels are kept."
+    assert told[0].startswith("one.png: does not exist in the project any more: copy its file to photos/")
+    assert told[1] == "two.png: was damaged or changed since it was added; its labels are kept."
     assert project.photos_by_state()["skipped"] == 0
     assert main(["project", "check", "p", "--skip"]) == 1
     assert project.photos_by_state()["skipped"] == 2

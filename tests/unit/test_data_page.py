@@ -69,14 +69,14 @@ def test_adding_that_is_stopped_says_what_is_in_the_project(page, tmp_path, monk
 
 def test_photos_that_cannot_be_read_are_named_and_skipped_on_demand(page, tmp_path):
     project = Project(tmp_path / "p")
-    page.check({"skip": False})
-    assert finished(page)["report"]["check"] == {"photos": 1, "failed": [], "left": 0}
+    page.check({})
+    assert finished(page)["report"]["check"] == {"photos": 1, "failed": [], "left": 0, "changed": 0}
     project.original(project.photo(1)).write_bytes(b"torn")
-    page.check({"skip": False})
+    page.check({"then": "take"})
     report = finished(page)["report"]["check"]
     assert report["left"] == 1 and report["failed"][0].startswith("one.png was damaged or changed")
     assert project.photo(1).state == "new"
-    page.check({"skip": True})
+    page.check({"then": "skip"})
     assert finished(page)["report"]["check"]["left"] == 0 and project.photo(1).state == "skipped"
 
 

@@ -161,6 +161,16 @@ def test_a_photo_that_changes_while_it_is_held_open_is_told(label, tmp_path):
         file.write(b"more")
     with pytest.raises(PhotoError, match="huge.tif was changed since it was added"):
         label.window({"photo": 1, "window": WINDOW})
+    with pytest.raises(PhotoError):
+        label.open({"photo": 1})
+
+
+def test_a_changed_photo_that_was_seen_before_opens_with_its_labels_and_a_sentence(label, tmp_path):
+    assert "problem" not in label.open({"photo": 1})
+    with (tmp_path / "huge.tif").open("ab") as file:
+        file.write(b"more")
+    opened = label.open({"photo": 1})
+    assert opened["labels"] and "huge.tif was changed since it was added" in opened["problem"]
 
 
 def test_photos_that_are_only_read_by_windows_are_added_on_the_page(label, tmp_path):

@@ -94,6 +94,31 @@ def test_a_file_that_was_changed_since_is_told_and_its_labels_stay(project, phot
     project.pyramid(1).close()
 
 
+def test_a_changed_file_is_taken_as_it_is_now_and_keeps_its_labels(project, photo, huge):
+    project.add([photo])
+    project.edit(1, 0, GESTURES[0])
+    before, old = project.label_windows(1, [Window((0, 0, WIDTH, HEIGHT), 4)])[0][0], project.original(project.photo(1))
+    edit_in_place(photo, photo.read_bytes()[-1] ^ 1)
+    assert "project check --take" in project.add([photo]).failed[0][1] and len(project.photos()) == 1
+    assert project.take_changed(project.unreadable()) == [] and project.unreadable() == []
+    row = project.photo(1)
+    assert row.sha256 == hashlib.sha256(photo.read_bytes()).hexdigest() and not old.exists()
+    assert os.path.samefile(project.original(row), photo) and project.add([photo]).duplicates
+    assert (project.label_windows(1, [Window((0, 0, WIDTH, HEIGHT), 4)])[0][0] == before).all()
+
+
+def test_a_changed_file_of_another_size_or_a_torn_one_is_not_taken(project, photo, huge):
+    project.add([photo])
+    tifffile.imwrite(photo.with_name("b.tif"), np.zeros((800, 700, 3), np.uint8), tile=(128, 128), photometric="rgb")
+    content, other = photo.read_bytes(), photo.with_name("b.tif").read_bytes()
+    for changed, reason in ((other, "has 700 x 800 pixels now and its labels 900 x 700"), (content[:-99], "cut short")):
+        photo.write_bytes(changed)
+        ((row, why),) = project.take_changed(project.unreadable())
+        assert reason in why and row.sha256 == project.photo(1).sha256
+    photo.write_bytes(content)
+    assert project.unreadable() == []
+
+
 def test_a_file_that_was_only_touched_is_hashed_once_more_and_no_further_time(project, photo, huge, monkeypatch):
     project.add([photo])
     os.utime(photo)

@@ -30,6 +30,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     action = actions.add_parser("check", help="name the photos whose files are gone, damaged or changed")
     add_project(action)
     action.add_argument("--skip", action="store_true", help="skip them: nobody is asked to label them any more")
+    action.add_argument("--take", action="store_true", help="take huge photos that were changed as they are now")
     action.set_defaults(act=_check)
     action = actions.add_parser("history", help="list every edit of one photo")
     add_project(action)
@@ -99,6 +100,8 @@ def _check(args: argparse.Namespace) -> int:
     project = Project(read_project(args.folder, args.files))
     with photo_bar() as progress:
         faults = project.unreadable(progress)
+    if args.take:
+        faults = project.take_changed(faults)
     for photo, reason in faults:
         print(of_file(photo.name, reason), file=sys.stderr)
         if args.skip and photo.state != "skipped":

@@ -9,8 +9,12 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
+from sqlalchemy import select
+
+from textseg import pyramids
 from textseg.errors import PhotoError
-from textseg.files import write_atomically
+from textseg.files import link_or_copy, write_atomically
+from textseg.project.database import Database
 from textseg.project.originals import path_of
 from textseg.project.schema import StoredPhoto
 from textseg.pyramids import sha256_of
@@ -40,7 +44,7 @@ def check(folder: Path, photo: StoredPhoto) -> None:
     if changed:
         raise PhotoError(
             f"{photo.name} was changed since it was added, and a project links the file itself: bring it back as it "
-            "was, or add the changed file as a new photo. Its labels are kept."
+            "was, or take it as it is now (textseg project check --take, or the Data page). Its labels are kept."
         )
     remember(folder, photo, stamp)
 
@@ -51,6 +55,33 @@ def gone(photo: StoredPhoto) -> str:
         f"{photo.name} does not exist in the project any more: copy its file to photos/{photo.sha256}{photo.suffix} "
         "there. Its labels are kept."
     )
+
+
+def take(database: Database, folder: Path, photo: StoredPhoto) -> None:
+    """Take the file of a huge photo as it is now: its labels stay, what was made of the pixels before is made anew.
+
+    Raises PhotoError where it cannot be read, has another size, or is another photo of the project by now.
+    """
+    old = path_of(folder, photo)
+    with pyramids.open(old, name=photo.name) as pyramid:
+        stamp, sha256, size = stamp_of(old), pyramid.sha256, pyramid.size
+    if sha256 == photo.sha256:
+        return
+    if size != (photo.width, photo.height):
+        raise PhotoError(
+            f"{photo.name} has {size[0]} x {size[1]} pixels now and its labels {photo.width} x {photo.height}: add a "
+            "copy of it as another photo."
+        )
+    with database.writing() as session:
+        row = session.get_one(StoredPhoto, photo.id)
+        known = session.scalar(select(StoredPhoto).where(StoredPhoto.sha256 == sha256))
+        if known is not None:
+            raise PhotoError(f"{photo.name} is in the project already as it is now, as photo {known.id}.")
+        new = old.with_name(f"{sha256}{photo.suffix}")
+        link_or_copy(old, new)
+        row.sha256 = sha256
+        remember(folder, row, stamp_of(new) if stamp_of(old) == stamp else (0, 0))
+    old.unlink()
 
 
 def remember(folder: Path, photo: StoredPhoto, stamp: Stamp) -> None:

@@ -104,6 +104,7 @@ def _add(database: Database, folder: Path, found: Found, report: AddReport, allo
             if content is None and not is_large(new):
                 new.suffix = ".jp2"  # JPEG 2000 under another ending
             if content is None:
+                _check_unchanged(session, folder, new, found)
                 arrivals.link(new, found.path)
                 if linked.stamp_of(found.path) != before:
                     raise PhotoError(f"{found.name} was changed while it was added; add it again.")
@@ -121,6 +122,23 @@ def _add(database: Database, folder: Path, found: Found, report: AddReport, allo
     else:
         report.duplicates.append((str(found), known.name))
         report.ids.append(known.id)
+
+
+def _check_unchanged(session: Session, folder: Path, new: StoredPhoto, found: Found) -> None:
+    """Raise PhotoError for a huge photo whose file is that of one that is there already, and was changed meanwhile."""
+    for row in session.scalars(select(StoredPhoto).where(StoredPhoto.name == new.name)):
+        if is_large(row) and _same(path_of(folder, row), found.path):
+            raise PhotoError(
+                f"{new.name} was changed since it was added: textseg project check --take takes it as it is now with "
+                "its labels; to add it as a photo of its own, copy it first."
+            )
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
 
 
 def _levels(folder: Path, photo: StoredPhoto) -> None:

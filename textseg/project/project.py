@@ -13,9 +13,9 @@ from sqlalchemy import BigInteger, cast, func, select
 from sqlalchemy.orm import Session
 
 from textseg import images
-from textseg.errors import EditError, PhotoTooLargeError, ProjectError, StaleRevisionError
+from textseg.errors import EditError, PhotoError, PhotoTooLargeError, ProjectError, StaleRevisionError
 from textseg.folders import Found
-from textseg.project import counts, gestures, log, photos
+from textseg.project import counts, gestures, linked, log, photos
 from textseg.project.allowance import Allowance
 from textseg.project.author import at_work
 from textseg.project.classes import Classes
@@ -182,6 +182,21 @@ class Project:
         if progress is not None:
             progress(len(rows), len(rows))
         return found
+
+    def take_changed(self, faults: Iterable[tuple[StoredPhoto, str]]) -> list[tuple[StoredPhoto, str]]:
+        """Of what `unreadable` found, take the huge photos that were changed as they are now; their labels stay.
+
+        What cannot be taken is answered, with the reason.
+        """
+        left = []
+        for photo, reason in faults:
+            try:
+                if not photos.is_large(photo) or not self.original(photo).is_file():
+                    raise PhotoError(reason)
+                linked.take(self.database, self.folder, photo)
+            except PhotoError as error:
+                left.append((photo, str(error)))
+        return left
 
     def is_large(self, key: int | str) -> bool:
         """Whether a photo is read by windows (`pyramid`, `label_windows`), not whole (`picture`, `label_map`)."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from textseg.errors import EditError
+from textseg.errors import EditError, PhotoError
 from textseg.files import write_atomically
 from textseg.project import Project
 from textseg.project.linked import Stamp, stamp_of
@@ -78,6 +78,14 @@ class HugePhotos:
             shown = self.picture(project, photo, whole(photo))
             write_atomically(path, pictures.jpeg_bytes(shown, WHOLE_SIDE, quality=85))
         return path.read_bytes()
+
+    def problem(self, project: Project, photo: StoredPhoto) -> str | None:
+        """Why no window onto a photo can be read, None where it can: its file is gone, torn, or was changed."""
+        try:
+            self._pyramid(project, photo)
+        except PhotoError as error:
+            return str(error)
+        return None
 
     def seen(self, project: Project, photo: StoredPhoto, window: Window) -> WindowPhoto:
         """What a window shows, as a photo that a model can be asked about."""

@@ -46,7 +46,7 @@ export class DataPage {
         part[input].value = "";
       });
     }
-    part.check.addEventListener("click", () => this.check(false));
+    part.check.addEventListener("click", () => this.check("look"));
     // Files dropped on the import's box are for the import, all others are photos.
     const forImport = (event) => part["import-box"].contains(event.target);
     listenForDrops({
@@ -73,13 +73,25 @@ export class DataPage {
     if (report) this.view.show();
   }
 
-  /** Whether each photo's file is there and as it was; with `skip` those that are not are left out. */
-  async check(skip) {
+  /**
+   * Whether each photo's file is there and as it was.
+   * @param {"look"|"skip"|"take"} then what is done with those that are not
+   */
+  async check(then) {
     const place = this.part["check-outcome"];
-    const report = await this.work.run(place, () => this.server.call("check", { skip }));
+    const report = await this.work.run(place, () => this.server.call("check", { then }));
     if (!report) return;
-    if (report.check.left)
-      place.append(h("button", { class: "button quiet", type: "button", onclick: () => this.check(true) }, t("Skip these")));
+    const { left, changed } = report.check;
+    const button = (text, next) => h("button", { class: "button quiet", type: "button", onclick: () => this.check(next) }, text);
+    if (left || changed)
+      place.append(
+        h(
+          "div",
+          { class: "row wrap" },
+          left ? button(t("Skip these"), "skip") : null,
+          changed ? button(t("Take changed ones as they are now"), "take") : null,
+        ),
+      );
     this.view.show();
   }
 

@@ -88,9 +88,15 @@ export class Photos {
     page.enable();
     if (!opened.ok) {
       this.queue.mark(id); // so that the next one can be reached from here
-      return page.problem(opened.error, "photo", { label: t("Skip this photo"), run: () => this.finish("skipped") });
+      return this.unreadable(opened.error);
     }
     this.show(id, opened, picture, map);
+    if (opened.problem) this.unreadable(opened.problem);
+  }
+
+  /** Say why the photo cannot be read, with a way on. */
+  unreadable(reason) {
+    this.page.problem(reason, "photo", { label: t("Skip this photo"), run: () => this.finish("skipped") });
   }
 
   /**

@@ -20,6 +20,7 @@ from textseg.formats.archives import unzip
 from textseg.formats.exporting import PROVENANCE
 from textseg.project import Project
 from textseg.project.intake import MERGES
+from textseg.project.photos import is_large
 from textseg.project.schema import STATES
 from textseg.web.api.export import export_options, export_zip
 from textseg.web.api.project import ProjectApi
@@ -137,19 +138,23 @@ class Data:
         return self._jobs.start(self._api.key, "Adding photos", work)
 
     def check(self, message: Any) -> dict[str, Any]:
-        """`{"skip": bool}`: look whether the file of each photo is there and as it was, in the background.
+        """`{"then": "look" | "skip" | "take"}`: begin to see whether each photo's file is there and as it was.
 
-        With `skip` those that cannot be read are put into the state skipped.
+        Those that cannot be read are skipped then, or huge ones that were changed are taken as they are now.
         """
-        project, skip = self._api.project, Message(message).flag("skip")
+        project, then = self._api.project, Message(message).choice("then", ("look", "skip", "take"), "look")
 
         def work(progress: Progress) -> dict[str, Any]:
             found = project.unreadable(progress)
-            for photo, _ in found:
-                if skip and photo.state != "skipped":
+            if then == "take":
+                found = project.take_changed(found)
+            for photo, _ in found if then == "skip" else []:
+                if photo.state != "skipped":
                     project.set_state(photo.id, "skipped")
-            left = sum(photo.state != "skipped" for photo, _ in found) * (not skip)
-            return {"check": {"photos": progress.all, "failed": [reason for _, reason in found], "left": left}}
+            left = [photo for photo, _ in found if then != "skip" and photo.state != "skipped"]
+            changed = [photo for photo, _ in found if is_large(photo) and project.original(photo).is_file()]
+            told = {"failed": [reason for _, reason in found], "left": len(left)}
+            return {"check": {"photos": progress.all, **told, "changed": len(changed) * (then != "take")}}
 
         return self._jobs.start(self._api.key, "Checking files", work)
 

@@ -38,13 +38,16 @@ class PhotoFunctions:
     def open(self, message: Any) -> dict[str, Any]:
         """`{"photo"}` -> the photo's picture, label map, revision and note.
 
-        Of a huge photo, picture and label map are those of a window that shows all of it, which is `whole`.
+        Of a huge photo, picture and label map are those of a window that shows all of it, which is `whole`; they are
+        there as well where its file is gone or was changed, and `problem` says that.
         """
         row = self.row(Message(message))
         facts = {"photo": row.id, "name": row.name, "size": [row.width, row.height], "state": row.state}
         facts["note"] = row.note
         if is_large(row):
             seen, jpeg = huge.whole(row), _text(self.api.huge.overview(self.api.project, row))
+            if problem := self.api.huge.problem(self.api.project, row):
+                facts["problem"] = problem
             return facts | {"jpeg": jpeg, "whole": huge.as_sent(seen)} | self._labels(row, [seen])
         jpeg = pictures.jpeg(self.api.project.picture(row.id), SHOWN_SIDE, quality=90)
         return facts | {"jpeg": jpeg} | self.label_map(message)

@@ -10,6 +10,7 @@ export default {
   "Check the files": "Dateien prüfen",
   "Whether the file of each photo is there and as it was": "Ob die Datei jedes Fotos da ist und wie sie war",
   "Skip these": "Diese überspringen",
+  "Take changed ones as they are now": "Geänderte nehmen, wie sie jetzt sind",
   "background word": "Hintergrundwort",
 
   // Photos in
