@@ -179,8 +179,8 @@ export class LabelPage {
   }
 
   /** A word about the tool in hand, on the board; "" takes it away. */
-  say(text) {
-    this.notices.say(text);
+  say(text, remedy) {
+    this.notices.say(text, remedy);
   }
 
   /** Something that has happened. */
@@ -202,7 +202,9 @@ export class LabelPage {
   advise() {
     const bare = this.saving.edits.revision === 0 && !this.saving.busy;
     this.part["label-this"].classList.toggle("quiet", !bare);
-    if (bare && this.desk.begins) this.say(matchMedia("(hover: none)").matches ? FIRST_TOUCH : FIRST);
+    if (!bare || !this.desk.begins) return;
+    if (!this.desk.touched) return this.say(FIRST);
+    this.say(FIRST_TOUCH, { label: t("Label this photo"), run: () => this.model.label() });
   }
 
   showKeys() {
@@ -247,4 +249,4 @@ export class LabelPage {
 }
 
 const FIRST = t("Press T and the model labels this photo, for you to correct. Or point at something: a click labels it.");
-const FIRST_TOUCH = t("“Label this photo” lets the model begin. Or tap something, and tap it again to label it.");
+const FIRST_TOUCH = t("Tap something, and tap it again to label it. Or let the model begin:");

@@ -3,7 +3,7 @@
 import { h, icon } from "../shared/dom.js";
 import { t } from "../shared/language.js";
 
-/** @typedef {{label: string, run: function(): void}} Remedy what can be done about a problem */
+/** @typedef {{label: string, run: function(): void}} Remedy what can be done about it */
 /** @typedef {"photo"|"adding"|"class"|"server"|"work"} About what a problem is about */
 
 const READ = 6000; // milliseconds that news stay
@@ -12,30 +12,37 @@ export class Notices {
   /** @param {Object<string, HTMLElement>} part notice, problem */
   constructor(part) {
     this.part = part;
-    this.hint = ""; // what is said while there are no news
+    /** What is said while there are no news. @type {{text: string, remedy?: Remedy}} */
+    this.hint = { text: "" };
     this.timer = 0;
     /** By what they are about, oldest first. @type {Map<About, {text: string, remedy?: Remedy}>} */
     this.problems = new Map();
   }
 
-  /** A word about the tool in hand, on the board, until another one; "" takes it away. */
-  say(text) {
-    this.hint = text;
+  /**
+   * A word about the tool in hand, on the board, until another one; "" takes it away.
+   * @param {string} text
+   * @param {Remedy} [remedy] what can be done at once
+   */
+  say(text, remedy) {
+    this.hint = { text, remedy };
     clearTimeout(this.timer);
-    this.show(text);
+    this.show(this.hint);
   }
 
   /** Something that has happened: said for a while, on the board. */
   announce(text) {
     if (!text) return this.say("");
     clearTimeout(this.timer);
-    this.show(text);
+    this.show({ text });
     this.timer = setTimeout(() => this.show(this.hint), READ);
   }
 
-  show(text) {
+  /** @param {{text: string, remedy?: Remedy}} told */
+  show({ text, remedy }) {
     this.part.notice.hidden = !text;
-    this.part.notice.textContent = text;
+    this.part.notice.replaceChildren(text);
+    if (remedy) this.part.notice.append(" ", h("button", { class: "button", type: "button", onclick: remedy.run }, remedy.label));
   }
 
   /**

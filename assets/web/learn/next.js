@@ -29,6 +29,7 @@ export class Next {
   async ask() {
     const { part } = this;
     const current = this.turns.begin();
+    if (!part.next.children.length) part.next.append(h("li", { class: "hint" }, t("Looking for the photos that teach most")));
     const answer = await this.page.call("suggest", { rule: part.rule.value });
     if (!current() || answer.late) return;
     if (!answer.ok) return part.next.replaceChildren(h("li", { class: "hint" }, answer.error));

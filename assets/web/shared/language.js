@@ -75,7 +75,7 @@ export function replied(table, text) {
 function places(sentence) {
   const pieces = sentence.split(/\{(\w+)\}/);
   const fixed = pieces.filter((_, k) => k % 2 === 0).map((piece) => piece.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
-  return [pieces.filter((_, k) => k % 2 === 1), new RegExp(`^${fixed.join("(.+?)")}$`, "s")];
+  return [pieces.filter((_, k) => k % 2 === 1), new RegExp(`^${fixed.join("(.*?)")}$`, "s")];
 }
 
 /** Put a page's own markup into the language of the page, before anything of a person's is in it. @param {HTMLElement} root */

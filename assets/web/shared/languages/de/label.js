@@ -85,8 +85,7 @@ export default {
   "Every photo is done.": "Alle Fotos sind fertig.",
   "Press T and the model labels this photo, for you to correct. Or point at something: a click labels it.":
     "Mit T labelt das Modell dieses Foto, und Sie berichtigen. Oder zeigen Sie auf etwas: Ein Klick labelt es.",
-  "“Label this photo” lets the model begin. Or tap something, and tap it again to label it.":
-    "„Dieses Foto labeln“ lässt das Modell beginnen. Oder tippen Sie etwas an, und noch einmal, um es zu labeln.",
+  "Tap something, and tap it again to label it. Or let the model begin:": "Tippen Sie etwas an, und noch einmal, um es zu labeln. Oder das Modell beginnt:",
   "Label this part": "Diesen Teil labeln",
   "Reading this part of the photo": "Dieser Teil des Fotos wird gelesen",
   "Ask words": "Wörter fragen",

@@ -78,6 +78,7 @@ export default {
   "at random": "Zufall",
   "Every photo is corrected, done or skipped.": "Jedes Foto ist berichtigt, fertig oder übersprungen.",
   "Click here first: {reason}": "Klicken Sie hier zuerst: {reason}",
+  "Looking for the photos that teach most": "Sucht die Fotos, die am meisten lehren",
   "Encode them": "Einlesen",
   "{n} photo not encoded yet, so not in the order (about a second)": "{n} Foto ist noch nicht gelesen und fehlt in der Reihe (etwa eine Sekunde)",
   "{n} photos not encoded yet, so not in the order (about a second each)":

@@ -35,6 +35,13 @@ export default {
   "Encoding {name}, part {n} of {all}": "Liest {name}, Teil {n} von {all}",
   "Checking what it has not seen, part {n} of {all}": "Prüfung an Ungesehenem, Teil {n} von {all}",
   "Comparing on photos that it has not seen": "Vergleich auf Fotos, die er nicht gesehen hat",
+  "Corrected, to learn from: {what}, with {n} of the classes{held}.": "Berichtigt, zum Lernen: {what}, mit {n} der Klassen{held}.",
+  "{n} patches, {steps} steps, loss {loss}, {seconds} s.": "{n} Flecken, {steps} Schritte, Fehler {loss}, {seconds} s.",
+  "{what}, so it is not activated.": "{what}; er wird nicht aktiviert.",
+  "It scores worse than the head before": "Er schneidet schlechter ab als der Kopf davor",
+  "Nothing says yet whether it is better": "Noch sagt nichts, ob er besser ist",
+  "Every corrected photo was learnt from, so nothing says whether it helps; correct another one.":
+    "Aus jedem berichtigten Foto wurde gelernt, also sagt nichts, ob es hilft; berichtigen Sie noch eines.",
   "Stopped; the head that was active stays active.": "Angehalten; der bisherige Kopf bleibt aktiv.",
   "{n} photo": "{n} Foto",
   "{n} photos": "{n} Fotos",
