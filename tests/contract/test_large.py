@@ -112,6 +112,19 @@ def test_a_project_takes_a_huge_photo_labels_it_is_corrected_and_exports_it(fold
     project.close()
 
 
+def test_overviews_that_are_put_into_a_linked_file_are_told_and_taken_with_the_labels(folder, capsys):
+    main(["label", "photos", "--project", "p", "--words", "cat, sofa", "--others", "none", "--confidence", "0"])
+    with rasterio.open("photos/field.tif", "r+") as file:
+        file.build_overviews([2])
+    assert main(["project", "check", "p"]) == 1
+    assert "field.tif: was changed since it was added" in capsys.readouterr().err
+    assert main(["project", "add", "p", "photos/field.tif"]) == 2
+    assert main(["export", "p", "--format", "geotiff", "--out", "before"]) == 1, "it is left out"
+    assert main(["project", "check", "p", "--take"]) == 0
+    assert main(["export", "p", "--format", "geotiff", "--out", "after"]) == 0
+    assert read("after/labels/field.tif").any()
+
+
 def test_an_export_holds_the_pixels_of_the_authors_that_were_asked_for(folder):
     main(["label", "photos", "--project", "p", "--words", "cat, sofa", "--others", "none", "--confidence", "0"])
     project = Project("p")

@@ -84,7 +84,7 @@ export class DataPage {
     const { left, changed } = report.check;
     const button = (text, next) => h("button", { class: "button quiet", type: "button", onclick: () => this.check(next) }, text);
     if (left || changed)
-      place.append(
+      place.firstElementChild.append(
         h(
           "div",
           { class: "row wrap" },
