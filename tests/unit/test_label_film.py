@@ -85,9 +85,12 @@ def test_somebody_who_stops_it_keeps_what_was_carried(label, monkeypatch):
     [({"photo": 1, "way": "end"}, "no frame of a film"), ({"photo": 3, "way": "end"}, "no labels yet"),
      ({"photo": 2, "way": "back"}, "Every frame before this one is done or skipped")],
 )  # fmt: skip
-def test_what_cannot_be_carried_is_said_at_once(label, message, why):
+def test_what_cannot_be_carried_is_said_at_once(label, monkeypatch, message, why):
+    monkeypatch.setattr(label.api, "model", lambda: pytest.fail("it waits for the model"))
     with pytest.raises(FilmError, match=why):
         label.carry_on({"action": "start", **message})
+    with pytest.raises(FilmError):
+        label.carry({"photo": 3})
     assert label.carry_on({})["state"] == "idle"
 
 

@@ -1,10 +1,10 @@
 """Films on the Label page: the frames beside the photo in hand, and labels carried to the next ones, or back."""
 
+import functools
 from typing import Any
 
 from textseg.errors import FilmError
 from textseg.film import chain
-from textseg.model import Scene
 from textseg.project.schema import STATES
 from textseg.web.api.project import ProjectApi
 from textseg.web.rpc.jobs import Jobs, Progress
@@ -65,11 +65,11 @@ class FilmFunctions:
                 if back
                 else "Every frame after this one is done or skipped."
             )
+        seen = self._seen()
 
         def work(progress: Progress) -> dict[str, Any]:
             report: dict[str, Any] = {}
             progress.tell(0, all)
-            seen = self._seen()
             for step in chain.carry_on(project, film, seen, start, 0.0 if way == "end" else chain.STOP, back):
                 frames = progress.done + (not step.kept)
                 progress.tell(frames, all)
@@ -81,13 +81,9 @@ class FilmFunctions:
         return self.carrying.start(self.api.key, "Carrying back" if back else "Carrying on", work)
 
     def _seen(self) -> chain.Seen:
-        """The photos of this project, also once another one is in hand."""
-        project, model = self.api.project, self.api.model()
-
-        def scene(photo: int) -> Scene:
-            return self.api.scene(project.photo(photo), model)
-
-        return scene
+        """The photos of the project, all by one model, which is loaded when the first is asked for."""
+        project, model = self.api.project, functools.cache(self.api.model)
+        return lambda photo: self.api.scene(project.photo(photo), model())
 
 
 def _film(asked: Message) -> int | None:
