@@ -106,7 +106,9 @@ def page_rooms() -> list[Room]:
     rooms = []
     for folder in sorted(path for path in web.iterdir() if path.is_dir()):
         files = sorted(folder.rglob("*.js"))
-        parts = sorted({path.stem if path.parent == folder else f"{path.parent.name}/" for path in files})
+        parts = sorted(
+            {path.stem if path.parent == folder else f"{path.relative_to(folder).parts[0]}/" for path in files}
+        )
         room = Room(f"assets/web/{folder.name}", parts)
         for path in files:
             for target in re.findall(
