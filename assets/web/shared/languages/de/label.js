@@ -91,7 +91,7 @@ export default {
   "Ask words": "Wörter fragen",
   "Explore: see what words find in what is seen here": "Erkunden: was Wörter in diesem Ausschnitt finden",
   Film: "Film",
-  Carry: "Weitertragen",
+  Carry: "Tragen",
   "Carry further": "Weiter als ein Bild tragen",
   "On, to where they are not sure any more": "Weiter, bis sie nicht mehr sicher sind",
   "On, to the end of the film": "Weiter, bis ans Ende des Films",
