@@ -126,9 +126,9 @@ def read(
         large = project.is_large(row.id)
         if watch is not None:
             known = large or row in encodings
-            place = f"({n + 1} of {len(rows)})"
-            doing = f"Reading {row.name} {place}" if known else f"Encoding {row.name} {place}"
-            watch(Progress(doing, 0.8 * n / len(rows)))
+            many = len(rows)
+            doing = f"Reading {row.name} ({n + 1} of {many})" if known else f"Encoding {row.name} ({n + 1} of {many})"
+            watch(Progress(doing, 0.8 * n / many))
         if large:
             try:
                 tell = None if watch is None else partial(_tell, watch, row.name, n, len(rows))

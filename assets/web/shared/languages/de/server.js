@@ -29,9 +29,8 @@ export default {
   // Trainings, heads, next photos
   Starting: "Beginnt",
   "Learning, step {step} of {steps}": "Lernt, Schritt {step} von {steps}",
-  "Reading {name} {what}": "Liest {name} {what}",
-  "Encoding {name} {what}": "Liest {name} {what}",
-  "({n} of {all})": "({n} von {all})",
+  "Reading {name} ({n} of {all})": "Liest {name} ({n} von {all})",
+  "Encoding {name} ({n} of {all})": "Liest {name} ({n} von {all})",
   "Encoding {name}, part {n} of {all}": "Liest {name}, Teil {n} von {all}",
   "Checking what it has not seen, part {n} of {all}": "Prüfung an Ungesehenem, Teil {n} von {all}",
   "Comparing on photos that it has not seen": "Vergleich auf Fotos, die er nicht gesehen hat",
