@@ -60,8 +60,10 @@ def test_a_photo_whose_file_is_damaged_is_named_and_skipped_on_demand(folder, ca
     assert told[0].startswith("one.png: does not exist in the project any more: copy its file to photos/")
     assert told[1] == "two.png: was damaged or changed since it was added; its labels are kept."
     assert project.photos_by_state()["skipped"] == 0
+    project.set_state("one.png", "done")
     assert main(["project", "check", "p", "--skip"]) == 1
-    assert project.photos_by_state()["skipped"] == 2
+    assert "1 photo skipped now; what is done stays done." in capsys.readouterr().out
+    assert project.photo("two.png").state == "skipped" and project.photo("one.png").state == "done"
 
 
 @pytest.mark.parametrize(

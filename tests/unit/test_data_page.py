@@ -70,14 +70,25 @@ def test_adding_that_is_stopped_says_what_is_in_the_project(page, tmp_path, monk
 def test_photos_that_cannot_be_read_are_named_and_skipped_on_demand(page, tmp_path):
     project = Project(tmp_path / "p")
     page.check({})
-    assert finished(page)["report"]["check"] == {"photos": 1, "failed": [], "left": 0, "changed": 0}
+    assert finished(page)["report"]["check"] == {"photos": 1, "failed": [], "left": [], "changed": 0}
     project.original(project.photo(1)).write_bytes(b"torn")
     page.check({"then": "take"})
     report = finished(page)["report"]["check"]
-    assert report["left"] == 1 and report["failed"][0].startswith("one.png was damaged or changed")
+    assert report["left"] == [1] and report["failed"][0].startswith("one.png was damaged or changed")
     assert project.photo(1).state == "new"
     page.check({"then": "skip"})
-    assert finished(page)["report"]["check"]["left"] == 0 and project.photo(1).state == "skipped"
+    assert finished(page)["report"]["check"]["left"] == [1] and project.photo(1).state == "new", "only what was seen"
+    page.check({"then": "skip", "photos": report["left"]})
+    assert finished(page)["report"]["check"]["left"] == [] and project.photo(1).state == "skipped"
+
+
+def test_a_photo_that_is_done_stays_so_while_its_file_is_away(page, tmp_path):
+    project = Project(tmp_path / "p")
+    project.set_state(1, "done")
+    (project.folder / "photos").rename(tmp_path / "away")
+    page.check({"then": "skip", "photos": [1]})
+    report = finished(page)["report"]["check"]
+    assert report["left"] == [] and "does not exist" in report["failed"][0] and project.photo(1).state == "done"
 
 
 def test_numbered_photos_of_an_upload_become_a_film_and_the_rest_photos(page, tmp_path):

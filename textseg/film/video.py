@@ -34,6 +34,9 @@ EARLY = 1e-3
 PIECE = 20_000
 """Pixels that a piece of a video counts as beside its own: taking the smallest one apart is work too."""
 
+THREADS = 4
+"""That decode: each may hold a frame as large as a photo may be."""
+
 SHORT = 1.0
 """Seconds by which a film may end before its header says so."""
 
@@ -107,8 +110,8 @@ class Video:
             time = frame.time if frame.time is not None else at
             first = time if first is None else first
             at = time - first
+            _check_size(self.path.name, frame.width, frame.height, self._aspect)  # it may change on the way
             if at + EARLY >= due:
-                _check_size(self.path.name, frame.width, frame.height, self._aspect)  # it may change on the way
                 yield Frame(number, at, upright(frame, self._aspect))
                 due = ((at + EARLY) // every + 1) * every
         if self.cancelled:
@@ -163,11 +166,13 @@ class Video:
         if not self.path.is_file():
             raise FilmError(f"{self.path} does not exist.")
         try:
-            # As an open file: nothing that it names is opened.
+            # As an open file: nothing that it names is opened. Opening decodes a little already.
             with (
                 self.path.open("rb") as file,
                 av.open(
-                    file, container_options={"format_whitelist": CONTAINERS, "protocol_whitelist": ""}
+                    file,
+                    options=_bounds(),
+                    container_options={"format_whitelist": CONTAINERS, "protocol_whitelist": ""},
                 ) as container,
             ):
                 yield container
@@ -184,7 +189,8 @@ class Video:
             raise FilmError(f"{self.path.name} holds no pictures, only sound.")
         if streams[0].codec_context is None:
             raise FilmError(f"{self.path.name} is coded in a way that PyAV cannot decode; convert it to H.264 first.")
-        streams[0].thread_type = "AUTO"
+        streams[0].codec_context.options = _bounds()
+        streams[0].thread_type, streams[0].codec_context.thread_count = "AUTO", THREADS
         return streams[0]
 
 
@@ -197,6 +203,11 @@ def upright(frame: Any, aspect: Fraction | None) -> Image.Image:
         photo = photo.resize((max(1, round(photo.width * aspect)), photo.height), Image.Resampling.BICUBIC)
     quarters = round(frame.rotation / 90) % 4
     return photo.rotate(90 * quarters, expand=True) if quarters else photo
+
+
+def _bounds() -> dict[str, str]:
+    """What a decoder is told, so that it makes no room for a frame that is larger than its video says."""
+    return {"max_pixels": str(images.MAX_PIXELS)}
 
 
 def _check_size(name: str, width: int, height: int, aspect: Fraction | None) -> None:
