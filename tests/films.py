@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Iterable
 from fractions import Fraction
@@ -55,6 +56,24 @@ def write_video(
                     stream.codec_context.sample_aspect_ratio = Fraction(*aspect)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode())
+    return path
+
+
+def write_growing(path: Path, pictures: Iterable[np.ndarray], larger_from: int) -> Path:
+    """A MOV of PNGs, ten a second, that from one picture on are twice as wide and high as it says."""
+    with av.open(str(path), "w") as container:
+        stream: Any = None
+        for number, picture in enumerate(pictures):
+            if stream is None:
+                stream = container.add_stream("png", rate=10)
+                stream.height, stream.width, stream.pix_fmt = *picture.shape[:2], "rgb24"
+            content = io.BytesIO()
+            scale = 2 if number >= larger_from else 1
+            Image.fromarray(picture.repeat(scale, 0).repeat(scale, 1)).save(content, "PNG")
+            packet = av.Packet(content.getvalue())
+            packet.pts = packet.dts = number
+            packet.stream, packet.time_base, packet.is_keyframe = stream, Fraction(1, 10), True
+            container.mux(packet)
     return path
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.films import needs_av, noise, turned, write_video
+from tests.films import needs_av, noise, turned, write_growing, write_video
 from tests.label_maps import make_project
 from textseg import images
 from textseg.errors import FilmError, UsageError
@@ -76,10 +76,22 @@ def test_a_video_that_would_be_too_large_once_its_pixels_are_square_is_refused(t
         Video(path)
 
 
-def test_a_frame_that_is_larger_than_the_video_says_is_not_made(tmp_path, monkeypatch):
-    video = Video(write_video(tmp_path / "a.mkv", noise(3)))
-    monkeypatch.setattr(images, "MAX_PIXELS", 64 * 48 - 1)
-    with pytest.raises(FilmError, match="a.mkv is too large: 64 x 48"):
+@pytest.mark.parametrize("larger_from", [0, 1])
+def test_a_decoder_makes_no_room_for_a_frame_that_is_larger_than_its_video_says(tmp_path, monkeypatch, larger_from):
+    path = write_growing(tmp_path / "a.mov", noise(6), larger_from)
+    monkeypatch.setattr(images, "MAX_PIXELS", 64 * 48)
+    video = Video(path)
+    if larger_from:
+        assert len(list(video.frames(1000.0))) == 1 and video.lost >= 1
+    else:
+        with pytest.raises(FilmError, match="no frame of it can be decoded"):
+            list(video.frames(1000.0))
+
+
+def test_a_frame_that_would_be_too_large_once_its_pixels_are_square_is_not_made(tmp_path, monkeypatch):
+    video = Video(write_video(tmp_path / "a.mkv", noise(3), aspect=(3, 1)))
+    monkeypatch.setattr(images, "MAX_PIXELS", 2 * 64 * 48)
+    with pytest.raises(FilmError, match="a.mkv is too large: 192 x 48"):
         list(video.frames(0.1))
 
 

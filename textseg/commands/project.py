@@ -29,7 +29,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     action.set_defaults(act=_status)
     action = actions.add_parser("check", help="name the photos whose files are gone, damaged or changed")
     add_project(action)
-    action.add_argument("--skip", action="store_true", help="skip them: nobody is asked to label them any more")
+    action.add_argument("--skip", action="store_true", help="skip those not done: nobody is asked to label them any more")
     action.add_argument("--take", action="store_true", help="take huge photos that were changed as they are now")
     action.set_defaults(act=_check)
     action = actions.add_parser("history", help="list every edit of one photo")
@@ -104,11 +104,11 @@ def _check(args: argparse.Namespace) -> int:
         faults = project.take_changed(faults)
     for photo, reason in faults:
         print(of_file(photo.name, reason), file=sys.stderr)
-        if args.skip and photo.state != "skipped":
-            project.set_state(photo.id, "skipped")
     count = sum(project.photos_by_state().values())
-    skipped = " They are skipped now." if args.skip and faults else ""
-    print(f"{count - len(faults)} of {count} photos can be read.{skipped}")
+    told = f"{count - len(faults)} of {count} photos can be read."
+    if args.skip and faults:
+        told += f" {counted(len(project.skip(faults)), 'photo')} skipped now; what is done stays done."
+    print(told)
     return 1 if faults else 0
 
 

@@ -188,6 +188,11 @@ def _looked_through(found: Found) -> tuple[str, tuple[int, int]]:
         return pyramid.sha256, pyramid.size
 
 
+def still_to_do(photo: StoredPhoto) -> bool:
+    """Whether somebody is to label it yet: it is neither done, with or without a review, nor skipped."""
+    return photo.state not in ("done", "skipped") and photo.review != "reviewed"
+
+
 def is_large(photo: StoredPhoto) -> bool:
     """Whether a photo of a project is read by windows; its row says so."""
     return photo.width * photo.height > images.MAX_PIXELS or photo.suffix in pyramids.SUFFIXES

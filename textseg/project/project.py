@@ -198,6 +198,16 @@ class Project:
                 left.append((photo, str(error)))
         return left
 
+    def skip(self, faults: Iterable[tuple[StoredPhoto, str]]) -> list[StoredPhoto]:
+        """Of what `unreadable` found, skip what is still to do, and answer it.
+
+        What is done stays done: a file that is away for a moment takes nobody's work back.
+        """
+        skipped = [row for photo, _ in faults if photos.still_to_do(row := self.photo(photo.id))]
+        for row in skipped:
+            self.set_state(row.id, "skipped")
+        return skipped
+
     def is_large(self, key: int | str) -> bool:
         """Whether a photo is read by windows (`pyramid`, `label_windows`), not whole (`picture`, `label_map`)."""
         return photos.is_large(self.photo(key))

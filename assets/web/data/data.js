@@ -76,19 +76,20 @@ export class DataPage {
   /**
    * Whether each photo's file is there and as it was.
    * @param {"look"|"skip"|"take"} then what is done with those that are not
+   * @param {number[]} photos those that may be skipped: what was seen when it was asked for
    */
-  async check(then) {
+  async check(then, photos = []) {
     const place = this.part["check-outcome"];
-    const report = await this.work.run(place, () => this.server.call("check", { then }));
+    const report = await this.work.run(place, () => this.server.call("check", { then, photos }));
     if (!report) return;
     const { left, changed } = report.check;
-    const button = (text, next) => h("button", { class: "button quiet", type: "button", onclick: () => this.check(next) }, text);
-    if (left || changed)
+    const button = (text, next) => h("button", { class: "button quiet", type: "button", onclick: () => this.check(next, left) }, text);
+    if (left.length || changed)
       place.firstElementChild.append(
         h(
           "div",
           { class: "row wrap" },
-          left ? button(t("Skip these"), "skip") : null,
+          left.length ? button(t("Skip these"), "skip") : null,
           changed ? button(t("Take changed ones as they are now"), "take") : null,
         ),
       );

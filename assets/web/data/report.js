@@ -17,7 +17,7 @@ export function reportOf(report) {
 
 function checked({ photos, failed, left }) {
   const readable = number(photos - failed.length);
-  const lost = left
+  const lost = left.length
     ? plural(failed.length, "{n} photo cannot be read", "{n} photos cannot be read")
     : plural(failed.length, "{n} photo cannot be read, and nobody is asked to label it", "{n} photos cannot be read, and nobody is asked to label them");
   return [

@@ -20,18 +20,21 @@ from textseg.formats.archives import unzip
 from textseg.formats.exporting import PROVENANCE
 from textseg.project import Project
 from textseg.project.intake import MERGES
-from textseg.project.photos import is_large
+from textseg.project.photos import is_large, still_to_do
 from textseg.project.schema import STATES
 from textseg.web.api.export import export_options, export_zip
 from textseg.web.api.project import ProjectApi
 from textseg.web.intake import take_films, take_in, together
 from textseg.web.pages import Shared, register
 from textseg.web.rpc.jobs import Jobs, Progress
-from textseg.web.rpc.messages import Message
+from textseg.web.rpc.messages import Message, whole
 from textseg.web.rpc.page import of_any_project, page
 
 MAKERS: tuple[Literal["person", "model"], ...] = ("person", "model")
 """Whose work imported labels are."""
+
+MOST_NAMED = 1_000_000
+"""Photos that one message may name."""
 
 
 @register("data", title="Data", order=40)
@@ -138,22 +141,24 @@ class Data:
         return self._jobs.start(self._api.key, "Adding photos", work)
 
     def check(self, message: Any) -> dict[str, Any]:
-        """`{"then": "look" | "skip" | "take"}`: begin to see whether each photo's file is there and as it was.
+        """`{"then": "look" | "skip" | "take", "photos"}`: begin to see whether the photos' files are there and as they were.
 
-        Those that cannot be read are skipped then, or huge ones that were changed are taken as they are now.
+        Those of `photos`, which an earlier look answered as `left`, are skipped then if they still cannot be read; or
+        huge ones that were changed are taken as they are now.
         """
-        project, then = self._api.project, Message(message).choice("then", ("look", "skip", "take"), "look")
+        asked, project = Message(message), self._api.project
+        then = asked.choice("then", ("look", "skip", "take"), "look")
+        named = set(asked.items("photos", MOST_NAMED, whole))
 
         def work(progress: Progress) -> dict[str, Any]:
             found = project.unreadable(progress)
             if then == "take":
                 found = project.take_changed(found)
-            for photo, _ in found if then == "skip" else []:
-                if photo.state != "skipped":
-                    project.set_state(photo.id, "skipped")
-            left = [photo for photo, _ in found if then != "skip" and photo.state != "skipped"]
+            if then == "skip":
+                project.skip(one for one in found if one[0].id in named)
+            left = [photo.id for photo, _ in found if still_to_do(project.photo(photo.id))]
             changed = [photo for photo, _ in found if is_large(photo) and project.original(photo).is_file()]
-            told = {"failed": [reason for _, reason in found], "left": len(left)}
+            told = {"failed": [reason for _, reason in found], "left": left}
             return {"check": {"photos": progress.all, **told, "changed": len(changed) * (then != "take")}}
 
         return self._jobs.start(self._api.key, "Checking files", work)
