@@ -11,7 +11,7 @@ from PIL import Image
 
 from textseg import images, pyramids
 from textseg.errors import PhotoError
-from textseg.pyramids import smaller
+from textseg.pyramids import complete, smaller
 
 WIDTH, HEIGHT = 700, 500
 
@@ -189,6 +189,14 @@ def test_a_jpeg_2000_that_ends_early_is_refused_when_it_is_opened(tmp_path, pixe
         path.write_bytes(content[:length])
         with pytest.raises(PhotoError, match=rf"a.{ending} is (cut short|damaged)"):
             pyramids.open(path)
+
+
+@pytest.mark.parametrize("ending", sorted(pyramids.SLIDES))
+@pytest.mark.parametrize("start", [b"\xff\xd8\xff\xe0", b"[Virtual Microscope Specimen]\n", b"ZISRAWFILE"])
+def test_a_slide_that_is_neither_tiff_nor_jpeg_2000_is_left_to_who_reads_it(tmp_path, ending, start):
+    path = tmp_path / f"slide{ending}"
+    path.write_bytes(start + bytes(600))
+    complete.check(path, path.name)
 
 
 def test_pieces_that_would_fill_the_memory_are_refused(tmp_path, pixels, monkeypatch):

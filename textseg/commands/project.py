@@ -29,7 +29,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     action.set_defaults(act=_status)
     action = actions.add_parser("check", help="name the photos whose files are gone, damaged or changed")
     add_project(action)
-    action.add_argument("--skip", action="store_true", help="skip those not done: nobody is asked to label them any more")
+    action.add_argument("--skip", action="store_true", help="skip those not done: nobody is asked to label them")
     action.add_argument("--take", action="store_true", help="take huge photos that were changed as they are now")
     action.set_defaults(act=_check)
     action = actions.add_parser("history", help="list every edit of one photo")

@@ -27,9 +27,6 @@ Box = tuple[int, int, int, int]
 Part = tuple[float, float, float, float]
 """As a box, with parts of pixels."""
 
-JPEG_2000 = (b"\x00\x00\x00\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")
-"""How a file of it begins: boxed, or the bare code stream."""
-
 SLIDES = frozenset({".svs", ".ndpi", ".mrxs", ".scn", ".vms", ".vmu", ".bif", ".svslide", ".czi"})
 """Endings of what OpenSlide reads and nothing else does."""
 
@@ -188,7 +185,7 @@ def _opened(path: Path, name: str) -> Pyramid:
 
         complete.check(path, name)
         return Pyramid(path, slides.Slide(path, name), name)
-    if not _starts(path, *images.TIFF, *JPEG_2000):
+    if not _starts(path, *images.TIFF, *complete.JPEG_2000):
         raise PhotoError(
             f"{name} cannot be read by windows; save it as a tiled TIFF, for instance with: "
             "gdal_translate -of COG -co BIGTIFF=IF_SAFER photo large.tif"
@@ -206,7 +203,7 @@ def is_large(path: str | Path) -> bool:
     path = Path(path)
     if path.suffix.lower() in SLIDES:
         return path.is_file()
-    if _starts(path, *JPEG_2000):
+    if _starts(path, *complete.JPEG_2000):
         return True
     if not _starts(path, *images.TIFF):
         return False

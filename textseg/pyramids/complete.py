@@ -16,6 +16,9 @@ import numpy as np
 from textseg import images
 from textseg.errors import PhotoError
 
+JPEG_2000 = (b"\x00\x00\x00\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")
+"""How a file of it begins: boxed, or the bare code stream."""
+
 CODE_STREAM, TILE_PART, END = b"\xff\x4f", b"\xff\x90", b"\xff\xd9"
 """Markers of JPEG 2000: a code stream begins, one part of its tiles begins, it ends."""
 
@@ -27,13 +30,14 @@ def check(path: Path, name: str) -> None:
     """
     size = path.stat().st_size
     with path.open("rb") as file:
-        if file.read(4) in images.TIFF:
+        start = file.read(12)
+        if start.startswith(images.TIFF):
             missing, pieces = _missing_pieces(path, size)
             if missing:
                 raise PhotoError(
                     f"{name} is cut short: {missing:,} of its {pieces:,} pieces lie beyond its end; copy it again."
                 )
-        elif _ends_early(file, size):
+        elif start.startswith(JPEG_2000) and _ends_early(file, size):
             raise PhotoError(f"{name} is cut short: its last parts lie beyond its end; copy it again.")
 
 

@@ -141,7 +141,7 @@ class Data:
         return self._jobs.start(self._api.key, "Adding photos", work)
 
     def check(self, message: Any) -> dict[str, Any]:
-        """`{"then": "look" | "skip" | "take", "photos"}`: begin to see whether the photos' files are there and as they were.
+        """`{"then": "look" | "skip" | "take", "photos"}`: begin to see whether each file is there and as it was.
 
         Those of `photos`, which an earlier look answered as `left`, are skipped then if they still cannot be read; or
         huge ones that were changed are taken as they are now.
