@@ -1,6 +1,7 @@
 """Huge photos, made small: what makes one huge is the bound, which these tests lower."""
 
 import hashlib
+import struct
 import sys
 
 import numpy as np
@@ -167,6 +168,27 @@ def test_pieces_of_smaller_levels_count_too(tmp_path, pixels):
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(PhotoError, match="1 of its 30 pieces lie beyond its end"):
         pyramids.open(path)
+
+
+def directories(count, side):
+    """A TIFF of so many directories: a photo and copies of it, each of one piece that lies far beyond the end."""
+    one = {254: 1, 256: side, 257: side, 258: 8, 259: 8, 262: 1, 273: 2**31, 277: 1, 278: side, 279: 1}
+    length = 2 + 12 * len(one) + 4
+    tags = struct.pack("<H", len(one)) + b"".join(struct.pack("<HHII", tag, 4, 1, one[tag]) for tag in one)
+    nexts = [8 + length * (k + 1) for k in range(count - 1)] + [0]
+    return b"II*\0" + struct.pack("<I", 8) + b"".join(tags + struct.pack("<I", at) for at in nexts)
+
+
+def test_of_a_million_directories_no_more_are_looked_at_than_a_photo_has(tmp_path):
+    (tmp_path / "many.tif").write_bytes(directories(1000, side=1))
+    with pytest.raises(PhotoError, match="64 of its 64 pieces lie beyond its end"):
+        complete.check(tmp_path / "many.tif", "many.tif")
+
+
+def test_a_small_file_of_endless_pixels_is_told_before_its_directories_are_looked_at(tmp_path):
+    (tmp_path / "many.tif").write_bytes(directories(1000, side=200_000))
+    with pytest.raises(PhotoError, match="says that it has 200000 x 200000 pixels"):
+        complete.check(tmp_path / "many.tif", "many.tif")
 
 
 def test_a_last_strip_whose_length_counts_rows_that_are_not_there_is_no_fault(tmp_path, pixels):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import struct
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,6 +19,15 @@ from textseg.errors import PhotoError
 
 JPEG_2000 = (b"\x00\x00\x00\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51")
 """How a file of it begins: boxed, or the bare code stream."""
+
+MAX_HOLLOW = 10**9
+"""Pixels from which on a file must hold something of them."""
+
+PIXELS_A_BYTE = 10_000
+"""Most that is believed of such a file: ten times what deflate makes of a photo that is black all over."""
+
+MAX_LEVELS = 64
+"""Pages of a TIFF that are looked at: a photo has a dozen levels, and a small file may name a million of them."""
 
 CODE_STREAM, TILE_PART, END = b"\xff\x4f", b"\xff\x90", b"\xff\xd9"
 """Markers of JPEG 2000: a code stream begins, one part of its tiles begins, it ends."""
@@ -32,7 +42,7 @@ def check(path: Path, name: str) -> None:
     with path.open("rb") as file:
         start = file.read(12)
         if start.startswith(images.TIFF):
-            missing, pieces = _missing_pieces(path, size)
+            missing, pieces = _missing_pieces(path, name, size)
             if missing:
                 raise PhotoError(
                     f"{name} is cut short: {missing:,} of its {pieces:,} pieces lie beyond its end; copy it again."
@@ -41,7 +51,16 @@ def check(path: Path, name: str) -> None:
             raise PhotoError(f"{name} is cut short: its last parts lie beyond its end; copy it again.")
 
 
-def _missing_pieces(path: Path, size: int) -> tuple[int, int]:
+def check_filled(path: Path, name: str, width: int, height: int) -> None:
+    """Raise PhotoError for a small file with a header of endless pixels: all of them would be looked at."""
+    size = path.stat().st_size
+    if width * height > max(MAX_HOLLOW, PIXELS_A_BYTE * size):
+        raise PhotoError(
+            f"{name} says that it has {width} x {height} pixels, and its {size:,} bytes hold next to none."
+        )
+
+
+def _missing_pieces(path: Path, name: str, size: int) -> tuple[int, int]:
     """(how many tiles or strips of a TIFF and its smaller levels do not lie within the file, how many there are)."""
     import tifffile
 
@@ -49,12 +68,15 @@ def _missing_pieces(path: Path, size: int) -> tuple[int, int]:
     missing = pieces = 0
     try:
         with tifffile.TiffFile(path) as file:
+            check_filled(path, name, file.pages.first.imagewidth, file.pages.first.imagelength)
             for page in _levels(file):
                 ends = np.array(page.dataoffsets, np.int64) + np.array(page.databytecounts, np.int64)
                 if not page.is_tiled and page.compression == 1:
                     ends = ends[:-1]  # some programs count the rows that a last strip lacks
                 missing += int((ends > size).sum())
                 pieces += len(ends)
+    except PhotoError:
+        raise
     except Exception:  # whatever a torn header holds; who reads it will say what is wrong
         return missing, pieces
     return missing, pieces
@@ -64,8 +86,8 @@ def _levels(file: Any) -> Iterator[Any]:
     """The pages of a TIFF that are one picture at its several sizes."""
     first = file.pages.first
     yield first
-    yield from first.pages or ()
-    yield from (page for page in file.pages[1:] if page.is_reduced)
+    yield from islice(first.pages or (), MAX_LEVELS)
+    yield from (page for page in islice(file.pages, 1, MAX_LEVELS) if page.is_reduced)
 
 
 def _ends_early(file: BinaryIO, size: int) -> bool:

@@ -9,17 +9,11 @@ import numpy as np
 
 from textseg import tones
 from textseg.errors import PhotoError
-from textseg.pyramids import Part
+from textseg.pyramids import Part, complete
 from textseg.pyramids.gdal import driver, gdal
 
 MAX_BLOCK_BYTES = 256 * 2**20
 """A file whose pieces are larger is refused: one of them would be decoded for the smallest window."""
-
-MAX_HOLLOW = 10**9
-"""Pixels from which on a file must hold something of them."""
-
-PIXELS_A_BYTE = 10_000
-"""Most that is believed of such a file: ten times what deflate makes of a photo that is black all over."""
 
 SPAN_SIDE = 2048
 """Deep values are shown over the range of a copy whose long side is at most this."""
@@ -128,7 +122,7 @@ def _opened(path: Path, name: str) -> Any:
             reason = " ".join(str(error).split())[:120].rstrip(".")
             raise PhotoError(f"{name} is damaged or cut short and cannot be read ({reason}).") from None
     try:
-        _check_filled(path, name, file.width, file.height)
+        complete.check_filled(path, name, file.width, file.height)
         if file.driver == "GTiff":
             _check_upright(path, name)
         if not file.count or np.dtype(file.dtypes[0]).kind not in "uif":
@@ -150,15 +144,6 @@ def _block_shapes(path: Path, name: str, overviews: int) -> list[tuple[int, int]
             except rasterio.errors.RasterioError:
                 raise PhotoError(f"{name} is damaged: its smaller levels cannot be read.") from None
     return found
-
-
-def _check_filled(path: Path, name: str, width: int, height: int) -> None:
-    """Raise PhotoError for a small file with a header of endless pixels: all of them would be looked at."""
-    size = path.stat().st_size
-    if width * height > max(MAX_HOLLOW, PIXELS_A_BYTE * size):
-        raise PhotoError(
-            f"{name} says that it has {width} x {height} pixels, and its {size:,} bytes hold next to none."
-        )
 
 
 def _check_upright(path: Path, name: str) -> None:
