@@ -77,6 +77,34 @@ def write_growing(path: Path, pictures: Iterable[np.ndarray], larger_from: int) 
     return path
 
 
+def claiming(path: Path, table: bytes, number: int) -> Path:
+    """Have a table of a MOV claim so many pieces; one that it lacks comes in a box of its own."""
+    content = bytearray(path.read_bytes())
+    if table in (b"trun", b"cmov"):
+        content += struct.pack(">I4s4xI", 16, table, number)
+    else:
+        at = content.find(table) + 12
+        content[at : at + 4] = struct.pack(">I", number)
+    path.write_bytes(content)
+    return path
+
+
+def write_sound(path: Path, pictures: Iterable[np.ndarray], seconds: int) -> Path:
+    """A video of pictures of 64 x 48, ten a second, with uncompressed sound."""
+    with av.open(str(path), "w") as container:
+        video: Any = container.add_stream("mpeg4", rate=10)
+        sound: Any = container.add_stream("pcm_s16le", rate=48_000, layout="mono")
+        video.height, video.width = 48, 64
+        for picture in pictures:
+            container.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        for second in range(seconds):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 48_000), np.int16), format="s16", layout="mono")
+            frame.sample_rate, frame.pts = 48_000, second * 48_000
+            container.mux(sound.encode(frame))
+        container.mux(video.encode())
+    return path
+
+
 def turned(path: Path) -> None:
     """Have an MP4 say that it is shown turned by 90 degrees clockwise, as telephones write."""
     content = bytearray(path.read_bytes())

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.films import needs_av, noise, turned, write_growing, write_video
+from tests.films import claiming, needs_av, noise, turned, write_growing, write_sound, write_video
 from tests.label_maps import make_project
 from textseg import images
 from textseg.errors import FilmError, UsageError
+from textseg.film import boxes
 from textseg.film.intake import seconds, take
 from textseg.film.video import PIECE, Effort, Video, upright
 from textseg.project.allowance import DECODED, Allowance
@@ -89,9 +90,9 @@ def test_a_decoder_makes_no_room_for_a_frame_that_is_larger_than_its_video_says(
 
 
 def test_a_frame_that_would_be_too_large_once_its_pixels_are_square_is_not_made(tmp_path, monkeypatch):
-    video = Video(write_video(tmp_path / "a.mkv", noise(3), aspect=(3, 1)))
-    monkeypatch.setattr(images, "MAX_PIXELS", 2 * 64 * 48)
-    with pytest.raises(FilmError, match="a.mkv is too large: 192 x 48"):
+    video = Video(write_video(tmp_path / "a.mkv", noise(3), codec="ffv1", aspect=(9, 1)))
+    monkeypatch.setattr(images, "MAX_PIXELS", 8 * 64 * 48)  # a decoder makes a little more room than a frame has
+    with pytest.raises(FilmError, match="a.mkv is too large: 576 x 48"):
         list(video.frames(0.1))
 
 
@@ -148,6 +149,20 @@ def test_what_is_no_video_is_one_sentence_and_no_other_file_is_opened(tmp_path, 
     (tmp_path / "b.mp4").write_bytes(content)
     with pytest.raises(FilmError, match="b.mp4 is torn, or no video that can be read"):
         read(tmp_path / "b.mp4")
+
+
+@pytest.mark.parametrize("table", [b"stsz", b"stts", b"trun", b"cmov"])
+def test_tables_that_name_more_pieces_than_a_film_has_are_refused_before_room_is_made_for_them(tmp_path, table):
+    path = claiming(write_growing(tmp_path / "a.mov", noise(2), 2), table, boxes.MOST + 1)
+    with pytest.raises(FilmError, match="a.mov names more pieces than a film has"):
+        Video(path)
+
+
+def test_a_long_film_with_uncompressed_sound_is_none_of_those(tmp_path, monkeypatch):
+    path = write_sound(tmp_path / "a.mov", noise(10), seconds=20)
+    assert 0 < boxes.pieces(path) < 20 * 48_000 / 100
+    monkeypatch.setattr(boxes, "MOST", boxes.pieces(path))
+    assert Video(path).seconds == 1.0
 
 
 def test_without_pyav_one_sentence_says_what_to_install(tmp_path, monkeypatch):

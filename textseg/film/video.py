@@ -15,13 +15,14 @@ from PIL import Image
 
 from textseg import images
 from textseg.errors import FilmError
+from textseg.film import boxes
 
 SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts",
                       ".wmv", ".flv", ".3gp", ".ogv", ".mxf"})  # fmt: skip
 """File endings taken as videos."""
 
-CONTAINERS = "mov,mp4,matroska,webm,avi,mpeg,mpegts,mpegvideo,asf,flv,ogg,mxf"
-"""What a video may be, by its content: none of these opens another file."""
+BOXES, CONTAINERS = "mov,mp4", "matroska,webm,avi,mpeg,mpegts,mpegvideo,asf,flv,ogg,mxf"
+"""What a video may be, by its content: none of these opens another file. Of BOXES the tables are counted first."""
 
 INSTALL = "Reading a video needs PyAV: pip install 'textseg[film]' (or: pip install av)."
 
@@ -166,13 +167,16 @@ class Video:
         if not self.path.is_file():
             raise FilmError(f"{self.path} does not exist.")
         try:
+            known = BOXES if boxes.is_boxes(self.path) else CONTAINERS
+            if known == BOXES and boxes.pieces(self.path) > boxes.MOST:
+                raise FilmError(f"{name} names more pieces than a film has, or packs their tables; convert it first.")
             # As an open file: nothing that it names is opened. Opening decodes a little already.
             with (
                 self.path.open("rb") as file,
                 av.open(
                     file,
                     options=_bounds(),
-                    container_options={"format_whitelist": CONTAINERS, "protocol_whitelist": ""},
+                    container_options={"format_whitelist": known, "protocol_whitelist": ""},
                 ) as container,
             ):
                 yield container
