@@ -127,6 +127,24 @@ def test_a_file_that_was_only_touched_is_hashed_once_more_and_no_further_time(pr
     project.pyramid(1).close()
 
 
+def test_a_changed_file_is_hashed_once_however_often_it_is_asked_for(project, photo, huge, monkeypatch):
+    project.add([photo])
+    edit_in_place(photo, photo.read_bytes()[-1] ^ 1)
+    hashed, really = [], linked.sha256_of
+    monkeypatch.setattr(linked, "sha256_of", lambda path: hashed.append(path) or really(path))
+    for _ in range(3):
+        with pytest.raises(PhotoError, match="was changed since it was added"):
+            project.pyramid(1)
+    assert len(hashed) == 1
+
+
+def test_a_file_that_was_wrongly_noted_as_changed_is_taken_as_what_it_is(project, photo, huge):
+    project.add([photo])
+    linked.remember(project.folder, project.photo(1), linked.stamp_of(photo), right=False)
+    assert len(project.unreadable()) == 1
+    assert project.take_changed(project.unreadable()) == [] and project.unreadable() == []
+
+
 def test_a_file_that_is_gone_is_told_with_the_place_it_belongs_to(project, photo, huge):
     project.add([photo])
     kept = project.original(project.photo(1))

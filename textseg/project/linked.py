@@ -1,7 +1,7 @@
 """The files of huge photos, each a second name of somebody's own file: whether it is still what was taken in.
 
-A note in the cache holds the size and the time of change that a file had when its hash was right. While both stay
-nothing is read; else, or where the note is gone, the hash is taken anew.
+A note in the cache holds the size and the time of change that a file had when its hash was taken, and whether it was
+right. While both stay nothing is read; else, or where the note is gone, the hash is taken anew.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from textseg.pyramids import sha256_of
 Stamp = tuple[int, int]
 """(bytes, time of change in nanoseconds)."""
 
+_RIGHT, _CHANGED = "right", "changed"
+
 
 def stamp_of(path: Path) -> Stamp:
     """What tells whether a file may have changed; raises OSError."""
@@ -34,19 +36,19 @@ def check(folder: Path, photo: StoredPhoto) -> None:
     path = path_of(folder, photo)
     try:
         stamp = stamp_of(path)
-        if _noted(folder, photo) == stamp:
-            return
-        changed = sha256_of(path) != photo.sha256
+        right = _noted(folder, photo, stamp)
+        if right is None:
+            right = sha256_of(path) == photo.sha256
+            remember(folder, photo, stamp, right)
     except FileNotFoundError:
         raise PhotoError(gone(photo)) from None
     except OSError as error:
         raise PhotoError(f"{photo.name} cannot be read from the project's folder ({error.strerror}).") from None
-    if changed:
+    if not right:
         raise PhotoError(
             f"{photo.name} was changed since it was added, and a project links the file itself: bring it back as it "
             "was, or take it as it is now (textseg project check --take, or the Data page). Its labels are kept."
         )
-    remember(folder, photo, stamp)
 
 
 def gone(photo: StoredPhoto) -> str:
@@ -66,7 +68,7 @@ def take(database: Database, folder: Path, photo: StoredPhoto) -> None:
     with pyramids.open(old, name=photo.name) as pyramid:
         stamp, sha256, size = stamp_of(old), pyramid.sha256, pyramid.size
     if sha256 == photo.sha256:
-        return
+        return remember(folder, photo, stamp)
     if size != (photo.width, photo.height):
         raise PhotoError(
             f"{photo.name} has {size[0]} x {size[1]} pixels now and its labels {photo.width} x {photo.height}: add a "
@@ -84,18 +86,19 @@ def take(database: Database, folder: Path, photo: StoredPhoto) -> None:
     old.unlink()
 
 
-def remember(folder: Path, photo: StoredPhoto, stamp: Stamp) -> None:
-    """Note that the file of a photo has the right hash while it has this stamp."""
+def remember(folder: Path, photo: StoredPhoto, stamp: Stamp, right: bool = True) -> None:
+    """Note whether the file of a photo has the right hash while it has this stamp."""
     note = _note(folder, photo)
     with suppress(OSError):  # a full or read-only disk costs the time of another hash
         note.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(note, f"{stamp[0]} {stamp[1]}\n".encode())
+        write_atomically(note, f"{stamp[0]} {stamp[1]} {_RIGHT if right else _CHANGED}\n".encode())
 
 
-def _noted(folder: Path, photo: StoredPhoto) -> Stamp | None:
+def _noted(folder: Path, photo: StoredPhoto, stamp: Stamp) -> bool | None:
+    """Whether the hash was right when the file had this stamp; None where that is not known."""
     try:
-        size, changed = _note(folder, photo).read_text("ascii").split()
-        return int(size), int(changed)
+        size, time, hash_was = _note(folder, photo).read_text("ascii").split()
+        return hash_was == _RIGHT if (int(size), int(time)) == stamp else None
     except (OSError, ValueError):
         return None
 
