@@ -107,6 +107,32 @@ def test_a_changed_file_is_taken_as_it_is_now_and_keeps_its_labels(project, phot
     assert (project.label_windows(1, [Window((0, 0, WIDTH, HEIGHT), 4)])[0][0] == before).all()
 
 
+def test_a_changed_file_is_not_added_under_another_name_either(project, photo, huge, tmp_path):
+    project.add([photo])
+    edit_in_place(photo, photo.read_bytes()[-1] ^ 1)
+    (tmp_path / "all" / "scans").mkdir(parents=True)
+    photo.rename(tmp_path / "all" / "scans" / "other.tif")
+    report = project.add([tmp_path / "all"])
+    assert report.failed[0][1].startswith("large.tif was changed since it was added") and not report.added
+    assert project.take_changed(project.unreadable()) == [] and len(project.photos()) == 1
+
+
+def test_a_file_that_is_changed_right_after_it_was_linked_counts_as_changed(project, photo, huge, monkeypatch):
+    looks, really = [], linked.stamp_of
+
+    def and_then_edit(path):
+        stamp = really(path)
+        looks.append(path)
+        if len(looks) == 2:  # before its hash was taken, and once it was linked
+            edit_in_place(photo, photo.read_bytes()[-1] ^ 1)
+        return stamp
+
+    monkeypatch.setattr(linked, "stamp_of", and_then_edit)
+    assert project.add([photo]).added == ["large.tif"]
+    with pytest.raises(PhotoError, match="was changed since it was added"):
+        project.pyramid(1)
+
+
 def test_a_changed_file_of_another_size_or_a_torn_one_is_not_taken(project, photo, huge):
     project.add([photo])
     tifffile.imwrite(photo.with_name("b.tif"), np.zeros((800, 700, 3), np.uint8), tile=(128, 128), photometric="rgb")

@@ -31,6 +31,24 @@ def stamp_of(path: Path) -> Stamp:
     return facts.st_size, facts.st_mtime_ns
 
 
+def same(one: Path, other: Path) -> bool:
+    """Whether both are names of one file; of what is gone they are not."""
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
+
+
+def stamp_of_kept(kept: Path, file: Path, before: Stamp) -> Stamp:
+    """The stamp at which a kept file surely has the hash that was taken of `file` after that had the stamp `before`.
+
+    A link has that stamp, whatever became of the file since; a copy has its own, if the file stayed as it was.
+    """
+    if same(kept, file):
+        return before
+    return stamp_of(kept) if stamp_of(file) == before else (0, 0)
+
+
 def check(folder: Path, photo: StoredPhoto) -> None:
     """Raise PhotoError, in one sentence, where the file of a huge photo is gone, or not the one that was taken in."""
     path = path_of(folder, photo)
@@ -82,7 +100,7 @@ def take(database: Database, folder: Path, photo: StoredPhoto) -> None:
         new = old.with_name(f"{sha256}{photo.suffix}")
         link_or_copy(old, new)
         row.sha256 = sha256
-        remember(folder, row, stamp_of(new) if stamp_of(old) == stamp else (0, 0))
+        remember(folder, row, stamp_of_kept(new, old, stamp))
     old.unlink()
 
 

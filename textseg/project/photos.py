@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import BigInteger, cast, func, or_, select
 from sqlalchemy.orm import Session
 
 from textseg import images, pages, pyramids
@@ -104,7 +104,7 @@ def _add(database: Database, folder: Path, found: Found, report: AddReport, allo
             if content is None and not is_large(new):
                 new.suffix = ".jp2"  # JPEG 2000 under another ending
             if content is None:
-                _check_unchanged(session, folder, new, found)
+                _check_unchanged(session, folder, found)
                 arrivals.link(new, found.path)
                 if linked.stamp_of(found.path) != before:
                     raise PhotoError(f"{found.name} was changed while it was added; add it again.")
@@ -113,7 +113,7 @@ def _add(database: Database, folder: Path, found: Found, report: AddReport, allo
             session.add(new)
     if known is None:
         if content is None:
-            linked.remember(folder, new, linked.stamp_of(path_of(folder, new)))
+            linked.remember(folder, new, linked.stamp_of_kept(path_of(folder, new), found.path, before))
             _levels(folder, new)
         report.added.append(new.name)
         report.ids.append(new.id)
@@ -124,21 +124,16 @@ def _add(database: Database, folder: Path, found: Found, report: AddReport, allo
         report.ids.append(known.id)
 
 
-def _check_unchanged(session: Session, folder: Path, new: StoredPhoto, found: Found) -> None:
+def _check_unchanged(session: Session, folder: Path, found: Found) -> None:
     """Raise PhotoError for a huge photo whose file is that of one that is there already, and was changed meanwhile."""
-    for row in session.scalars(select(StoredPhoto).where(StoredPhoto.name == new.name)):
-        if is_large(row) and _same(path_of(folder, row), found.path):
+    pixels = cast(StoredPhoto.width, BigInteger) * StoredPhoto.height
+    large = or_(pixels > images.MAX_PIXELS, StoredPhoto.suffix.in_(pyramids.SUFFIXES))
+    for row in session.scalars(select(StoredPhoto).where(large)):
+        if linked.same(path_of(folder, row), found.path):
             raise PhotoError(
-                f"{new.name} was changed since it was added: textseg project check --take takes it as it is now with "
+                f"{row.name} was changed since it was added: textseg project check --take takes it as it is now with "
                 "its labels; to add it as a photo of its own, copy it first."
             )
-
-
-def _same(one: Path, other: Path) -> bool:
-    try:
-        return one.samefile(other)
-    except OSError:
-        return False
 
 
 def _levels(folder: Path, photo: StoredPhoto) -> None:
