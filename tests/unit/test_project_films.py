@@ -125,6 +125,28 @@ def test_taken_back_to_what_was_carried_before_a_frame_stays_pseudo_labelled(pro
     assert project.photo(photo).state == "pseudo-labelled" and (project.label_map(photo)[0] == 1).all()
 
 
+def test_how_sure_carried_labels_are_is_taken_back_and_done_again_with_them(project, tmp_path):
+    take(project, write_numbered(tmp_path / "walk", noise(2)))
+    photo = project.films.stills(project.films.find(1))[1].photo
+
+    def sure():
+        return project.films.stills(project.films.find(1))[1].sure
+
+    everything = np.ones((48, 64), np.int32)
+    project.put_model_labels(photo, everything, [Region(1, 0.3)], "head")
+    project.films.carry(photo, everything, [Region(1, 0.8)], sure=0.6)
+    project.films.carry(photo, everything, [Region(1, 0.9)], sure=0.9)
+    said = [sure()]
+    for gesture in ("undo", "undo", "redo", "redo"):
+        project.edit(photo, project.photo(photo).revision, {"type": gesture})
+        said.append(sure())
+    assert said == [0.9, 0.6, None, 0.6, 0.9]
+    project.put_model_labels(photo, everything, [Region(2, 0.3)], "head")
+    assert sure() is None
+    project.edit(photo, project.photo(photo).revision, {"type": "undo"})
+    assert sure() == 0.9
+
+
 def test_each_film_has_all_of_its_frames_also_those_that_are_photos_already(project, tmp_path):
     pictures = noise(4)
     take(project, write_numbered(tmp_path / "walk", pictures[:3]))

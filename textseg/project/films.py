@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from textseg.errors import ProjectError
-from textseg.project import gestures, photos
+from textseg.project import gestures, photos, sureness
 from textseg.project.allowance import Allowance
 from textseg.project.counts import PERSONS
 from textseg.project.database import Database
@@ -150,24 +150,20 @@ class Films:
             there = session.get(Frame, (photo.id, film.id))
             if there is not None:
                 return "known" if there.at == at else "equal"
-            sure = session.scalar(select(Frame.sure).where(Frame.photo_id == photo.id).limit(1))
-            session.add(Frame(photo_id=photo.id, film_id=film.id, at=at, sure=sure))
+            session.add(Frame(photo_id=photo.id, film_id=film.id, at=at, sure=sureness.known(session, photo.id)))
         return "new" if new else "shared"
 
     def carry(self, photo: int | str, index: np.ndarray, regions: Sequence[Region], sure: float) -> EditResult:
         """Write labels carried to a frame, as `Project.put_model_labels` writes a model's; a person's pixels stay.
 
-        `sure` is how sure they are over the whole photo, 0..1.
+        `sure` is how sure they are over the whole photo, 0..1; it is taken back with them.
         """
         with self._database.writing(one_photo=True) as session:
             labels = Labels(session, photos.find(session, photo, lock=True))
             check_open(labels.photo)
-            frames = session.scalars(select(Frame).where(Frame.photo_id == labels.photo.id)).all()
-            if not frames:
+            if session.scalar(select(Frame.film_id).where(Frame.photo_id == labels.photo.id).limit(1)) is None:
                 raise ProjectError(f"{labels.photo.name} is no frame of a film.")
-            for frame in frames:
-                frame.sure = sure
-            return gestures.put_model_labels(labels, index, regions, CARRIED, None)
+            return gestures.put_model_labels(labels, index, regions, CARRIED, None, sure=sure)
 
 
 def _film(session: Session, origin: Origin) -> StoredFilm:

@@ -10,7 +10,7 @@ import numpy as np
 from sqlalchemy import select
 
 from textseg.errors import EditError, brief
-from textseg.project import log, operations
+from textseg.project import log, operations, sureness
 from textseg.project.classes import an_id
 from textseg.project.labels import Labels, present
 from textseg.project.log import EditResult, Pixels
@@ -141,10 +141,17 @@ def put_model_labels(
     head: str,
     over_person: int | None,
     window: Window | None = None,
+    sure: float | None = None,
 ) -> EditResult:
-    """A model's label map where no person has been; see `Project.put_model_labels`."""
+    """A model's label map where no person has been; see `Project.put_model_labels`.
+
+    `sure` is how sure labels are that were carried here.
+    """
     photo = labels.photo
-    told = {} if window is None else {"window": {"box": list(window.box), "step": window.step}}
+    told: dict[str, Any] = {} if window is None else {"window": {"box": list(window.box), "step": window.step}}
+    was, revision = sureness.known(labels.session, photo.id), photo.revision
+    if (was, sure) != (None, None):
+        told["sure"] = [was, sure]
     window = window or Window(labels.box, 1)
     if tuple(index.shape) != window.size[::-1]:
         raise EditError(f"The label map is {tuple(index.shape)} and the photo {window.size[::-1]} (height, width).")
@@ -191,6 +198,8 @@ def put_model_labels(
             f"{photo.name} has {lost} pixels that a person made where the model has labels; "
             f"at most {over_person} may be written over."
         )
+    if result.revision != revision or sure is not None:
+        sureness.put(labels.session, photo.id, sure)
     return result
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from textseg import images
-from textseg.project import counts, patches
+from textseg.project import counts, patches, sureness
 from textseg.project.author import at_work
 from textseg.project.labels import Labels
 from textseg.project.raster import Box, blocks
@@ -29,7 +29,7 @@ NO_IDS = np.zeros((0, 0), np.uint16)
 
 RECORDED = (
     "type", "class", "radius", "points", "point", "rle", "from", "to", "above", "locked", "only_unlabelled", "head",
-    "format", "merge", "kind", "window",
+    "format", "merge", "kind", "window", "sure",
 )  # fmt: skip
 """What the log keeps of an operation; anything else that came with it is left out."""
 
@@ -206,6 +206,9 @@ def _repeat(labels: Labels, gesture: Edit, patch: bytes, step: Edit) -> EditResu
     for part, ids, sources in patches.pieces(patch, box):
         labels.write(part, ids, sources)
         laid += 1
+    if "sure" in gesture.operation:
+        before, after = gesture.operation["sure"]
+        sureness.put(labels.session, labels.photo.id, before if step.kind == "undo" else after)
     step.photo_id, step.operation = labels.photo.id, {"type": step.kind}
     step.changed, step.target = gesture.changed, gesture.id
     _append(labels, step, box)
