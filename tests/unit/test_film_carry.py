@@ -197,3 +197,19 @@ def test_what_cannot_be_carried_is_one_sentence(project, model, photo, why):
     project.set_state(2, "done")
     with pytest.raises(FilmError, match=why):
         carry_to_next(project, photo, seen(project, model))
+
+
+@pytest.mark.parametrize("state", ["done", "skipped"])
+def test_a_frame_that_somebody_finishes_meanwhile_stays_as_it_is(project, model, state):
+    def finished_meanwhile(photo):
+        if photo == 2:
+            project.set_state(2, state)
+        return project.scene(photo, model)
+
+    with pytest.raises(FilmError, match=f"The next frame is {state}"):
+        carry_to_next(project, 1, finished_meanwhile)
+    project.set_state(2, "in work")
+    film = project.films.find("walk")
+    steps = carry_on(project, film, finished_meanwhile, begin(project, film), until=0.0)
+    assert [step.to.photo for step in steps] == [3, 4]
+    assert not project.label_map(2)[0].any() and project.photo(2).revision == 0

@@ -12,7 +12,7 @@ from textseg.film.carry import Labelled, carry, proposal
 from textseg.model import Scene
 from textseg.project import Project
 from textseg.project.counts import PERSONS
-from textseg.project.films import Film, Still
+from textseg.project.films import CLOSED, Film, Still
 
 STOP = 0.9
 """How sure the labels of a frame must be for carrying to go on by itself: a tenth of the pixels is likely wrong."""
@@ -55,9 +55,14 @@ def carry_to_next(project: Project, photo: int, seen: Seen, film: int | None = N
         raise FilmError(f"This is the last frame of {found.name}.")
     if not labelled(project, stills[at]):
         raise FilmError("This frame has no labels yet; label it, then carry them on.")
-    if stills[at + 1].confirmed:
-        raise FilmError("The next frame is done; put it back into work to have labels carried to it.")
-    return _step(project, stills, at, seen)
+    step = None if stills[at + 1].state in CLOSED else _step(project, stills, at, seen)
+    if step is None:
+        raise FilmError(
+            "The next frame is skipped; put it back into work to have labels carried to it."
+            if project.photo(stills[at + 1].photo).state == "skipped"
+            else "The next frame is done; put it back into work to have labels carried to it."
+        )
+    return step
 
 
 def begin(project: Project, film: Film, start: int | None = None, back: bool = False) -> Still:
@@ -85,7 +90,7 @@ def begin(project: Project, film: Film, start: int | None = None, back: bool = F
 def ahead(project: Project, film: Film, start: Still, back: bool = False) -> int:
     """How many frames may be labelled from `start` on."""
     stills = _stills(project, film, back)
-    return sum(_open(still) for still in stills[_place(stills, start) + 1 :])
+    return sum(still.state not in CLOSED for still in stills[_place(stills, start) + 1 :])
 
 
 def carry_on(
@@ -99,12 +104,13 @@ def carry_on(
     """
     stills = _stills(project, film, back)
     for at in range(_place(stills, start), len(stills) - 1):
-        if not _open(stills[at + 1]):
+        if stills[at + 1].state in CLOSED:
             continue
         step = _step(project, stills, at, seen, surer_stays=back)
-        yield step
-        if step.kept or step.sure < until:
-            return
+        if step is not None:
+            yield step
+            if step.kept or step.sure < until:
+                return
         stills = _stills(project, film, back)
 
 
@@ -123,12 +129,8 @@ def _place(stills: list[Still], still: Still) -> int:
     return next(k for k, one in enumerate(stills) if one.photo == still.photo)
 
 
-def _open(still: Still) -> bool:
-    return not still.confirmed and still.state != "skipped"
-
-
-def _step(project: Project, stills: list[Still], at: int, seen: Seen, surer_stays: bool = False) -> Step:
-    """Carry from the last frame before `at + 1` that was not skipped."""
+def _step(project: Project, stills: list[Still], at: int, seen: Seen, surer_stays: bool = False) -> Step | None:
+    """Carry from the last frame before `at + 1` that was not skipped; None where that is done or skipped meanwhile."""
     before = max((k for k in range(at + 1) if stills[k].state != "skipped"), default=at)
     right = max((k for k in range(before) if stills[k].sure == 1.0 and stills[k].state != "skipped"), default=None)
     confirmed = None if right is None or stills[before].sure == 1.0 else _labels(project, stills[right], seen)
@@ -138,6 +140,8 @@ def _step(project: Project, stills: list[Still], at: int, seen: Seen, surer_stay
         return Step(stills[before], to, carried.overall, kept=True)
     index, regions = proposal(carried)
     result = project.films.carry(to.photo, index, regions, carried.overall)
+    if result is None:
+        return None
     return Step(stills[before], to, carried.overall, result.revision, result.changed)
 
 

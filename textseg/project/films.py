@@ -22,11 +22,12 @@ from textseg.project.labels import Labels
 from textseg.project.log import EditResult
 from textseg.project.originals import arriving
 from textseg.project.schema import Frame, PixelCount, StoredFilm, StoredPhoto, clean
-from textseg.project.team import check_open
 
 CARRIED = "carried"
 """What stands in place of a head's name for labels that were carried from another frame."""
 
+CLOSED = ("done", "skipped")
+"""States of a frame to which nothing is carried."""
 
 Arrival = Literal["new", "shared", "known", "equal"]
 """What became of a frame: its photo is new, or one that the project has already; or the film has it already, at this
@@ -153,14 +154,16 @@ class Films:
             session.add(Frame(photo_id=photo.id, film_id=film.id, at=at, sure=sureness.known(session, photo.id)))
         return "new" if new else "shared"
 
-    def carry(self, photo: int | str, index: np.ndarray, regions: Sequence[Region], sure: float) -> EditResult:
+    def carry(self, photo: int | str, index: np.ndarray, regions: Sequence[Region], sure: float) -> EditResult | None:
         """Write labels carried to a frame, as `Project.put_model_labels` writes a model's; a person's pixels stay.
 
-        `sure` is how sure they are over the whole photo, 0..1; it is taken back with them.
+        `sure` is how sure they are over the whole photo, 0..1; it is taken back with them. None, and nothing is
+        written, where the photo is done or skipped by now.
         """
         with self._database.writing(one_photo=True) as session:
             labels = Labels(session, photos.find(session, photo, lock=True))
-            check_open(labels.photo)
+            if labels.photo.state in CLOSED:
+                return None
             if session.scalar(select(Frame.film_id).where(Frame.photo_id == labels.photo.id).limit(1)) is None:
                 raise ProjectError(f"{labels.photo.name} is no frame of a film.")
             return gestures.put_model_labels(labels, index, regions, CARRIED, None, sure=sure)

@@ -96,6 +96,8 @@ export default {
   "This is the last frame of {name}.": "Das ist das letzte Bild von {name}.",
   "The next frame is done; put it back into work to have labels carried to it.":
     "Das nächste Bild ist fertig; nehmen Sie es wieder in Arbeit, um Labels hineinzutragen.",
+  "The next frame is skipped; put it back into work to have labels carried to it.":
+    "Das nächste Bild ist übersprungen; nehmen Sie es wieder in Arbeit, um Labels hineinzutragen.",
   "Every frame after this one is done or skipped.": "Jedes Bild nach diesem ist fertig oder übersprungen.",
   "Every frame before this one is done or skipped.": "Jedes Bild vor diesem ist fertig oder übersprungen.",
 
