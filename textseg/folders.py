@@ -39,6 +39,19 @@ class Found:
             return self.path.read_bytes()
         return pages.page(self.path, self.page)
 
+    def read(self) -> tuple[bytes, tuple[int, int]]:
+        """(content, size upright), both of one reading: the file may be replaced meanwhile. Decoded, so it is whole.
+
+        Raises PhotoError and OSError.
+        """
+        name = Path(self.name).name
+        if self.page is None:
+            # What is no photo by its header is not read whole.
+            with suppress(images.OtherPixelsError), images.stored(self.path, name):
+                pass
+        content = self.content()
+        return content, images.open(content, None, name).size
+
     def open(self, span: Span | None = None) -> Image.Image:
         """The photo as `images.open` gives it; raises PhotoError."""
         return images.open(self.path if self.page is None else self.content(), span, Path(self.name).name)

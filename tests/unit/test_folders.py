@@ -4,13 +4,15 @@ import io
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from tests.label_maps import awkward_map, make_project, named_map, put
 from tests.tiny import noise_photo
-from textseg import formats
+from textseg import formats, images
 from textseg.cli import main
-from textseg.folders import gather, not_taken
+from textseg.film.intake import take
+from textseg.folders import Found, gather, not_taken
 from textseg.formats.filenames import same, unique_stems
 
 
@@ -90,6 +92,34 @@ def test_names_of_subfolders_go_out_apart_and_come_back(photos, tmp_path, folder
                      for path in (tmp_path / folders / "png/labels").rglob("*.png"))  # fmt: skip
     flat = ["001.png", "a_001.png", "a_001_2.png", "b_001.png"]
     assert written == (flat if folders == "flatten" else ["001.png", "a/001.png", "a/001_2.png", "b/001.png"])
+
+
+@pytest.mark.parametrize("take_in", [lambda project, folder: project.add([folder]), take], ids=["photos", "film"])
+def test_a_file_that_is_replaced_while_it_is_taken_in_has_the_size_of_what_is_kept(tmp_path, monkeypatch, take_in):
+    project, really = make_project(tmp_path / "p", ["cat"], {}), images.open
+    folder = tmp_path / "walk"
+    folder.mkdir()
+
+    def draw(width, height):
+        for number in (1, 2):
+            noise_photo(width, height, seed=number).save(folder / f"frame-{number}.png")
+
+    def and_then_replace(*how):
+        photo = really(*how)
+        draw(80, 60)
+        return photo
+
+    draw(40, 30)
+    with monkeypatch.context() as patched:
+        patched.setattr(images, "open", and_then_replace)
+        take_in(project, folder)
+    assert [(row.width, row.height) for row in project.photos()] == [(40, 30), (80, 60)]
+    assert [project.picture(row.id).size for row in project.photos()] == [(40, 30), (80, 60)]
+
+
+def test_a_photo_of_numbers_that_pillow_lacks_is_read_too(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.eye(30, 40))
+    assert Found(tmp_path / "a.tif", "a.tif").read() == ((tmp_path / "a.tif").read_bytes(), (40, 30))
 
 
 def test_stems_never_collide_whatever_the_folders():

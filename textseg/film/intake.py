@@ -173,7 +173,7 @@ def take_numbered(
         if progress is not None:
             progress(count, len(film.frames))
         try:
-            size, content = found.open().size, found.content()
+            content, size = found.read()
         except (PhotoError, OSError) as error:
             taken.failed.append((found.name, str(error)))
             continue

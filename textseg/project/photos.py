@@ -92,10 +92,9 @@ def _add(database: Database, folder: Path, found: Found, report: AddReport, allo
         before = linked.stamp_of(found.path)
         sha256, (width, height) = _looked_through(found)
     else:
-        width, height = found.open().size
+        content, (width, height) = found.read()
         if suffix in pyramids.SUFFIXES:  # by which a project knows what is read by windows
             raise PhotoError(f"{found.name} is no {suffix} file, whatever its name says; rename it.")
-        content = found.content()
         sha256 = hashlib.sha256(content).hexdigest()
     with arriving(database, folder, allowance) as (session, arrivals):
         known = with_hash(session, sha256)
