@@ -6,7 +6,7 @@ import pytest
 from tests.films import noise, write_numbered
 from tests.label_maps import make_project, put
 from textseg.errors import FilmError, ProjectError
-from textseg.film.intake import take
+from textseg.film.intake import take, take_numbered
 from textseg.film.numbered import sequences
 from textseg.project import Project, Region
 
@@ -43,6 +43,25 @@ def test_films_of_one_name_are_told_apart(project, tmp_path):
     take(project, write_numbered(tmp_path / "a" / "walk", pictures[:2]))
     take(project, write_numbered(tmp_path / "b" / "walk", pictures[2:]))
     assert [film.name for film in project.films.all()] == ["walk", "walk (2)"]
+
+
+def test_films_that_begin_with_an_equal_frame_are_two_and_each_goes_on_as_it_grows(project, tmp_path):
+    pictures = noise(7)
+    places = [tmp_path / "a" / "walk", tmp_path / "b" / "walk"]
+    take(project, write_numbered(places[0], pictures[:3]))
+    take(project, write_numbered(places[1], [pictures[0], *pictures[3:5]]))
+    for place, picture in zip(places, pictures[5:], strict=True):
+        take(project, write_numbered(place, [picture], first=4))
+    assert [(film.name, film.frames) for film in project.films.all()] == [("walk", 4), ("walk (2)", 4)]
+
+
+def test_loose_uploads_that_begin_with_an_equal_frame_are_two_films(project, tmp_path):
+    pictures = noise(5)
+    for place, first in ((tmp_path / "upload 1", 1), (tmp_path / "upload 2", 3)):
+        (film,), _ = sequences(write_numbered(place, [pictures[0], *pictures[first : first + 2]]), "film")
+        take_numbered(project, film)
+        take_numbered(project, film)
+    assert [(film.name, film.frames) for film in project.films.all()] == [("film", 3), ("film (2)", 3)]
 
 
 def test_a_film_is_called_by_its_folder_and_stays_the_same_one_when_another_kind_of_names_comes(project, tmp_path):

@@ -164,7 +164,7 @@ def take_numbered(
     project: Project, film: Numbered, progress: Tell | None = None, cancel: Callable[[], bool] = never
 ) -> Taken:
     """Take in the frames that a folder numbers."""
-    origin = Origin(clean(film.name), film.source, timed=False)
+    origin = project.films.without_others(Origin(clean(film.name), film.source, timed=False), film.hashes())
     taken = Taken(origin.name)
     for count, (number, found) in enumerate(film.frames):
         if cancel():

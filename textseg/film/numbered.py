@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter, defaultdict
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from textseg.errors import PhotoError
 from textseg.folders import Found, gather
 
 NUMBERED = re.compile(r"(.*?)(\d+)(\D*)")
@@ -29,9 +31,17 @@ class Numbered:
 
     @property
     def source(self) -> str:
-        """Tells it from others, also when more frames have come: by its key and its first frame."""
+        """Tells it from most others, also when more frames have come: by its key and its first frame."""
         first = hashlib.sha256(self.frames[0][1].content()).hexdigest()
         return f"folder {self.key} {first}"
+
+    def hashes(self) -> dict[float, str]:
+        """SHA-256 of the frames by their numbers, of those that can be read."""
+        found = {}
+        for number, frame in self.frames:
+            with suppress(PhotoError, OSError):
+                found[float(number)] = hashlib.sha256(frame.content()).hexdigest()
+        return found
 
     @property
     def missing(self) -> list[tuple[int, int]]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import Literal
 
@@ -138,6 +138,25 @@ class Films:
             )
             for photo, frame in rows
         ]
+
+    def without_others(self, origin: Origin, frames: Mapping[float, str]) -> Origin:
+        """The origin of these frames, SHA-256 by where they lie: another one where that film has others at such places.
+
+        Two films may begin alike.
+        """
+        number, found = 1, origin
+        with self._database.reading() as session:
+            while True:
+                there = session.execute(
+                    select(Frame.at, StoredPhoto.sha256)
+                    .join(StoredPhoto, StoredPhoto.id == Frame.photo_id)
+                    .join(StoredFilm, StoredFilm.id == Frame.film_id)
+                    .where(StoredFilm.source == found.source)
+                )
+                if all(frames.get(at, sha256) == sha256 for at, sha256 in there):
+                    return found
+                number += 1
+                found = replace(origin, source=f"{origin.source} ({number})")
 
     def add(self, origin: Origin, name: str, suffix: str, content: bytes, size: tuple[int, int], at: float) -> Arrival:
         """Take in a frame, and its film with the first one; -> what became of it.
