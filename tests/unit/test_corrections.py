@@ -23,7 +23,7 @@ from trainer.corrections import learn
 from trainer.corrections.corpus import is_held_back, read
 from trainer.corrections.encodings import Encodings
 from trainer.corrections.fit import Rivals, base_of, new_head, patches, shares
-from trainer.corrections.score import score
+from trainer.corrections.score import helped, score
 from trainer.objectives.corrections import Corrections, Patches
 
 
@@ -236,6 +236,20 @@ def test_a_perfect_answer_scores_100_and_unlabelled_pixels_do_not_count(tmp_path
     photo.regions = Partition(np.arange(96)[None].repeat(64, 0))
     result = score(model, [photo], corpus.classes)
     assert result is not None and result["miou"] == 100
+
+
+def test_figures_vary_from_photo_to_photo_and_not_from_tile_to_tile(tmp_path, monkeypatch):
+    project = make_project(tmp_path / "p", photos=2)
+    model = load_model(TinyBackbone(), "none")
+    corpus = read(project, Encodings(project, model), 0.0)
+    first = torch.stack([torch.ones(64, 96), torch.zeros(64, 96)])
+    monkeypatch.setattr(corrections.score, "similarities", lambda *_: first)
+    told = [np.full((64, 96), one.id, np.int32) for one in corpus.classes]  # the first is right, the second wrong
+    tiles = [replace(photo, said=said) for said in told for photo in corpus.photos]
+    both, one = score(model, tiles, corpus.classes), score(model, tiles[::2], corpus.classes)
+    assert both["spread"] == 0 and both["miou"] == 25 and both["photos"] == 2
+    assert "varies by 0.0" in helped({"before": both, "after": both, "photos": "left out"})
+    assert "varies" not in helped({"before": one, "after": one, "photos": "left out"})
 
 
 def test_the_objective_weights_rare_classes_up_and_ignores_other_kinds(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,8 @@ def score(
     """mIoU, pixel accuracy and IoU by class in per cent, on what a person labelled; None without photos.
 
     `models` is one for all photos, or one by each photo's key. `spread` is the standard deviation of the photos' own
-    mIoU. All words of `classes` compete, averaged inside the photo's regions, as `textseg segment` answers by default.
+    mIoU, each over all its tiles. All words of `classes` compete, averaged inside the photo's regions, as `textseg
+    segment` answers by default.
     """
     if not photos:
         return None
@@ -39,13 +41,14 @@ def score(
     index = np.full(max(one.id for one in classes) + 2, -1)
     index[[one.id for one in classes]] = range(len(classes))  # -1 ("none of these") reads the last place: not scored
     confusion, own = Confusion(len(classes)), []
-    for photo in photos:
-        model = models if isinstance(models, Model) else models[photo.key]
-        grid = similarities(model, photo.features, vocabulary)
-        winner = photo.regions.pool(grid).argmax(0).numpy()
+    for _, tiles in groupby(sorted(photos, key=_whole), key=_whole):
         seen = Confusion(len(classes))
-        for one in (confusion, seen):
-            one.add(index[photo.said], photo.regions.spread(winner, photo.said.shape))
+        for photo in tiles:
+            model = models if isinstance(models, Model) else models[photo.key]
+            grid = similarities(model, photo.features, vocabulary)
+            winner = photo.regions.pool(grid).argmax(0).numpy()
+            for one in (confusion, seen):
+                one.add(index[photo.said], photo.regions.spread(winner, photo.said.shape))
         own += [seen.miou()] if seen.counted().any() else []
     counted, iou = confusion.counted(), confusion.iou()
     if not counted.any():
@@ -60,13 +63,18 @@ def score(
     }
 
 
+def _whole(photo: CorrectedPhoto) -> str:
+    """Which photo a tile is of."""
+    return photo.stored.sha256
+
+
 def helped(scores: dict[str, Any]) -> str:
     """Before and after in one sentence."""
     before, after = scores["before"], scores["after"]
     if before is None or after is None:
         return "Every corrected photo was learnt from, so nothing says whether it helps; correct another one."
     on = after.get("on") or f"{after['photos']} photos"
-    varies = f"; from photo to photo it varies by {after['spread']:.1f}" if "spread" in after else ""
+    varies = f"; from photo to photo it varies by {after['spread']:.1f}" if after["photos"] > 1 else ""
     return (
         f"mIoU on {on} {scores['photos']}: {before['miou']:.1f} before, {after['miou']:.1f} after "
         f"({after['miou'] - before['miou']:+.1f}{varies})."
