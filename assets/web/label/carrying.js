@@ -20,6 +20,7 @@ export class Carrying {
     const { "film-more": more, "film-ways": ways } = this.part;
     openable(more, ways);
     ways.addEventListener("click", () => more.click()); // one is chosen
+    page.store.watch(["map"], () => this.told("")); // other labels: they may be carried now
   }
 
   /** What the strip offers: nothing while something is carried, and nothing on from the last frame. */
@@ -57,7 +58,7 @@ export class Carrying {
     quiet();
     this.busy = false;
     this.show();
-    if (!reply.ok) return page.problem(reply.error);
+    if (!reply.ok) return this.told(reply.error);
     if (!still()) return page.film.load(); // somebody has gone on already
     await page.photos.open(reply.to);
     const share = { share: atLeast(reply.sure) };
@@ -84,8 +85,14 @@ export class Carrying {
     return false;
   }
 
+  /** Why nothing was carried, until something else is done about it. @param {string} problem */
+  told(problem) {
+    this.page.problem(problem, "carrying");
+  }
+
   begin() {
     this.busy = true;
+    this.told("");
     this.show();
   }
 
@@ -94,12 +101,18 @@ export class Carrying {
     if (reply.ok) return this.follow(reply);
     this.busy = false;
     this.show();
-    this.page.problem(reply.error);
+    this.told(reply.error);
   }
 
   async look() {
     const reply = await this.page.call("carry_on", {});
-    if (reply.ok && (reply.running || this.job)) await this.follow(reply);
+    if (!reply.ok) return this.job && this.later(); // the next look may do better
+    if (reply.running || this.job) await this.follow(reply);
+  }
+
+  later() {
+    clearTimeout(this.looking);
+    this.looking = setTimeout(() => this.look(), LOOK);
   }
 
   /** How far it is; frames that are labelled show it. @param {any} job */
@@ -111,14 +124,13 @@ export class Carrying {
     this.show();
     if (more || !job.running) await Promise.all([page.photos.refresh(), page.film.load()]);
     if (!job.running) return this.end(job);
-    clearTimeout(this.looking);
-    this.looking = setTimeout(() => this.look(), LOOK);
+    this.later();
   }
 
   /** What came of it; where it stopped, and nobody has gone elsewhere, that frame is taken in hand. */
   async end({ problem, report }) {
     const { page } = this;
-    if (problem) return page.problem(problem);
+    if (problem) return this.told(problem);
     if (!report) return;
     const { to, name, sure, stops, kept, frames, stopped } = report,
       low = stops && !kept && !stopped,

@@ -4,7 +4,7 @@ import { h, icon } from "../shared/dom.js";
 import { t } from "../shared/language.js";
 
 /** @typedef {{label: string, run: function(): void}} Remedy what can be done about it */
-/** @typedef {"photo"|"adding"|"class"|"server"|"work"} About what a problem is about */
+/** @typedef {"photo"|"adding"|"class"|"server"|"work"|"carrying"} About what a problem is about */
 
 const READ = 6000; // milliseconds that news stay
 
@@ -52,7 +52,7 @@ export class Notices {
    * @param {Remedy} [remedy]
    */
   problem(text, about, remedy) {
-    this.problems.delete(about);
+    if (!this.problems.delete(about) && !text) return;
     if (text) this.problems.set(about, { text, remedy });
     const { problem } = this.part;
     problem.hidden = !this.problems.size;
