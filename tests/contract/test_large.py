@@ -183,7 +183,7 @@ def test_a_full_disk_at_a_huge_photo_leaves_what_was_labelled_before_it_done(fol
     monkeypatch.setattr("textseg.bulk.files.write_tiff", full)
     assert main(["label", "photos", "--words", "cat", "--out", "out"]) == 1
     told = capsys.readouterr()
-    assert "1 photos labelled" in told.out and "--resume goes on from there" in told.err
+    assert "1 photo labelled" in told.out and "--resume goes on from there" in told.err
 
 
 @pytest.mark.parametrize("form", ["geotiff", "png"])
