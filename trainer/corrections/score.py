@@ -74,7 +74,8 @@ def helped(scores: dict[str, Any]) -> str:
     if before is None or after is None:
         return "Every corrected photo was learnt from, so nothing says whether it helps; correct another one."
     on = after.get("on") or f"{after['photos']} photos"
-    varies = f"; from photo to photo it varies by {after['spread']:.1f}" if after["photos"] > 1 else ""
+    several = after["photos"] > 1 and "spread" in after
+    varies = f"; from photo to photo it varies by {after['spread']:.1f}" if several else ""
     return (
         f"mIoU on {on} {scores['photos']}: {before['miou']:.1f} before, {after['miou']:.1f} after "
         f"({after['miou'] - before['miou']:+.1f}{varies})."
